@@ -1,0 +1,1 @@
+//! What the service can do, one use case a file, and the ports it needs.

@@ -1,0 +1,1 @@
+//! What tenants, users, sessions and tokens are and how they may change.

@@ -1,0 +1,1 @@
+//! Store, clock, entropy and hashing with nothing outside the process.

@@ -1,0 +1,1 @@
+//! The store on Postgres, a schema per tenant.

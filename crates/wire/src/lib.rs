@@ -1,0 +1,1 @@
+//! How an event is written down for others: one CloudEvents JSON shape.
