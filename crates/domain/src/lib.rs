@@ -1,1 +1,45 @@
 //! What tenants, users, sessions and tokens are and how they may change.
+//!
+//! Everything here is a value or a pure, synchronous function: no I/O, no clock, no randomness.
+//! A type cannot hold a wrong value: what comes from outside goes through a `parse` that says
+//! what is wrong, what comes from a store through a `restore` that trusts it. A function that
+//! depends on time takes `now`; one that needs an id takes it.
+//!
+//! Each decision answers with a new value and with the [`Fact`]s to record; the use case gathers
+//! them into one [`Changes`] and commits it: all of it or nothing.
+
+#![warn(missing_docs)]
+
+mod changes;
+mod email;
+mod event;
+mod fold;
+mod id;
+mod key;
+mod lockout;
+mod password;
+mod session;
+mod tenancy;
+mod tenant;
+mod time;
+mod token;
+mod user;
+mod username;
+
+pub use changes::{Change, Changes, Installation};
+pub use email::{EmailAddress, EmailAddressError};
+pub use event::{Attempted, Event, EventKind, Fact, LoginFailure, SessionEnd, Subject};
+pub use id::{Id, IdError};
+pub use key::{Algorithm, Key, KeyId, KeyOrigin, KeyPurpose, KeyRotation, UnknownAlgorithm};
+pub use lockout::{Lockout, LockoutPolicy};
+pub use password::{Password, PasswordPolicy, PasswordRecord, PasswordWeakness};
+pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
+pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};
+pub use tenant::{
+    HostName, HostNameError, SchemaName, Tenant, TenantDomain, TenantName, TenantNameError,
+    TenantStatus,
+};
+pub use time::Timestamp;
+pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};
+pub use user::{Attempt, Epoch, NewUser, Profile, Role, RoleError, User, UserStatus, Verdict};
+pub use username::{Username, UsernameError};
