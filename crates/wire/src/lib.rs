@@ -1,1 +1,93 @@
-//! How an event is written down for others: one CloudEvents JSON shape.
+//! How an event is written down for others: one `CloudEvents` JSON shape.
+//!
+//! An event is encoded once, by the commit that stores it, and what is stored is what is sent: a
+//! repeat is byte-identical. Only its [`position`](with_position) joins later, for a log gives it
+//! out while it stores. Within a type of event, members may be added; none changes its meaning.
+
+#![warn(missing_docs)]
+
+mod data;
+mod json;
+
+use tessera_domain::{Event, Subject, Timestamp};
+
+use crate::json::Object;
+
+/// An event as a store keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EncodedEvent {
+    /// The `CloudEvents` `type`.
+    pub event_type: &'static str,
+    /// The `CloudEvents` `subject`: the aggregate's kind and id.
+    pub subject: String,
+    /// The whole event as a JSON object.
+    pub body: String,
+}
+
+/// Writes an event down (`CloudEvents` 1.0, JSON format): the same bytes for the same event.
+pub fn encode(event: &Event) -> EncodedEvent {
+    let (event_type, data) = data::of(&event.fact.kind);
+    let subject = subject(&event.fact.subject);
+    let body = Object::new()
+        .text("specversion", "1.0")
+        .text("id", &event.id.to_string())
+        .text("source", SOURCE)
+        .text("type", event_type)
+        .text("subject", &subject)
+        .text("time", &time(event.at))
+        .text("datacontenttype", "application/json")
+        .text("tenantid", &event.tenant.to_string())
+        .text("sequence", &event.fact.sequence.to_string())
+        .object("data", data)
+        .finish();
+    EncodedEvent {
+        event_type,
+        subject,
+        body,
+    }
+}
+
+/// The event `body` with its place in the log, as the extension `position`.
+pub fn with_position(body: &str, position: u64) -> String {
+    let open = body.strip_suffix('}').unwrap_or(body);
+    format!("{open},\"position\":\"{position}\"}}")
+}
+
+fn subject(subject: &Subject) -> String {
+    match subject {
+        Subject::Attempt(id) => format!("attempt/{id}"),
+        Subject::Key(id) => format!("key/{id}"),
+        Subject::Session(id) => format!("session/{id}"),
+        Subject::Tenant(id) => format!("tenant/{id}"),
+        Subject::User(id) => format!("user/{id}"),
+    }
+}
+
+/// RFC 3339 in UTC, to the microsecond; a moment that has no year of four digits becomes the
+/// nearest that has.
+fn time(at: Timestamp) -> String {
+    let micros = at.as_micros().clamp(FIRST_MICROS, LAST_MICROS);
+    let at = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    format!("{at:.6}")
+}
+
+const SOURCE: &str = "urn:tessera";
+const FIRST_MICROS: i64 = -62_167_219_200_000_000;
+const LAST_MICROS: i64 = 253_402_207_199_999_999;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_always_has_microseconds_and_a_year_of_four_digits() {
+        let written = |micros| time(Timestamp::from_micros(micros));
+        assert_eq!(written(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(
+            written(1_767_225_600_000_001),
+            "2026-01-01T00:00:00.000001Z"
+        );
+        assert_eq!(written(i64::MIN), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(written(i64::MAX), "9999-12-30T21:59:59.999999Z");
+    }
+}

@@ -1,0 +1,113 @@
+//! What each type of event is called and says.
+
+use tessera_domain::{EventKind, LoginFailure, SessionEnd};
+
+use crate::json::Object;
+use crate::time;
+
+/// The `type` and the `data` of an event. Ids are those of Tessera; a value that is not known is
+/// null, so that an event of a type always has the same members.
+pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
+    let data = Object::new();
+    match kind {
+        EventKind::LoginFailed { user, why, ip } => (
+            "LoginFailed",
+            data.optional("user", user.map(|user| user.to_string()).as_deref())
+                .text("why", login_failure(*why))
+                .optional("ip", ip.as_deref()),
+        ),
+        EventKind::PasswordChanged => ("PasswordChanged", data),
+        EventKind::RefreshReused {
+            user,
+            presented,
+            current,
+        } => (
+            "RefreshReused",
+            data.text("user", &user.to_string())
+                .number("presented", presented.number())
+                .number("current", current.number()),
+        ),
+        EventKind::SessionEnded { user, why } => (
+            "SessionEnded",
+            data.text("user", &user.to_string())
+                .text("why", session_end(*why)),
+        ),
+        EventKind::SigningKeyRetired { key } => {
+            ("SigningKeyRetired", data.text("kid", key.as_str()))
+        }
+        EventKind::SigningKeyRotated {
+            key,
+            algorithm,
+            signs_from,
+        } => (
+            "SigningKeyRotated",
+            data.text("kid", key.as_str())
+                .text("algorithm", algorithm.as_str())
+                .text("signs_from", &time(*signs_from)),
+        ),
+        EventKind::TenantCreated { name, schema } => (
+            "TenantCreated",
+            data.text("name", name).text("schema", schema),
+        ),
+        EventKind::TenantDomainAdded { domain } => {
+            ("TenantDomainAdded", data.text("domain", domain))
+        }
+        EventKind::UserCreated {
+            email,
+            username,
+            first_name,
+            last_name,
+            roles,
+        } => (
+            "UserCreated",
+            data.optional("email", email.as_deref())
+                .optional("username", username.as_deref())
+                .text("first_name", first_name)
+                .text("last_name", last_name)
+                .texts("roles", roles),
+        ),
+        EventKind::UserDisabled => ("UserDisabled", data),
+        EventKind::UserEnabled => ("UserEnabled", data),
+        EventKind::UserLocked { until, failures } => (
+            "UserLocked",
+            data.text("until", &time(*until))
+                .number("failures", u64::from(*failures)),
+        ),
+        EventKind::UserLoggedIn {
+            session,
+            ip,
+            user_agent,
+        } => (
+            "UserLoggedIn",
+            data.text("session", &session.to_string())
+                .optional("ip", ip.as_deref())
+                .optional("user_agent", user_agent.as_deref()),
+        ),
+        EventKind::UserUnlocked => ("UserUnlocked", data),
+    }
+}
+
+fn login_failure(why: LoginFailure) -> &'static str {
+    match why {
+        LoginFailure::Disabled => "disabled",
+        LoginFailure::Locked => "locked",
+        LoginFailure::SuspendedTenant => "suspended_tenant",
+        LoginFailure::UnknownTenant => "unknown_tenant",
+        LoginFailure::UnknownUser => "unknown_user",
+        LoginFailure::Unverified => "unverified",
+        LoginFailure::WrongPassword => "wrong_password",
+    }
+}
+
+fn session_end(why: SessionEnd) -> &'static str {
+    match why {
+        SessionEnd::Disabled => "disabled",
+        SessionEnd::Limit => "limit",
+        SessionEnd::LogOut => "log_out",
+        SessionEnd::LogOutEverywhere => "log_out_everywhere",
+        SessionEnd::Operator => "operator",
+        SessionEnd::PasswordChange => "password_change",
+        SessionEnd::Reuse => "reuse",
+        SessionEnd::Revoked => "revoked",
+    }
+}

@@ -1,0 +1,222 @@
+//! Each type of event has its file in `golden`, byte for byte: consumers rely on it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tessera_domain::{
+    Algorithm, Event, EventKind, Fact, Generation, Id, KeyId, LoginFailure, SessionEnd, Subject,
+    Timestamp,
+};
+use tessera_wire::{encode, with_position};
+
+#[test]
+fn each_type_is_written_as_its_golden_file_says() {
+    for event in examples() {
+        let encoded = encode(&event);
+        let golden = fs::read_to_string(file(encoded.event_type)).unwrap();
+        assert_eq!(encoded.body, golden.trim_end(), "{}", encoded.event_type);
+    }
+}
+
+#[test]
+fn each_golden_file_has_an_example() {
+    let files: BTreeSet<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let types = examples()
+        .iter()
+        .map(|event| encode(event).event_type.to_owned())
+        .collect();
+    assert_eq!(files, types);
+}
+
+#[test]
+fn a_body_is_a_cloud_event_that_agrees_with_what_is_stored_beside_it() {
+    for event in examples() {
+        let encoded = encode(&event);
+        let body = parse(&encoded.body);
+        assert_eq!(body["specversion"], "1.0");
+        assert_eq!(body["type"], encoded.event_type);
+        assert_eq!(body["subject"], *encoded.subject);
+        assert_eq!(body["id"], event.id.to_string());
+        assert_eq!(body["tenantid"], event.tenant.to_string());
+        assert_eq!(body["sequence"], event.fact.sequence.to_string());
+        assert!(body["data"].is_object());
+        let extension = |name: &String| name.bytes().all(|b| b.is_ascii_lowercase());
+        assert!(body.as_object().unwrap().keys().all(extension));
+    }
+}
+
+#[test]
+fn no_type_has_a_member_that_sounds_like_a_secret() {
+    for event in examples() {
+        let encoded = encode(&event);
+        let positioned = with_position(&encoded.body, 1);
+        for name in members(&parse(&positioned)) {
+            let name = name.to_lowercase();
+            for secret in SECRETS {
+                assert!(!name.contains(secret), "{}: {name}", encoded.event_type);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_position_joins_as_the_last_member_and_nothing_else_changes() {
+    let body = encode(&example(Subject::User(id(3)), EventKind::UserEnabled)).body;
+    let positioned = with_position(&body, u64::MAX);
+    let open = body.strip_suffix('}').unwrap();
+    assert_eq!(
+        positioned,
+        format!("{open},\"position\":\"18446744073709551615\"}}")
+    );
+    let mut value = parse(&positioned);
+    value.as_object_mut().unwrap().remove("position");
+    assert_eq!(value, parse(&body));
+}
+
+#[test]
+fn what_clients_sent_is_escaped() {
+    let text = "\" \\ \u{1f} \u{2028} </script> ü 🗝";
+    let kind = EventKind::TenantDomainAdded {
+        domain: text.to_owned(),
+    };
+    let body = encode(&example(Subject::Tenant(id(2)), kind)).body;
+    assert_eq!(parse(&body)["data"]["domain"], text);
+}
+
+fn examples() -> Vec<Event> {
+    let (user, session) = (Subject::User(id(3)), Subject::Session(id(4)));
+    let (tenant, key) = (Subject::Tenant(id(2)), Subject::Key(id(5)));
+    let kid = || KeyId::new("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned());
+    let owned = |text: &str| text.to_owned();
+    let later = Timestamp::from_micros(1_767_225_630_000_000);
+    vec![
+        example(
+            Subject::Attempt(id(6)),
+            EventKind::LoginFailed {
+                user: Some(id(3)),
+                why: LoginFailure::WrongPassword,
+                ip: Some(owned("192.0.2.7")),
+            },
+        ),
+        example(user, EventKind::PasswordChanged),
+        example(
+            session,
+            EventKind::RefreshReused {
+                user: id(3),
+                presented: Generation::FIRST,
+                current: Generation::new(3),
+            },
+        ),
+        example(
+            session,
+            EventKind::SessionEnded {
+                user: id(3),
+                why: SessionEnd::LogOutEverywhere,
+            },
+        ),
+        example(key, EventKind::SigningKeyRetired { key: kid() }),
+        example(
+            key,
+            EventKind::SigningKeyRotated {
+                key: kid(),
+                algorithm: Algorithm::Es256,
+                signs_from: later,
+            },
+        ),
+        example(
+            tenant,
+            EventKind::TenantCreated {
+                name: owned("Acme Bücher"),
+                schema: owned("acme_buecher"),
+            },
+        ),
+        example(
+            tenant,
+            EventKind::TenantDomainAdded {
+                domain: owned("acme.example"),
+            },
+        ),
+        example(
+            user,
+            EventKind::UserCreated {
+                email: Some(owned("Ada@acme.example")),
+                username: None,
+                first_name: owned("Ada"),
+                last_name: owned("King \"Lovelace\""),
+                roles: vec![owned("tenant-admin"), owned("editor")],
+            },
+        ),
+        example(user, EventKind::UserDisabled),
+        example(user, EventKind::UserEnabled),
+        example(
+            user,
+            EventKind::UserLocked {
+                until: later,
+                failures: 5,
+            },
+        ),
+        example(
+            user,
+            EventKind::UserLoggedIn {
+                session: id(4),
+                ip: Some(owned("2001:db8::7")),
+                user_agent: None,
+            },
+        ),
+        example(user, EventKind::UserUnlocked),
+    ]
+}
+
+fn example(subject: Subject, kind: EventKind) -> Event {
+    Event {
+        id: id(1),
+        at: Timestamp::from_micros(1_767_225_600_000_042),
+        tenant: id(2),
+        fact: Fact {
+            subject,
+            sequence: 7,
+            kind,
+        },
+    }
+}
+
+fn id<T>(number: u8) -> Id<T> {
+    Id::new(Timestamp::from_secs(1_767_225_600), [number; 10])
+}
+
+fn parse(body: &str) -> Value {
+    serde_json::from_str(body).unwrap()
+}
+
+fn members(value: &Value) -> Vec<String> {
+    let Some(object) = value.as_object() else {
+        return Vec::new();
+    };
+    let inner = object.values().flat_map(members);
+    object.keys().cloned().chain(inner).collect()
+}
+
+fn file(event_type: &str) -> PathBuf {
+    folder().join(format!("{event_type}.json"))
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden")
+}
+
+const SECRETS: [&str; 8] = [
+    "credential",
+    "digest",
+    "hash",
+    "password",
+    "private",
+    "sealed",
+    "secret",
+    "token",
+];
