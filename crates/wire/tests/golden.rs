@@ -1,5 +1,7 @@
 //! Each type of event has its file in `golden`, byte for byte: consumers rely on it.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
