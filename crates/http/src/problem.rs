@@ -1,0 +1,393 @@
+//! Every way a request can fail, and what its client is told (RFC 9457).
+
+use core::error::Error;
+use core::fmt;
+use std::borrow::Cow;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use actix_web::{HttpResponse, ResponseError};
+use serde::ser::{SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+
+/// Why a request is not answered as its client hoped.
+///
+/// A handler returns one as its error. The outermost middleware writes the body, because it alone
+/// knows the request.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The access token is forged, over, or of another kind.
+    AccessTokenNotValid,
+    /// Hints at the tenant that exclude each other.
+    ContradictoryTenants,
+    /// The host is not one of those allowed.
+    DisallowedHost,
+    /// The header section is too large, in whole or in one field.
+    HeadersTooLarge,
+    /// Fields with wrong values.
+    Input(Vec<FieldError>),
+    /// A fault of ours; the log has its cause.
+    Internal(Cause),
+    /// No such account, or the wrong password, or an account that may not log in.
+    InvalidCredentials,
+    /// A body that cannot be read; the text says why.
+    MalformedBody(&'static str),
+    /// Header fields that cannot be read; the text says why.
+    MalformedHeaders(&'static str),
+    /// The resource has other methods.
+    MethodNotAllowed(HeaderValue),
+    /// No token was sent.
+    NotAuthenticated,
+    /// There is nothing there, or nothing that the client may know of.
+    NotFound,
+    /// Too much waits already; nothing was done.
+    Overloaded,
+    /// The body is larger than the limit.
+    PayloadTooLarge,
+    /// The client is known and may not do this.
+    PermissionDenied,
+    /// The refresh token is forged, over, replaced, or of another kind.
+    RefreshTokenNotValid,
+    /// The request did not arrive in time.
+    RequestTimeout,
+    /// Too many requests; the seconds until the next may come.
+    TooManyRequests(u32),
+    /// Something that the answer needs cannot be reached; the log has the cause.
+    Unavailable(Cause),
+    /// The body has a type or an encoding that is not read here.
+    UnsupportedMediaType,
+    /// The target is longer than the limit.
+    UriTooLong,
+}
+
+/// What went wrong inside, for the log alone.
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
+
+/// What is wrong with one field of the input.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct FieldError {
+    field: Option<&'static str>,
+    text: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// `text` is wrong with `field`.
+    pub(crate) fn new(field: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            field: Some(field),
+            text: text.into(),
+        }
+    }
+
+    /// `text` is wrong with the input as a whole.
+    pub(crate) fn whole(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            field: None,
+            text: text.into(),
+        }
+    }
+
+    /// The member that holds the texts of this field.
+    fn member(&self) -> &'static str {
+        self.field.unwrap_or("non_field_errors")
+    }
+}
+
+impl Problem {
+    /// A fault of ours, because of `cause`.
+    pub(crate) fn internal(cause: impl Into<Cause>) -> Self {
+        Self::Internal(cause.into())
+    }
+
+    /// The wrong fields alone.
+    pub(crate) fn field(field: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self::Input(vec![FieldError::new(field, text)])
+    }
+
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::AccessTokenNotValid
+            | Self::InvalidCredentials
+            | Self::NotAuthenticated
+            | Self::RefreshTokenNotValid => StatusCode::UNAUTHORIZED,
+            Self::ContradictoryTenants
+            | Self::DisallowedHost
+            | Self::Input(_)
+            | Self::MalformedBody(_)
+            | Self::MalformedHeaders(_) => StatusCode::BAD_REQUEST,
+            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+        }
+    }
+
+    /// The stable name.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::AccessTokenNotValid | Self::RefreshTokenNotValid => "token_not_valid",
+            Self::ContradictoryTenants => "contradictory_tenants",
+            Self::DisallowedHost => "disallowed_host",
+            Self::HeadersTooLarge => "headers_too_large",
+            Self::Input(_) => "invalid_input",
+            Self::Internal(_) => "internal_error",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::MalformedBody(_) => "malformed_body",
+            Self::MalformedHeaders(_) => "malformed_headers",
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::NotAuthenticated => "not_authenticated",
+            Self::NotFound => "not_found",
+            Self::Overloaded => "overloaded",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::PermissionDenied => "permission_denied",
+            Self::RequestTimeout => "request_timeout",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::Unavailable(_) => "unavailable",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::UriTooLong => "uri_too_long",
+        }
+    }
+
+    /// What the client reads.
+    pub(crate) fn detail(&self) -> &'static str {
+        match self {
+            Self::AccessTokenNotValid => "Given token not valid for any token type",
+            Self::ContradictoryTenants => "The request names more than one tenant.",
+            Self::DisallowedHost => "The host of the request is not served here.",
+            Self::HeadersTooLarge => "The header fields are too large.",
+            Self::Input(_) => "The request has invalid fields.",
+            Self::Internal(_) => "Something went wrong on our side.",
+            Self::InvalidCredentials => "No active account found with the given credentials",
+            Self::MalformedBody(why) | Self::MalformedHeaders(why) => why,
+            Self::MethodNotAllowed(_) => "The resource does not have this method.",
+            Self::NotAuthenticated => "Authentication credentials were not provided.",
+            Self::NotFound => "Not found.",
+            Self::Overloaded => "Too much to do at the moment; try again soon.",
+            Self::PayloadTooLarge => "The body is too large.",
+            Self::PermissionDenied => "You do not have permission to perform this action.",
+            Self::RefreshTokenNotValid => "Token is invalid or expired",
+            Self::RequestTimeout => "The request did not arrive in time.",
+            Self::TooManyRequests(_) => "Too many requests; try again later.",
+            Self::Unavailable(_) => "Not available at the moment; try again soon.",
+            Self::UnsupportedMediaType => "The type or the encoding of the body is not supported.",
+            Self::UriTooLong => "The target of the request is too long.",
+        }
+    }
+
+    /// What only the log may read.
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+        match self {
+            Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
+            Self::AccessTokenNotValid
+            | Self::ContradictoryTenants
+            | Self::DisallowedHost
+            | Self::HeadersTooLarge
+            | Self::Input(_)
+            | Self::InvalidCredentials
+            | Self::MalformedBody(_)
+            | Self::MalformedHeaders(_)
+            | Self::MethodNotAllowed(_)
+            | Self::NotAuthenticated
+            | Self::NotFound
+            | Self::Overloaded
+            | Self::PayloadTooLarge
+            | Self::PermissionDenied
+            | Self::RefreshTokenNotValid
+            | Self::RequestTimeout
+            | Self::TooManyRequests(_)
+            | Self::UnsupportedMediaType
+            | Self::UriTooLong => None,
+        }
+    }
+
+    /// The whole answer, for the request of that path.
+    pub(crate) fn answer(&self, path: &str) -> HttpResponse {
+        let body = Body {
+            problem: self,
+            instance: path.get(..INSTANCE_LIMIT).unwrap_or(path),
+        };
+        let mut answer = self.error_response();
+        // A map with text keys and no foreign types always serialises.
+        let bytes = serde_json::to_vec(&body).unwrap_or_default();
+        answer
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        answer.set_body(BoxBody::new(bytes))
+    }
+
+    fn write_headers(&self, headers: &mut HeaderMap) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::AccessTokenNotValid => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
+            }
+            Self::InvalidCredentials | Self::NotAuthenticated | Self::RefreshTokenNotValid => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(REALM));
+            }
+            Self::MethodNotAllowed(allowed) => {
+                headers.insert(ALLOW, allowed.clone());
+            }
+            Self::Overloaded | Self::Unavailable(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::TooManyRequests(seconds) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(*seconds));
+            }
+            Self::ContradictoryTenants
+            | Self::DisallowedHost
+            | Self::HeadersTooLarge
+            | Self::Input(_)
+            | Self::Internal(_)
+            | Self::MalformedBody(_)
+            | Self::MalformedHeaders(_)
+            | Self::NotFound
+            | Self::PayloadTooLarge
+            | Self::PermissionDenied
+            | Self::RequestTimeout
+            | Self::UnsupportedMediaType
+            | Self::UriTooLong => {}
+        }
+    }
+
+    /// Whether what else the client sends on this connection is not worth reading.
+    fn ends_connection(&self) -> bool {
+        let status = self.status();
+        status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    /// Status and header fields; the body follows in the outermost middleware.
+    fn error_response(&self) -> HttpResponse {
+        let mut answer = HttpResponse::build(self.status());
+        if self.ends_connection() {
+            answer.force_close();
+        }
+        let mut answer = answer.finish();
+        self.write_headers(answer.headers_mut());
+        answer
+    }
+}
+
+/// The text for the log.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl From<tessera_app::Unavailable> for Problem {
+    fn from(unavailable: tessera_app::Unavailable) -> Self {
+        Self::Unavailable(unavailable.0)
+    }
+}
+
+impl From<tessera_app::Overloaded> for Problem {
+    fn from(_: tessera_app::Overloaded) -> Self {
+        Self::Overloaded
+    }
+}
+
+/// The members of a problem, those of RFC 9457 first.
+struct Body<'a> {
+    problem: &'a Problem,
+    instance: &'a str,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let status = self.problem.status();
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("type", "about:blank")?;
+        members.serialize_entry("title", status.canonical_reason().unwrap_or("Error"))?;
+        members.serialize_entry("status", &status.as_u16())?;
+        members.serialize_entry("detail", self.problem.detail())?;
+        members.serialize_entry("instance", self.instance)?;
+        members.serialize_entry("code", self.problem.code())?;
+        if let Problem::Input(errors) = self.problem {
+            members.serialize_entry("errors", &Pointers(errors))?;
+            for (at, error) in errors.iter().enumerate() {
+                let name = error.member();
+                let first = errors.iter().position(|other| other.member() == name) == Some(at);
+                if first && !RESERVED.contains(&name) {
+                    members.serialize_entry(name, &Texts { errors, name })?;
+                }
+            }
+        }
+        if matches!(self.problem, Problem::AccessTokenNotValid) {
+            members.serialize_entry("messages", &[ACCESS_TOKEN_MESSAGE])?;
+        }
+        members.end()
+    }
+}
+
+/// The errors as RFC 9457 lists them.
+struct Pointers<'a>(&'a [FieldError]);
+
+impl Serialize for Pointers<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for error in self.0 {
+            let pointer = error.field.map(|name| format!("#/{name}"));
+            list.serialize_element(&Pointer {
+                pointer: pointer.as_deref().unwrap_or("#"),
+                detail: &error.text,
+            })?;
+        }
+        list.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Pointer<'a> {
+    pointer: &'a str,
+    detail: &'a str,
+}
+
+/// The texts of one field as Django REST framework lists them.
+struct Texts<'a> {
+    errors: &'a [FieldError],
+    name: &'static str,
+}
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let texts = self.errors.iter().filter(|e| e.member() == self.name);
+        serializer.collect_seq(texts.map(|error| &error.text))
+    }
+}
+
+#[derive(Serialize)]
+struct TokenMessage {
+    token_class: &'static str,
+    token_type: &'static str,
+    message: &'static str,
+}
+
+const ACCESS_TOKEN_MESSAGE: TokenMessage = TokenMessage {
+    token_class: "AccessToken",
+    token_type: "access",
+    message: "Token is invalid or expired",
+};
+const INSTANCE_LIMIT: usize = 512;
+const INVALID_TOKEN: &str = r#"Bearer realm="tessera", error="invalid_token""#;
+const MEDIA_TYPE: &str = "application/problem+json";
+const REALM: &str = r#"Bearer realm="tessera""#;
+const RESERVED: [&str; 8] = [
+    "code", "detail", "errors", "instance", "messages", "status", "title", "type",
+];
