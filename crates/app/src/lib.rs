@@ -1,11 +1,157 @@
 //! What the service can do, one use case a file, and the ports it needs.
+//!
+//! A use case is a method of [`Tessera`]: it reads through the ports, lets a pure function of
+//! `tessera-domain` decide, and hands the store one [`Changes`](tessera_domain::Changes) to
+//! commit. When something changed since it was read, the commit is refused as stale and the use
+//! case starts again on fresh data, a bounded number of times. No use case holds a transaction or
+//! a lock while it waits, so a caller may drop its future at any await.
 
 #![warn(missing_docs)]
 
-mod ports;
+use core::fmt;
 
+use tessera_domain::{
+    Changes, Event, Fact, Id, LockoutPolicy, PasswordPolicy, Tenant, TenantOrder, Timestamp,
+    TokenPolicy,
+};
+
+mod change_password;
+mod grant;
+mod keys;
+mod log_in;
+mod log_out;
+mod ports;
+mod prepare;
+mod prune;
+mod ready;
+mod refresh;
+mod registry;
+mod resolve_tenant;
+mod sessions;
+mod tenants;
+mod users;
+mod validate;
+
+pub use change_password::{ChangePassword, ChangePasswordError};
+pub use grant::Grant;
+pub use keys::{KeysError, RotateKeys};
+pub use log_in::{LogIn, LogInError};
+pub use log_out::{LogOut, LogOutError};
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,
     Unique, Unready, UserKey,
 };
+pub use prepare::PrepareError;
+pub use ready::NotReady;
+pub use refresh::{RefreshError, RefreshTokens};
+pub use resolve_tenant::TenantHints;
+pub use sessions::EndSessionError;
+pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};
+pub use users::{ChangeUserError, CreateUser, CreateUserError};
+pub use validate::{Caller, ValidateError};
+
+/// The service: its use cases as methods, over the ports.
+pub struct Tessera {
+    ports: Ports,
+    settings: Settings,
+    registry: registry::Registry,
+    reloads: keys::Reloads,
+}
+
+impl Tessera {
+    /// The service over these ports.
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        Self {
+            ports,
+            settings,
+            registry: registry::Registry::default(),
+            reloads: keys::Reloads::default(),
+        }
+    }
+
+    /// The ports it stands on, for what has no decision to make.
+    pub fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    /// The policies it follows.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    fn new_id<T>(&self) -> Id<T> {
+        let mut entropy = [0; 10];
+        self.ports.entropy.fill(&mut entropy);
+        Id::new(self.now(), entropy)
+    }
+
+    fn event(&self, tenant: &Tenant, now: Timestamp, fact: Fact) -> Event {
+        Event {
+            id: self.new_id(),
+            at: now,
+            tenant: tenant.id,
+            fact,
+        }
+    }
+
+    fn events(
+        &self,
+        tenant: &Tenant,
+        now: Timestamp,
+        facts: impl IntoIterator<Item = Fact>,
+    ) -> Vec<Event> {
+        facts
+            .into_iter()
+            .map(|fact| self.event(tenant, now, fact))
+            .collect()
+    }
+
+    async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        self.ports.store.commit(tenant, changes).await
+    }
+}
+
+impl fmt::Debug for Tessera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tessera")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The policies that the use cases follow.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long tokens and sessions live.
+    pub tokens: TokenPolicy,
+    /// How guessing is slowed down.
+    pub lockout: LockoutPolicy,
+    /// Which new passwords are accepted.
+    pub passwords: PasswordPolicy,
+    /// In which order a request's hints at its tenant count.
+    pub tenant_order: TenantOrder,
+    /// The issuer, and the base of links.
+    pub public_url: PublicUrl,
+}
+
+/// Where the issuer's URL comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PublicUrl {
+    /// The configuration says it.
+    Configured(String),
+    /// Nothing says it: the one of the first start counts, this if there was none.
+    FirstStart(String),
+}
+
+/// How often a use case starts again when something changed meanwhile, before it gives up.
+const ATTEMPTS: usize = 32;
+
+/// Every attempt met a change that another one had made.
+#[derive(Debug, thiserror::Error)]
+#[error("changed by others on each of {ATTEMPTS} attempts")]
+struct Contended;

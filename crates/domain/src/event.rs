@@ -181,6 +181,8 @@ pub enum LoginFailure {
 pub enum SessionEnd {
     /// The account was disabled.
     Disabled,
+    /// A wrong password was given in it while the account was locked.
+    Guessing,
     /// The user had too many.
     Limit,
     /// The user logged out.

@@ -1,0 +1,183 @@
+//! The key ring: load it, rotate it, retire a key.
+
+use core::time::Duration;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tessera_domain::{Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp};
+
+use crate::ports::{CommitError, KeyError, KeyRing, Unavailable};
+use crate::{ATTEMPTS, Contended, PublicUrl, Tessera};
+
+/// A request for a new signing key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RotateKeys {
+    /// It signs once everyone had time to fetch it: ten minutes from now.
+    Announced,
+    /// It signs from now on, for a key that must not sign any more.
+    AtOnce,
+}
+
+/// Why the key ring was not changed or loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A key cannot be made or used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No key would be left to sign with.
+    #[error("this is the only key that signs: rotate first")]
+    LastKey,
+    /// There is no such key.
+    #[error("there is no such key")]
+    NotFound,
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// All keys that sign or verify access tokens, or did.
+    pub async fn signing_keys(&self) -> Result<Vec<Key>, Unavailable> {
+        let mut keys = self.ports.store.keys().await?;
+        keys.retain(|key| key.purpose == KeyPurpose::Access);
+        Ok(keys)
+    }
+
+    /// Makes a new signing key; the others verify until the last token they signed is over.
+    pub async fn rotate_keys(&self, when: RotateKeys) -> Result<Key, KeysError> {
+        let now = self.now();
+        let signs_from = match when {
+            RotateKeys::Announced => now + ANNOUNCED,
+            RotateKeys::AtOnce => now,
+        };
+        let (purpose, id) = (KeyPurpose::Access, self.new_id());
+        let new = self.ports.tokens.generate(purpose, id, now, signs_from)?;
+        for _ in 0..ATTEMPTS {
+            let ring = self.ports.store.keys().await?;
+            match self.commit_rotation(&ring, new.clone(), now).await {
+                Ok(key) => {
+                    self.reload_keys().await?;
+                    return Ok(key);
+                }
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Duplicate(what)) => {
+                    return Err(Unavailable::new(CommitError::Duplicate(what)).into());
+                }
+                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+
+    /// Takes a key out of use: what it signed is refused from now on.
+    pub async fn retire_key(&self, kid: &str) -> Result<Key, KeysError> {
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            let ring = self.signing_keys().await?;
+            let key = ring
+                .iter()
+                .find(|key| key.kid.as_str() == kid)
+                .ok_or(KeysError::NotFound)?;
+            let Some((retired, fact)) = key.retire(now) else {
+                return Ok(key.clone());
+            };
+            let others: Vec<Key> = ring.iter().filter(|k| k.id != key.id).cloned().collect();
+            if Key::signing(&others, KeyPurpose::Access, now).is_none() {
+                return Err(KeysError::LastKey);
+            }
+            let tenant = self.default_tenant().await?;
+            let changes = Changes {
+                keys: vec![Change::Update(retired.clone())],
+                events: vec![self.event(&tenant, now, fact)],
+                ..Changes::default()
+            };
+            match self.commit(&tenant, changes).await {
+                Ok(()) => {
+                    self.reload_keys().await?;
+                    return Ok(retired);
+                }
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Duplicate(what)) => {
+                    return Err(Unavailable::new(CommitError::Duplicate(what)).into());
+                }
+                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+
+    /// Loads the key ring as the store has it now.
+    pub async fn reload_keys(&self) -> Result<(), KeysError> {
+        let keys = self.ports.store.keys().await?;
+        let issuer = match &self.settings.public_url {
+            PublicUrl::Configured(url) => url.clone(),
+            PublicUrl::FirstStart(url) => {
+                let settled = self.ports.store.installation().await?;
+                settled.map_or_else(|| url.clone(), |Installation { public_url }| public_url)
+            }
+        };
+        let ring = KeyRing { issuer, keys };
+        Ok(self.ports.tokens.load(&ring, self.now())?)
+    }
+
+    /// Loads the key ring for a token that names an unknown key, at most once a second; answers
+    /// whether it did.
+    pub(crate) async fn reload_keys_for_a_token(&self) -> Result<bool, Unavailable> {
+        if !self.reloads.begin(self.now()) {
+            return Ok(false);
+        }
+        match self.reload_keys().await {
+            Ok(()) => Ok(true),
+            Err(KeysError::Unavailable(unavailable)) => Err(unavailable),
+            Err(error @ (KeysError::Key(_) | KeysError::LastKey | KeysError::NotFound)) => {
+                tracing::error!(%error, "the key ring cannot be loaded");
+                Ok(false)
+            }
+        }
+    }
+
+    pub(crate) async fn commit_rotation(
+        &self,
+        ring: &[Key],
+        new: Key,
+        now: Timestamp,
+    ) -> Result<Key, CommitError> {
+        let tenant = self.default_tenant().await?;
+        let lifetime = match new.purpose {
+            KeyPurpose::Access => self.settings.tokens.access_lifetime,
+            KeyPurpose::Refresh => self.settings.tokens.session_lifetime,
+        };
+        let KeyRotation { new, older, fact } = Key::rotate(ring, new, lifetime);
+        let changes = Changes {
+            keys: older
+                .into_iter()
+                .map(Change::Update)
+                .chain([Change::Insert(new.clone())])
+                .collect(),
+            events: vec![self.event(&tenant, now, fact)],
+            ..Changes::default()
+        };
+        self.commit(&tenant, changes).await?;
+        Ok(new)
+    }
+}
+
+/// When the key ring was last loaded because of a token, so that strangers' tokens cannot make
+/// the store busy.
+#[derive(Default)]
+pub(crate) struct Reloads(Mutex<Option<Timestamp>>);
+
+impl Reloads {
+    fn begin(&self, now: Timestamp) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now < last || now >= last + PAUSE);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(1);
+/// Longer than a verifier may keep the key set, and than a replica waits to load the ring.
+const ANNOUNCED: Duration = Duration::from_mins(10);

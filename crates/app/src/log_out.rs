@@ -1,0 +1,147 @@
+//! Log out: the session of a token ends, or all sessions of its user.
+
+use tessera_domain::{Change, Changes, Id, Session, SessionEnd, User};
+
+use crate::ports::{CommitError, Expiry, SessionHolder, Unavailable};
+use crate::refresh::RefreshError;
+use crate::resolve_tenant::TenantHints;
+use crate::users::{ChangeUserError, UserChange};
+use crate::validate::{Caller, ValidateError};
+use crate::{ATTEMPTS, Contended, Tessera};
+
+/// A request to log out.
+#[derive(Clone, Debug)]
+pub struct LogOut {
+    /// What it says of its tenant.
+    pub hints: TenantHints,
+    /// An access token; that it is over does not matter.
+    pub access: Option<String>,
+    /// A refresh token; that it is over or was replaced does not matter.
+    pub refresh: Option<String>,
+}
+
+/// Why nothing was ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LogOutError {
+    /// A token is not genuine, not good here, or the two belong to different users.
+    #[error("the token is not valid")]
+    Invalid,
+    /// No token came.
+    #[error("there is no token")]
+    NoToken,
+    /// No signing key is loaded yet.
+    #[error("no signing key is loaded")]
+    NotReady,
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// Ends the session of the tokens that came; doing so again changes nothing.
+    pub async fn log_out(&self, command: LogOut) -> Result<(), LogOutError> {
+        let mut holders = Vec::new();
+        let mut user = None;
+        if let Some(token) = &command.access {
+            let claims = self.read_access(token, Expiry::Ignored).await?;
+            user = Some(claims.user);
+            holders.push(
+                self.holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
+                    .await?,
+            );
+        }
+        if let Some(token) = &command.refresh {
+            let claims = self.read_refresh(token).await?;
+            holders.push(
+                self.holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
+                    .await?,
+            );
+        }
+        if holders.is_empty() {
+            return Err(LogOutError::NoToken);
+        }
+        let holders: Vec<SessionHolder> = holders.into_iter().flatten().collect();
+        for holder in &holders {
+            let owner = *user.get_or_insert(holder.user.id);
+            if owner != holder.user.id || !self.agrees(&holder.tenant, &command.hints).await? {
+                return Err(LogOutError::Invalid);
+            }
+        }
+        for holder in holders {
+            self.end_session_of(holder, SessionEnd::LogOut).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends all sessions of the caller.
+    pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), ChangeUserError> {
+        self.end_all(caller, SessionEnd::LogOutEverywhere).await
+    }
+
+    async fn end_all(&self, caller: &Caller, why: SessionEnd) -> Result<(), ChangeUserError> {
+        let id: Id<User> = caller.user.id;
+        self.change_user(&caller.tenant, id, |user| {
+            (user.epoch == caller.session.epoch).then(|| UserChange {
+                user: user.in_next_epoch(),
+                fact: None,
+                ends: Some(why),
+            })
+        })
+        .await
+        .map(|_| ())
+    }
+
+    /// Ends one session, unless it is dead already.
+    pub(crate) async fn end_session_of(
+        &self,
+        mut holder: SessionHolder,
+        why: SessionEnd,
+    ) -> Result<(), Unavailable> {
+        for _ in 0..ATTEMPTS {
+            let now = self.now();
+            if !holder.session.is_live(holder.user.epoch, now) {
+                return Ok(());
+            }
+            let fact = holder.session.ended_fact(why);
+            let changes = Changes {
+                sessions: vec![Change::Update(holder.session.end(why, now))],
+                events: vec![self.event(&holder.tenant, now, fact)],
+                ..Changes::default()
+            };
+            match self.commit(&holder.tenant, changes).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Duplicate(what)) => {
+                    return Err(Unavailable::new(CommitError::Duplicate(what)));
+                }
+                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable),
+            }
+            let id: Id<Session> = holder.session.id;
+            match self.ports.store.session(&holder.tenant.schema, id).await? {
+                Some(fresh) => holder = fresh,
+                None => return Ok(()),
+            }
+        }
+        Err(Unavailable::new(Contended))
+    }
+}
+
+impl From<ValidateError> for LogOutError {
+    fn from(error: ValidateError) -> Self {
+        match error {
+            ValidateError::Invalid => Self::Invalid,
+            ValidateError::NotReady => Self::NotReady,
+            ValidateError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for LogOutError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Invalid => Self::Invalid,
+            RefreshError::NotReady => Self::NotReady,
+            RefreshError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}

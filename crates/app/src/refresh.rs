@@ -1,0 +1,168 @@
+//! Refresh: the live refresh token of a session for the next one and a new access token.
+
+use std::sync::Arc;
+
+use tessera_domain::{
+    Change, Changes, Generation, Refresh, RefreshClaims, Session, SessionEnd, Timestamp,
+};
+
+use crate::grant::{Grant, RefreshToken};
+use crate::ports::{CommitError, SessionHolder, TokenError, Unavailable};
+use crate::resolve_tenant::TenantHints;
+use crate::{ATTEMPTS, Contended, Tessera};
+
+/// A request for new tokens.
+#[derive(Clone, Debug)]
+pub struct RefreshTokens {
+    /// What it says of its tenant.
+    pub hints: TenantHints,
+    /// The refresh token.
+    pub token: String,
+}
+
+/// Why a refresh gives nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The token is not good, or not good here, or no longer; its session may just have ended.
+    #[error("the token is not valid")]
+    Invalid,
+    /// No signing key is loaded yet.
+    #[error("no signing key is loaded")]
+    NotReady,
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// Gives new tokens for a live refresh token, or the same successor again within the grace;
+    /// an older token ends the session.
+    ///
+    /// One read and one write; a grace answer writes nothing. Racing refreshes of one token give
+    /// one successor.
+    pub async fn refresh(&self, command: RefreshTokens) -> Result<Grant, RefreshError> {
+        let claims = self.read_refresh(&command.token).await?;
+        for _ in 0..ATTEMPTS {
+            let holder = self
+                .holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
+                .await?
+                .ok_or(RefreshError::Invalid)?;
+            if !holder.may_be_live() || !self.agrees(&holder.tenant, &command.hints).await? {
+                return Err(RefreshError::Invalid);
+            }
+            match self.refresh_once(holder, claims.generation).await {
+                Err(RefreshStep::Again) => {}
+                Err(RefreshStep::Answer(error)) => return Err(error),
+                Ok(grant) => return Ok(grant),
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+
+    pub(crate) async fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
+        let read = || self.ports.tokens.read_refresh(token, self.now());
+        let claims = match read() {
+            Err(TokenError::UnknownKey) if self.reload_keys_for_a_token().await? => read(),
+            read => read,
+        };
+        claims.map_err(RefreshError::from)
+    }
+
+    async fn refresh_once(
+        &self,
+        holder: SessionHolder,
+        presented: Generation,
+    ) -> Result<Grant, RefreshStep> {
+        let now = self.now();
+        let (session, user) = (&holder.session, &holder.user);
+        let key = self.ports.tokens.refresh_key(now)?;
+        match session.refresh(presented, user.epoch, &key, now, &self.settings.tokens) {
+            Refresh::Keep => self.answer(holder, RefreshToken::Kept, now),
+            Refresh::Refuse(why) => {
+                tracing::debug!(?why, session = %session.id, "refresh refused");
+                Err(RefreshStep::Answer(RefreshError::Invalid))
+            }
+            Refresh::Repeat => self.answer(holder, RefreshToken::Given, now),
+            Refresh::Reuse(ended) => self.end_reused(holder, ended, presented, now).await,
+            Refresh::Rotate(next) => {
+                let changes = Changes {
+                    sessions: vec![Change::Update(next.clone())],
+                    epochs: vec![(user.id, user.epoch)],
+                    ..Changes::default()
+                };
+                self.commit(&holder.tenant, changes).await?;
+                let rotated = SessionHolder {
+                    session: Session {
+                        version: next.version + 1,
+                        ..next
+                    },
+                    ..holder
+                };
+                self.answer(rotated, RefreshToken::Given, now)
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        holder: SessionHolder,
+        refresh: RefreshToken,
+        now: Timestamp,
+    ) -> Result<Grant, RefreshStep> {
+        let tenant = Arc::new(holder.tenant);
+        Ok(self.grant(tenant, holder.user, holder.session, refresh, now)?)
+    }
+
+    async fn end_reused(
+        &self,
+        holder: SessionHolder,
+        ended: Session,
+        presented: Generation,
+        now: Timestamp,
+    ) -> Result<Grant, RefreshStep> {
+        let facts = [
+            holder.session.reused_fact(presented),
+            holder.session.ended_fact(SessionEnd::Reuse),
+        ];
+        tracing::warn!(session = %ended.id, user = %ended.user, "a replaced refresh token was used again");
+        let changes = Changes {
+            sessions: vec![Change::Update(ended)],
+            events: self.events(&holder.tenant, now, facts),
+            ..Changes::default()
+        };
+        self.commit(&holder.tenant, changes).await?;
+        Err(RefreshStep::Answer(RefreshError::Invalid))
+    }
+}
+
+enum RefreshStep {
+    Again,
+    Answer(RefreshError),
+}
+
+impl From<CommitError> for RefreshStep {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Stale => Self::Again,
+            CommitError::Duplicate(what) => {
+                Self::Answer(Unavailable::new(CommitError::Duplicate(what)).into())
+            }
+            CommitError::Unavailable(unavailable) => Self::Answer(unavailable.into()),
+        }
+    }
+}
+
+impl From<TokenError> for RefreshStep {
+    fn from(error: TokenError) -> Self {
+        Self::Answer(error.into())
+    }
+}
+
+impl From<TokenError> for RefreshError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired | TokenError::Invalid | TokenError::UnknownKey => Self::Invalid,
+            TokenError::NoKey => Self::NotReady,
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Finds the tenant that a request is for.
+
+use std::sync::Arc;
+
+use tessera_domain::{
+    Chosen, Contradiction, Explicit, Hints, HostName, SchemaName, Tenant, TenantName,
+};
+
+use crate::Tessera;
+use crate::ports::{TenantKey, Unavailable};
+
+/// What a request says of its tenant, as it said it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TenantHints {
+    /// Names or schema names, of path, header and field.
+    pub explicit: Vec<String>,
+    /// The host it was sent to, with or without a port.
+    pub host: Option<String>,
+}
+
+/// Who the tenant of a request without a token is.
+pub(crate) struct Resolved {
+    /// The tenant; without one what is asked fails like wrong credentials.
+    pub(crate) tenant: Option<Arc<Tenant>>,
+    /// The tenant of those who name none.
+    pub(crate) default: Arc<Tenant>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ResolveTenantError {
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// The tenant that the hints, or the domain of the address, name.
+    pub(crate) async fn resolve_tenant(
+        &self,
+        hints: &TenantHints,
+        email_domain: Option<&str>,
+    ) -> Result<Resolved, ResolveTenantError> {
+        let default = self.default_tenant().await?;
+        let email = match email_domain {
+            Some(domain) => {
+                let host = HostName::restore(domain.to_owned());
+                self.tenant_by(TenantKey::Host(host)).await?
+            }
+            None => None,
+        };
+        let found = self.look_up(hints).await?;
+        let chosen = Hints {
+            token: None,
+            explicit: found.explicit(),
+            host: found.host.as_deref(),
+            email: email.as_deref(),
+            default: &default,
+        }
+        .choose(&self.settings.tenant_order)?;
+        let tenant = match chosen {
+            Chosen::Tenant(tenant) => Some(Arc::new(tenant.clone())),
+            Chosen::Unknown => None,
+        };
+        Ok(Resolved { tenant, default })
+    }
+
+    /// Whether the hints agree with the tenant of the token that came with them.
+    pub(crate) async fn agrees(
+        &self,
+        token: &Tenant,
+        hints: &TenantHints,
+    ) -> Result<bool, Unavailable> {
+        let default = self.default_tenant().await?;
+        let found = self.look_up(hints).await?;
+        let chosen = Hints {
+            token: Some(token),
+            explicit: found.explicit(),
+            host: found.host.as_deref(),
+            email: None,
+            default: &default,
+        }
+        .choose(&self.settings.tenant_order);
+        Ok(chosen.is_ok())
+    }
+
+    pub(crate) async fn default_tenant(&self) -> Result<Arc<Tenant>, Unavailable> {
+        let key = TenantKey::Name(SchemaName::DEFAULT.to_owned());
+        self.tenant_by(key)
+            .await?
+            .ok_or_else(|| Unavailable::new(NoDefaultTenant))
+    }
+
+    async fn look_up(&self, hints: &TenantHints) -> Result<Found, Unavailable> {
+        let mut explicit = Vec::new();
+        for text in hints.explicit.iter().filter(|text| !text.trim().is_empty()) {
+            let key = TenantName::parse(text).ok().map(|name| name.key());
+            let tenant = match &key {
+                Some(key) => self.tenant_by(TenantKey::Name(key.clone())).await?,
+                None => None,
+            };
+            explicit.push((key, tenant));
+        }
+        let host = match hints.host.as_deref().map(HostName::parse) {
+            Some(Ok(host)) => self.tenant_by(TenantKey::Host(host)).await?,
+            Some(Err(_)) | None => None,
+        };
+        Ok(Found { explicit, host })
+    }
+}
+
+struct Found {
+    explicit: Vec<(Option<String>, Option<Arc<Tenant>>)>,
+    host: Option<Arc<Tenant>>,
+}
+
+impl Found {
+    /// One hint, or several that say the same; a name and the schema of one tenant do.
+    fn explicit(&self) -> Explicit<'_> {
+        let mut hints = self.explicit.iter();
+        let Some((key, first)) = hints.next() else {
+            return Explicit::Absent;
+        };
+        let same = hints.all(|(other_key, other)| match (first, other) {
+            (Some(first), Some(other)) => first.id == other.id,
+            (None, None) => key == other_key,
+            (Some(_), None) | (None, Some(_)) => false,
+        });
+        match first {
+            _ if !same => Explicit::Contradictory,
+            Some(tenant) => Explicit::Tenant(tenant),
+            None => Explicit::Unknown,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("there is no default tenant: run `tessera migrate`")]
+struct NoDefaultTenant;
