@@ -102,6 +102,7 @@ fn login_failure(why: LoginFailure) -> &'static str {
 fn session_end(why: SessionEnd) -> &'static str {
     match why {
         SessionEnd::Disabled => "disabled",
+        SessionEnd::Guessing => "guessing",
         SessionEnd::Limit => "limit",
         SessionEnd::LogOut => "log_out",
         SessionEnd::LogOutEverywhere => "log_out_everywhere",
