@@ -1,0 +1,114 @@
+//! The cases that every store passes.
+
+mod commits;
+mod events;
+mod keys;
+mod races;
+mod sessions;
+mod tenants;
+mod users;
+
+/// Lists the cases: makes each of them public, and the macro that makes them tests of an adapter.
+macro_rules! suite {
+    ($dollar:tt $($module:ident { $($case:ident)+ })+) => {
+        $($(
+            #[doc(hidden)]
+            pub async fn $case(fixture: crate::Fixture) {
+                $module::$case(&fixture).await;
+            }
+        )+)+
+
+        /// Makes every case a test; `$fresh` is an async function that makes a
+        /// [`Fixture`](crate::Fixture).
+        #[macro_export]
+        macro_rules! store_suite {
+            ($dollar fresh:path) => {
+                $($(
+                    #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                    async fn $case() {
+                        $crate::store::$case($dollar fresh().await).await;
+                    }
+                )+)+
+            };
+        }
+    };
+}
+
+suite! { $
+    tenants {
+        a_fresh_store_is_ready_and_empty
+        a_tenant_is_found_by_its_name_its_schema_and_its_domains
+        what_no_tenant_is_called_finds_none
+        tenants_are_listed_by_schema_name
+        the_default_tenant_is_kept_as_any_other
+        every_field_of_a_tenant_comes_back
+        a_tenant_is_updated_at_the_version_it_was_read_at
+        names_and_schemas_of_tenants_are_one_namespace
+        a_tenant_may_be_called_like_its_own_schema
+        a_name_that_a_tenant_gave_up_is_free
+        a_domain_belongs_to_one_tenant
+        a_domain_that_a_tenant_gave_up_is_free
+        a_commit_to_a_tenant_that_does_not_exist_writes_nothing
+    }
+    users {
+        a_user_is_found_by_id_address_and_username_in_its_tenant_alone
+        users_are_paged_in_the_order_of_their_ids_in_their_tenant_alone
+        every_field_of_a_user_comes_back
+        a_user_is_inserted_at_version_one_and_updated_at_the_version_it_was_read_at
+        a_user_that_does_not_exist_cannot_be_updated
+        a_user_of_another_tenant_cannot_be_updated
+        an_insert_overwrites_nothing
+        an_address_is_taken_once_in_a_tenant
+        a_username_is_taken_once_in_a_tenant
+        users_without_address_and_username_are_many
+        an_address_and_a_username_that_were_given_up_are_free
+    }
+    sessions {
+        a_session_comes_with_its_user_and_its_tenant
+        a_session_is_found_in_its_tenant_alone
+        the_sessions_of_a_user_are_listed_oldest_first
+        sessions_are_listed_of_one_user_of_one_tenant_alone
+        every_field_of_a_session_comes_back
+        a_session_is_updated_at_the_version_it_was_read_at
+        a_removed_session_is_gone_and_may_be_removed_again
+        a_session_of_another_tenant_cannot_be_changed
+        a_commit_goes_through_while_the_epoch_is_the_one_it_read
+        a_commit_is_stale_once_the_epoch_moved_on
+        a_commit_is_stale_when_the_user_of_an_epoch_is_unknown
+        pruning_removes_the_dead_and_spares_the_live
+        pruning_stops_at_its_limit
+        pruning_touches_one_tenant_alone
+    }
+    keys {
+        the_key_ring_is_read_in_the_order_of_creation
+        every_field_of_a_key_comes_back
+        a_key_is_updated_at_the_version_it_was_read_at
+        a_kid_is_taken_once
+        the_installation_is_settled_once
+    }
+    events {
+        an_event_is_stored_with_what_it_tells_of
+        positions_grow_from_commit_to_commit_and_within_one
+        a_subject_has_one_event_of_a_sequence
+        a_sequence_is_counted_in_each_tenant
+        a_refused_commit_has_no_event
+    }
+    commits {
+        one_commit_writes_everything_in_it
+        an_empty_commit_goes_through
+        a_stale_update_leaves_nothing_of_its_commit
+        a_stale_epoch_leaves_nothing_of_its_commit
+        a_taken_address_leaves_nothing_of_its_commit
+        a_taken_domain_leaves_nothing_of_its_commit
+        a_taken_kid_leaves_nothing_of_its_commit
+        a_used_sequence_leaves_nothing_of_its_commit
+    }
+    races {
+        of_racing_updates_of_one_version_one_wins
+        of_racing_inserts_of_one_address_one_wins
+        of_racing_inserts_of_one_tenant_name_one_wins
+        racing_commits_that_share_nothing_all_go_through
+        a_commit_that_is_dropped_is_whole_or_nothing
+        a_commit_that_is_aborted_is_whole_or_nothing
+    }
+}

@@ -1,0 +1,108 @@
+//! How events are stored with what they tell of.
+
+use tessera_app::Unique;
+use tessera_domain::{Change, Event, Subject, Tenant};
+
+use crate::fixture::{events, users};
+use crate::{Fixture, values};
+
+pub(super) async fn an_event_is_stored_with_what_it_tells_of(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    let event = values::event(7, &acme, values::created(1));
+    let mut changes = users([Change::Insert(values::user(1))]);
+    changes.events = vec![event.clone()];
+    fixture.write(&acme, changes).await;
+
+    let stored = fixture.events().await;
+    let [stored] = stored.as_slice() else {
+        panic!("{stored:?}");
+    };
+    let subject = format!("user/{}", values::user(1).id);
+    assert!(stored.position >= 1);
+    assert_eq!(stored.tenant, acme.id);
+    assert_eq!(stored.subject, subject);
+    assert_eq!(stored.sequence, 1);
+    assert_eq!(stored.event_type, "UserCreated");
+    for member in [
+        "\"specversion\":\"1.0\"".to_owned(),
+        format!("\"id\":\"{}\"", event.id),
+        format!("\"subject\":\"{subject}\""),
+        format!("\"tenantid\":\"{}\"", acme.id),
+        "\"type\":\"UserCreated\"".to_owned(),
+        "\"sequence\":\"1\"".to_owned(),
+        "\"time\":\"2026-01-01T00:00:00.123457Z\"".to_owned(),
+    ] {
+        assert!(stored.body.contains(&member), "{member}: {}", stored.body);
+    }
+}
+
+pub(super) async fn positions_grow_from_commit_to_commit_and_within_one(fixture: &Fixture) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    fixture
+        .write(&acme, events([nth(1, &acme, 1), nth(2, &acme, 2)]))
+        .await;
+    fixture.write(&other, events([nth(3, &other, 1)])).await;
+    fixture
+        .stale(&acme, events([nth(4, &acme, 3), nth(5, &acme, 1)]))
+        .await;
+    fixture
+        .write(&acme, events([nth(6, &acme, 3), nth(7, &acme, 4)]))
+        .await;
+
+    let stored = fixture.events().await;
+    let order: Vec<_> = stored
+        .iter()
+        .map(|event| (event.tenant, event.sequence))
+        .collect();
+    let (here, there) = (acme.id, other.id);
+    let expected = [(here, 1), (here, 2), (there, 1), (here, 3), (here, 4)];
+    assert_eq!(order, expected);
+    let rising = stored.is_sorted_by(|one, next| one.position < next.position);
+    assert!(rising, "{stored:?}");
+}
+
+pub(super) async fn a_subject_has_one_event_of_a_sequence(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    fixture.write(&acme, events([nth(1, &acme, 1)])).await;
+    fixture.stale(&acme, events([nth(2, &acme, 1)])).await;
+    fixture
+        .stale(&acme, events([nth(3, &acme, 2), nth(4, &acme, 2)]))
+        .await;
+    assert_eq!(fixture.events().await.len(), 1);
+
+    let mut another = nth(5, &acme, 1);
+    another.fact.subject = Subject::User(values::id(2));
+    let mut of_another_kind = nth(6, &acme, 1);
+    of_another_kind.fact.subject = Subject::Session(values::id(1));
+    fixture
+        .write(&acme, events([another, of_another_kind]))
+        .await;
+    assert_eq!(fixture.events().await.len(), 3);
+}
+
+pub(super) async fn a_sequence_is_counted_in_each_tenant(fixture: &Fixture) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    fixture.write(&acme, events([nth(1, &acme, 1)])).await;
+    fixture.write(&other, events([nth(2, &other, 1)])).await;
+    assert_eq!(fixture.events().await.len(), 2);
+}
+
+pub(super) async fn a_refused_commit_has_no_event(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    fixture
+        .inserted_user(&acme, values::named_user(1, "ada"))
+        .await;
+    let mut changes = users([Change::Insert(values::named_user(2, "ada"))]);
+    changes.events = vec![nth(1, &acme, 1)];
+    let answer = fixture.commit(&acme, changes).await;
+    assert!(answer.is_err(), "the {} is taken", Unique::Email);
+    assert!(fixture.events().await.is_empty());
+    fixture.write(&acme, events([nth(1, &acme, 1)])).await;
+}
+
+/// The event with that number: the user's of that sequence.
+fn nth(number: u32, tenant: &Tenant, sequence: u64) -> Event {
+    let mut fact = values::created(1);
+    fact.sequence = sequence;
+    values::event(number, tenant, fact)
+}
