@@ -1,0 +1,168 @@
+//! The store in memory: the whole contract, and switches for what seldom happens.
+
+mod data;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_domain::{
+    Changes, Event, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+};
+use tessera_wire::EncodedEvent;
+
+use crate::store::data::Data;
+
+/// A store that lives as long as its last handle.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    data: Data,
+    faults: Faults,
+    commits: usize,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    next: Option<CommitError>,
+    stale: usize,
+    unavailable: bool,
+}
+
+impl MemoryStore {
+    /// Refuses the next commit with `error`; nothing of it is written.
+    pub fn fail_next_commit(&self, error: CommitError) {
+        self.state().faults.next = Some(error);
+    }
+
+    /// Refuses the next `count` commits as stale.
+    pub fn stale_next_commits(&self, count: usize) {
+        self.state().faults.stale = count;
+    }
+
+    /// Whether everything answers that the store cannot be reached.
+    pub fn unavailable(&self, unavailable: bool) {
+        self.state().faults.unavailable = unavailable;
+    }
+
+    /// How many commits went through.
+    pub fn commits(&self) -> usize {
+        self.state().commits
+    }
+
+    /// The event log, in the order of its positions.
+    pub fn events(&self) -> Vec<LoggedEvent> {
+        self.state().data.log().to_vec()
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Data) -> T) -> Result<T, Unavailable> {
+        self.reachable().map(|state| read(&state.data))
+    }
+
+    fn reachable(&self) -> Result<MutexGuard<'_, State>, Unavailable> {
+        let state = self.state();
+        if state.faults.unavailable {
+            return Err(Unavailable::new("switched off by a test"));
+        }
+        Ok(state)
+    }
+
+    /// No method leaves the state half-changed, so one that panicked does not poison it.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        let mut state = self.reachable()?;
+        state.faults.strike()?;
+        state.data.commit(tenant, changes)?;
+        state.commits += 1;
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), Unready> {
+        self.read(|_| ())?;
+        Ok(())
+    }
+
+    async fn installation(&self) -> Result<Option<Installation>, Unavailable> {
+        self.read(Data::installation)
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
+        self.read(Data::keys)
+    }
+
+    async fn prune(
+        &self,
+        tenant: &Tenant,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Unavailable> {
+        let mut state = self.reachable()?;
+        Ok(state.data.prune(tenant, now, limit))
+    }
+
+    async fn session(
+        &self,
+        schema: &SchemaName,
+        id: Id<Session>,
+    ) -> Result<Option<SessionHolder>, Unavailable> {
+        self.read(|data| data.session(schema, id))
+    }
+
+    async fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Result<Vec<Session>, Unavailable> {
+        self.read(|data| data.sessions(tenant, user))
+    }
+
+    async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
+        self.read(|data| data.tenant(by))
+    }
+
+    async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        self.read(Data::tenants)
+    }
+
+    async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
+        self.read(|data| data.user(tenant, by))
+    }
+
+    async fn users(
+        &self,
+        tenant: &Tenant,
+        after: Option<Id<User>>,
+        limit: usize,
+    ) -> Result<Vec<User>, Unavailable> {
+        self.read(|data| data.users(tenant, after, limit))
+    }
+}
+
+/// An event in the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LoggedEvent {
+    /// Its place, from 1.
+    pub position: u64,
+    /// The event.
+    pub event: Event,
+    /// As it is written down.
+    pub encoded: EncodedEvent,
+}
+
+impl Faults {
+    /// Fails as often as a test asked for.
+    fn strike(&mut self) -> Result<(), CommitError> {
+        if let Some(error) = self.next.take() {
+            return Err(error);
+        }
+        if let Some(left) = self.stale.checked_sub(1) {
+            self.stale = left;
+            return Err(CommitError::Stale);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,296 @@
+//! What the store keeps, and how a commit changes all of it or nothing.
+
+use core::hash::Hash;
+use core::ops::Bound;
+use std::collections::{BTreeMap, HashSet};
+
+use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserKey};
+use tessera_domain::{
+    Change, Changes, EmailAddress, Epoch, Event, Id, Installation, Key, SchemaName, Session,
+    Tenant, Timestamp, User, Username,
+};
+
+use crate::store::LoggedEvent;
+
+/// Everything that is kept.
+#[derive(Debug, Default)]
+pub(super) struct Data {
+    installation: Option<Installation>,
+    keys: BTreeMap<Id<Key>, Key>,
+    log: Vec<LoggedEvent>,
+    places: BTreeMap<Id<Tenant>, Place>,
+    sequences: HashSet<Sequence>,
+    tenants: BTreeMap<Id<Tenant>, Tenant>,
+}
+
+/// Where one tenant's data lives.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    sessions: BTreeMap<Id<Session>, Session>,
+    users: BTreeMap<Id<User>, User>,
+}
+
+/// What an event is unique by: tenant, subject as written down, and sequence.
+type Sequence = (Id<Tenant>, String, u64);
+
+impl Data {
+    /// Changes copies of what `changes` touches, and puts them in place once nothing can fail.
+    pub(super) fn commit(&mut self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        let mut tenants = self.tenants.clone();
+        change_all(&mut tenants, changes.tenants)?;
+        check_tenants(&tenants)?;
+        if ![&self.tenants, &tenants]
+            .iter()
+            .any(|all| all.contains_key(&tenant.id))
+        {
+            return Err(CommitError::Stale);
+        }
+        let mut place = self.places.get(&tenant.id).cloned().unwrap_or_default();
+        place.check_epochs(&changes.epochs)?;
+        change_all(&mut place.users, changes.users)?;
+        change_all(&mut place.sessions, changes.sessions)?;
+        place.check()?;
+        let mut keys = self.keys.clone();
+        change_all(&mut keys, changes.keys)?;
+        unique(keys.values().map(|key| &key.kid), Unique::Key)?;
+        if changes.installation.is_some() && self.installation.is_some() {
+            return Err(CommitError::Duplicate(Unique::Installation));
+        }
+        let (logged, sequences) = self.logged(changes.events)?;
+
+        self.tenants = tenants;
+        self.places.insert(tenant.id, place);
+        self.places.retain(|id, _| self.tenants.contains_key(id));
+        self.keys = keys;
+        self.installation = changes.installation.or_else(|| self.installation.take());
+        self.log.extend(logged);
+        self.sequences.extend(sequences);
+        Ok(())
+    }
+
+    /// The events as they join the log, and what they take up by that.
+    fn logged(
+        &self,
+        events: Vec<Event>,
+    ) -> Result<(Vec<LoggedEvent>, HashSet<Sequence>), CommitError> {
+        let mut sequences = HashSet::new();
+        let mut logged = Vec::new();
+        let last = self.log.last().map_or(0, |logged| logged.position);
+        for (position, event) in (last + 1..).zip(events) {
+            let encoded = tessera_wire::encode(&event);
+            let sequence = (event.tenant, encoded.subject.clone(), event.fact.sequence);
+            if self.sequences.contains(&sequence) || !sequences.insert(sequence) {
+                return Err(CommitError::Stale);
+            }
+            logged.push(LoggedEvent {
+                position,
+                event,
+                encoded,
+            });
+        }
+        Ok((logged, sequences))
+    }
+
+    pub(super) fn installation(&self) -> Option<Installation> {
+        self.installation.clone()
+    }
+
+    pub(super) fn keys(&self) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.keys.values().cloned().collect();
+        keys.sort_by_key(|key| key.created_at);
+        keys
+    }
+
+    pub(super) fn log(&self) -> &[LoggedEvent] {
+        &self.log
+    }
+
+    pub(super) fn prune(&mut self, tenant: &Tenant, now: Timestamp, limit: usize) -> usize {
+        let Some(place) = self.places.get_mut(&tenant.id) else {
+            return 0;
+        };
+        let dead: Vec<Id<Session>> = place
+            .sessions
+            .values()
+            .filter(|session| !place.is_live(session, now))
+            .map(|session| session.id)
+            .take(limit)
+            .collect();
+        place.sessions.retain(|id, _| !dead.contains(id));
+        dead.len()
+    }
+
+    pub(super) fn session(&self, schema: &SchemaName, id: Id<Session>) -> Option<SessionHolder> {
+        let tenant = self.tenants.values().find(|one| one.schema == *schema)?;
+        let place = self.places.get(&tenant.id)?;
+        let session = place.sessions.get(&id)?;
+        let user = place.users.get(&session.user)?;
+        Some(SessionHolder {
+            tenant: tenant.clone(),
+            user: user.clone(),
+            session: session.clone(),
+        })
+    }
+
+    pub(super) fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Vec<Session> {
+        let place = self.places.get(&tenant.id);
+        let all = place.into_iter().flat_map(|place| place.sessions.values());
+        let mut sessions: Vec<Session> = all
+            .filter(|session| session.user == user)
+            .cloned()
+            .collect();
+        sessions.sort_by_key(|session| session.created_at);
+        sessions
+    }
+
+    pub(super) fn tenant(&self, by: &TenantKey) -> Option<Tenant> {
+        let found = |tenant: &&Tenant| match by {
+            TenantKey::Host(host) => tenant.domains.iter().any(|domain| domain.host == *host),
+            TenantKey::Name(key) => tenant.name.key() == *key || tenant.schema.key() == *key,
+        };
+        self.tenants.values().find(found).cloned()
+    }
+
+    pub(super) fn tenants(&self) -> Vec<Tenant> {
+        let mut tenants: Vec<Tenant> = self.tenants.values().cloned().collect();
+        tenants.sort_by(|one, other| one.schema.as_str().cmp(other.schema.as_str()));
+        tenants
+    }
+
+    pub(super) fn user(&self, tenant: &Tenant, by: &UserKey) -> Option<User> {
+        let users = &self.places.get(&tenant.id)?.users;
+        let found = match by {
+            UserKey::Email(key) => users.values().find(|user| email_key(user) == Some(key)),
+            UserKey::Id(id) => users.get(id),
+            UserKey::Username(key) => users.values().find(|user| username_key(user) == Some(key)),
+        };
+        found.cloned()
+    }
+
+    pub(super) fn users(
+        &self,
+        tenant: &Tenant,
+        after: Option<Id<User>>,
+        limit: usize,
+    ) -> Vec<User> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let place = self.places.get(&tenant.id);
+        let page = place.map(|place| place.users.range((from, Bound::Unbounded)).take(limit));
+        page.into_iter()
+            .flatten()
+            .map(|(_, user)| user.clone())
+            .collect()
+    }
+}
+
+impl Place {
+    fn check_epochs(&self, epochs: &[(Id<User>, Epoch)]) -> Result<(), CommitError> {
+        let still = |(id, epoch): &(Id<User>, Epoch)| {
+            self.users.get(id).is_some_and(|user| user.epoch == *epoch)
+        };
+        epochs
+            .iter()
+            .all(still)
+            .then_some(())
+            .ok_or(CommitError::Stale)
+    }
+
+    fn check(&self) -> Result<(), CommitError> {
+        unique(self.users.values().filter_map(email_key), Unique::Email)?;
+        unique(
+            self.users.values().filter_map(username_key),
+            Unique::Username,
+        )?;
+        let owned = |session: &Session| self.users.contains_key(&session.user);
+        self.sessions
+            .values()
+            .all(owned)
+            .then_some(())
+            .ok_or(CommitError::Stale)
+    }
+
+    fn is_live(&self, session: &Session, now: Timestamp) -> bool {
+        let user = self.users.get(&session.user);
+        let epoch = user.is_some_and(|user| session.is_live(user.epoch, now));
+        epoch && now < session.absolute_end
+    }
+}
+
+fn check_tenants(tenants: &BTreeMap<Id<Tenant>, Tenant>) -> Result<(), CommitError> {
+    let names = tenants.values().flat_map(|tenant| {
+        let (name, schema) = (tenant.name.key(), tenant.schema.key());
+        let own = (name != schema).then_some(schema);
+        [Some(name), own].into_iter().flatten()
+    });
+    unique(names, Unique::Tenant)?;
+    let domains = tenants.values().flat_map(|tenant| &tenant.domains);
+    unique(domains.map(|domain| &domain.host), Unique::Domain)
+}
+
+fn unique<K: Eq + Hash>(
+    mut keys: impl Iterator<Item = K>,
+    taken: Unique,
+) -> Result<(), CommitError> {
+    let mut seen = HashSet::new();
+    let all = keys.all(|key| seen.insert(key));
+    all.then_some(()).ok_or(CommitError::Duplicate(taken))
+}
+
+fn email_key(user: &User) -> Option<&str> {
+    user.email.as_ref().map(EmailAddress::key)
+}
+
+fn username_key(user: &User) -> Option<&str> {
+    user.username.as_ref().map(Username::key)
+}
+
+fn change_all<T: Aggregate>(
+    kept: &mut BTreeMap<Id<T>, T>,
+    changes: Vec<Change<T>>,
+) -> Result<(), CommitError> {
+    for change in changes {
+        match change {
+            Change::Insert(new) if kept.contains_key(&new.id()) => return Err(CommitError::Stale),
+            Change::Insert(new) => {
+                kept.insert(new.id(), new.at_version(1));
+            }
+            Change::Remove(id) => {
+                kept.remove(&id);
+            }
+            Change::Update(new) => {
+                let read = new.version();
+                let stored = kept.get_mut(&new.id());
+                let stored = stored.filter(|stored| stored.version() == read);
+                *stored.ok_or(CommitError::Stale)? = new.at_version(read + 1);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is kept under an id and guarded by a version.
+trait Aggregate: Sized {
+    fn id(&self) -> Id<Self>;
+    fn version(&self) -> u64;
+    fn at_version(self, version: u64) -> Self;
+}
+
+macro_rules! aggregates {
+    ($($aggregate:ident)+) => {
+        $(impl Aggregate for $aggregate {
+            fn id(&self) -> Id<Self> {
+                self.id
+            }
+
+            fn version(&self) -> u64 {
+                self.version
+            }
+
+            fn at_version(self, version: u64) -> Self {
+                Self { version, ..self }
+            }
+        })+
+    };
+}
+
+aggregates! { Key Session Tenant User }
