@@ -1,1 +1,22 @@
-//! The store in one SQLite file.
+//! The store in one `SQLite` file.
+//!
+//! One thread writes and a few read, each with its own connection; async code hands them work and
+//! awaits the answer. Everything of every tenant is in the same tables, each key led by the tenant.
+//! A second process may use the same file: its commits are seen, and the writers take turns.
+
+mod columns;
+mod commit;
+mod connection;
+mod migrations;
+mod open;
+mod queue;
+mod read;
+mod reader;
+mod rows;
+mod schema;
+mod store;
+mod writer;
+
+pub use migrations::{MigrateError, MigrationStatus};
+pub use open::OpenError;
+pub use store::{SqliteSettings, SqliteStore};

@@ -1,0 +1,221 @@
+//! Column types: how one value of the domain is kept in one column.
+
+use core::fmt::Debug;
+
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::serialize::{self, IsNull, Output, ToSql};
+use diesel::sql_types::{BigInt, Binary, Text};
+use diesel::sqlite::{Sqlite, SqliteValue};
+use tessera_domain::{
+    Algorithm, Id, KeyOrigin, KeyPurpose, Role, SessionEnd, TenantStatus, Timestamp, UserStatus,
+};
+use uuid::Uuid;
+
+/// An id, as 16 bytes.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = Binary)]
+pub(crate) struct Uid(Uuid);
+
+impl Uid {
+    pub(crate) fn id<T>(self) -> Id<T> {
+        Id::from(self.0)
+    }
+}
+
+impl<T> From<Id<T>> for Uid {
+    fn from(id: Id<T>) -> Self {
+        Self(id.uuid())
+    }
+}
+
+impl ToSql<Binary, Sqlite> for Uid {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_bytes().as_slice());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Binary, Sqlite> for Uid {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(Uuid::from_slice(value.read_blob())?))
+    }
+}
+
+/// A number that counts something.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = BigInt)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl ToSql<BigInt, Sqlite> for Count {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(i64::try_from(self.0)?);
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<BigInt, Sqlite> for Count {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(u64::try_from(value.read_long())?))
+    }
+}
+
+/// A moment, in microseconds.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = BigInt)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl ToSql<BigInt, Sqlite> for Moment {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_micros());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<BigInt, Sqlite> for Moment {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        Ok(Self(Timestamp::from_micros(value.read_long())))
+    }
+}
+
+/// Names of roles in their order, with commas between them: no name has one.
+#[derive(AsExpression, Clone, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = Text)]
+pub(crate) struct Roles(pub(crate) Vec<Role>);
+
+impl ToSql<Text, Sqlite> for Roles {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let names: Vec<&str> = self.0.iter().map(Role::as_str).collect();
+        out.set_value(names.join(","));
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Text, Sqlite> for Roles {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let names = value.read_text();
+        let roles = names.split(',').filter(|name| !name.is_empty());
+        Ok(Self(
+            roles.map(|name| Role::restore(name.to_owned())).collect(),
+        ))
+    }
+}
+
+/// One of a few values, by its name.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = Text)]
+pub(crate) struct Named<T: Debug>(pub(crate) T);
+
+impl<T: Name> ToSql<Text, Sqlite> for Named<T> {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.name());
+        Ok(IsNull::No)
+    }
+}
+
+impl<T: Name> FromSql<Text, Sqlite> for Named<T> {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let name = value.read_text();
+        let all = T::ALL.iter().copied();
+        let named = all.into_iter().find(|one| one.name() == name);
+        named.map(Self).ok_or_else(|| UnknownName.into())
+    }
+}
+
+/// What has few values, each with a name that the schema's checks know.
+pub(crate) trait Name: Copy + Debug + 'static {
+    const ALL: &'static [Self];
+
+    fn name(&self) -> &'static str;
+}
+
+/// A column holds a name that this version does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("an unknown name in the database")]
+struct UnknownName;
+
+impl Name for Algorithm {
+    const ALL: &'static [Self] = &[
+        Self::EdDsa,
+        Self::Es256,
+        Self::Hs256,
+        Self::Ps256,
+        Self::Rs256,
+    ];
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Name for KeyOrigin {
+    const ALL: &'static [Self] = &[Self::Configured, Self::Generated];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Configured => "configured",
+            Self::Generated => "generated",
+        }
+    }
+}
+
+impl Name for KeyPurpose {
+    const ALL: &'static [Self] = &[Self::Access, Self::Refresh];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+impl Name for SessionEnd {
+    const ALL: &'static [Self] = &[
+        Self::Disabled,
+        Self::Guessing,
+        Self::Limit,
+        Self::LogOut,
+        Self::LogOutEverywhere,
+        Self::Operator,
+        Self::PasswordChange,
+        Self::Reuse,
+        Self::Revoked,
+    ];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Guessing => "guessing",
+            Self::Limit => "limit",
+            Self::LogOut => "log_out",
+            Self::LogOutEverywhere => "log_out_everywhere",
+            Self::Operator => "operator",
+            Self::PasswordChange => "password_change",
+            Self::Reuse => "reuse",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+impl Name for TenantStatus {
+    const ALL: &'static [Self] = &[Self::Active, Self::Suspended];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+impl Name for UserStatus {
+    const ALL: &'static [Self] = &[Self::Active, Self::Disabled];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+}

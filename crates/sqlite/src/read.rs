@@ -1,0 +1,196 @@
+//! The reads.
+//!
+//! A tenant comes with one row a domain, so that a read is one statement and sees one state.
+
+use diesel::alias;
+use diesel::prelude::*;
+use tessera_app::{SessionHolder, TenantKey, UserKey};
+use tessera_domain::{
+    Id, Installation, Key, SchemaName, Session, Tenant, TenantDomain, Timestamp, User,
+};
+
+use crate::columns::{Count, Moment, Uid};
+use crate::rows::{DomainRow, KeyRow, SessionRow, TenantRow, UserRow};
+use crate::schema::{installation, keys, sessions, tenant_domains, tenant_names, tenants, users};
+
+pub(crate) fn installation(conn: &mut SqliteConnection) -> QueryResult<Option<Installation>> {
+    let public_url = installation::table
+        .select(installation::public_url)
+        .get_result(conn)
+        .optional()?;
+    Ok(public_url.map(|public_url| Installation { public_url }))
+}
+
+pub(crate) fn keys(conn: &mut SqliteConnection) -> QueryResult<Vec<Key>> {
+    let rows: Vec<KeyRow> = keys::table
+        .order((keys::created_at, keys::id))
+        .select(KeyRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(Key::from).collect())
+}
+
+pub(crate) fn session(
+    conn: &mut SqliteConnection,
+    schema: &SchemaName,
+    id: Id<Session>,
+) -> QueryResult<Option<SessionHolder>> {
+    type Row = (SessionRow, UserRow, TenantRow, Option<DomainRow>);
+    let owner = users::tenant_id
+        .eq(sessions::tenant_id)
+        .and(users::id.eq(sessions::user_id));
+    let rows: Vec<Row> = sessions::table
+        .inner_join(users::table.on(owner))
+        .inner_join(tenants::table.on(tenants::id.eq(sessions::tenant_id)))
+        .left_join(tenant_domains::table.on(tenant_domains::tenant_id.eq(tenants::id)))
+        .filter(tenants::schema.eq(schema.as_str()))
+        .filter(sessions::id.eq(Uid::from(id)))
+        .order(tenant_domains::position)
+        .select((
+            SessionRow::as_select(),
+            UserRow::as_select(),
+            TenantRow::as_select(),
+            Option::<DomainRow>::as_select(),
+        ))
+        .load(conn)?;
+    let mut rows = rows.into_iter();
+    let Some((session, user, tenant, first)) = rows.next() else {
+        return Ok(None);
+    };
+    let others = rows.filter_map(|(.., domain)| domain);
+    let mut tenant = Tenant::from(tenant);
+    tenant.domains = first
+        .into_iter()
+        .chain(others)
+        .map(TenantDomain::from)
+        .collect();
+    Ok(Some(SessionHolder {
+        tenant,
+        user: user.into(),
+        session: session.into(),
+    }))
+}
+
+pub(crate) fn sessions(
+    conn: &mut SqliteConnection,
+    tenant: Id<Tenant>,
+    user: Id<User>,
+) -> QueryResult<Vec<Session>> {
+    let rows: Vec<SessionRow> = sessions::table
+        .filter(sessions::tenant_id.eq(Uid::from(tenant)))
+        .filter(sessions::user_id.eq(Uid::from(user)))
+        .order((sessions::created_at, sessions::id))
+        .select(SessionRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(Session::from).collect())
+}
+
+/// Sessions that give nothing any more, each with the version it was seen at.
+pub(crate) fn dead(
+    conn: &mut SqliteConnection,
+    tenant: Id<Tenant>,
+    now: Timestamp,
+    limit: usize,
+) -> QueryResult<Vec<(Uid, Count)>> {
+    let owner = users::tenant_id
+        .eq(sessions::tenant_id)
+        .and(users::id.eq(sessions::user_id));
+    sessions::table
+        .inner_join(users::table.on(owner))
+        .filter(sessions::tenant_id.eq(Uid::from(tenant)))
+        .filter(
+            sessions::ended_at
+                .is_not_null()
+                .or(sessions::idle_end.le(Moment(now)))
+                .or(sessions::absolute_end.le(Moment(now)))
+                .or(sessions::epoch.ne(users::epoch)),
+        )
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select((sessions::id, sessions::version))
+        .load(conn)
+}
+
+pub(crate) fn tenant(conn: &mut SqliteConnection, by: &TenantKey) -> QueryResult<Option<Tenant>> {
+    let all = tenants::table
+        .left_join(tenant_domains::table.on(tenant_domains::tenant_id.eq(tenants::id)))
+        .order(tenant_domains::position)
+        .select((TenantRow::as_select(), Option::<DomainRow>::as_select()));
+    let rows = match by {
+        TenantKey::Host(host) => {
+            let named = alias!(tenant_domains as named);
+            let owner = named
+                .filter(named.field(tenant_domains::host).eq(host.as_str()))
+                .select(named.field(tenant_domains::tenant_id));
+            all.filter(tenants::id.eq_any(owner)).load(conn)?
+        }
+        TenantKey::Name(key) => {
+            let owner = tenant_names::table
+                .find(key)
+                .select(tenant_names::tenant_id);
+            all.filter(tenants::id.eq_any(owner)).load(conn)?
+        }
+    };
+    Ok(gather(rows).pop())
+}
+
+pub(crate) fn tenants(conn: &mut SqliteConnection) -> QueryResult<Vec<Tenant>> {
+    let rows: Vec<(TenantRow, Option<DomainRow>)> = tenants::table
+        .left_join(tenant_domains::table.on(tenant_domains::tenant_id.eq(tenants::id)))
+        .order((tenants::schema, tenant_domains::position))
+        .select((TenantRow::as_select(), Option::<DomainRow>::as_select()))
+        .load(conn)?;
+    Ok(gather(rows))
+}
+
+pub(crate) fn user(
+    conn: &mut SqliteConnection,
+    tenant: Id<Tenant>,
+    by: &UserKey,
+) -> QueryResult<Option<User>> {
+    let tenant = Uid::from(tenant);
+    let row = match by {
+        UserKey::Email(key) => users::table
+            .filter(users::tenant_id.eq(tenant).and(users::email_key.eq(key)))
+            .select(UserRow::as_select())
+            .get_result(conn),
+        UserKey::Id(id) => users::table
+            .find((tenant, Uid::from(*id)))
+            .select(UserRow::as_select())
+            .get_result(conn),
+        UserKey::Username(key) => users::table
+            .filter(users::tenant_id.eq(tenant).and(users::username_key.eq(key)))
+            .select(UserRow::as_select())
+            .get_result(conn),
+    };
+    Ok(row.optional()?.map(User::from))
+}
+
+pub(crate) fn users(
+    conn: &mut SqliteConnection,
+    tenant: Id<Tenant>,
+    after: Option<Id<User>>,
+    limit: usize,
+) -> QueryResult<Vec<User>> {
+    let after = after.map_or(Vec::new(), |id| id.uuid().as_bytes().to_vec());
+    let rows: Vec<UserRow> = users::table
+        .filter(users::tenant_id.eq(Uid::from(tenant)))
+        .filter(users::id.gt(after))
+        .order(users::id)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(UserRow::as_select())
+        .load(conn)?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Tenants from rows that come tenant by tenant.
+fn gather(rows: Vec<(TenantRow, Option<DomainRow>)>) -> Vec<Tenant> {
+    let mut tenants: Vec<Tenant> = Vec::new();
+    for (tenant, domain) in rows {
+        if tenants.last().map(|last| last.id) != Some(tenant.id.id()) {
+            tenants.push(tenant.into());
+        }
+        if let Some(last) = tenants.last_mut() {
+            last.domains.extend(domain.map(TenantDomain::from));
+        }
+    }
+    tenants
+}

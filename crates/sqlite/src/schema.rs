@@ -1,0 +1,135 @@
+//! The tables as Diesel sees them; `migrations/sqlite` makes them.
+
+use diesel::{allow_tables_to_appear_in_same_query, table};
+
+table! {
+    installation (id) {
+        id -> BigInt,
+        public_url -> Text,
+    }
+}
+
+table! {
+    tenants (id) {
+        id -> Binary,
+        external_id -> Nullable<Text>,
+        name -> Text,
+        schema -> Text,
+        status -> Text,
+        created_at -> BigInt,
+        events -> BigInt,
+        version -> BigInt,
+    }
+}
+
+table! {
+    tenant_names (key) {
+        key -> Text,
+        tenant_id -> Binary,
+    }
+}
+
+table! {
+    tenant_domains (host) {
+        host -> Text,
+        tenant_id -> Binary,
+        position -> BigInt,
+        is_primary -> Bool,
+    }
+}
+
+table! {
+    users (tenant_id, id) {
+        tenant_id -> Binary,
+        id -> Binary,
+        external_id -> Nullable<Text>,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        email_verified -> Bool,
+        username -> Nullable<Text>,
+        username_key -> Nullable<Text>,
+        first_name -> Text,
+        last_name -> Text,
+        job_role -> Text,
+        roles -> Text,
+        is_superuser -> Bool,
+        status -> Text,
+        password -> Nullable<Text>,
+        failures -> BigInt,
+        last_failure -> Nullable<BigInt>,
+        locked_until -> Nullable<BigInt>,
+        epoch -> BigInt,
+        joined_at -> BigInt,
+        last_login -> Nullable<BigInt>,
+        events -> BigInt,
+        version -> BigInt,
+    }
+}
+
+table! {
+    sessions (tenant_id, id) {
+        tenant_id -> Binary,
+        id -> Binary,
+        user_id -> Binary,
+        epoch -> BigInt,
+        generation -> BigInt,
+        refreshed_at -> BigInt,
+        idle_end -> BigInt,
+        absolute_end -> BigInt,
+        key -> Text,
+        created_at -> BigInt,
+        ip -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        ended_at -> Nullable<BigInt>,
+        ended_why -> Nullable<Text>,
+        version -> BigInt,
+    }
+}
+
+table! {
+    keys (id) {
+        id -> Binary,
+        kid -> Text,
+        purpose -> Text,
+        algorithm -> Text,
+        origin -> Text,
+        public -> Nullable<Text>,
+        sealed -> Binary,
+        created_at -> BigInt,
+        signs_from -> BigInt,
+        verifies_until -> Nullable<BigInt>,
+        events -> BigInt,
+        version -> BigInt,
+    }
+}
+
+table! {
+    events (position) {
+        position -> BigInt,
+        id -> Binary,
+        tenant_id -> Binary,
+        subject -> Text,
+        sequence -> BigInt,
+        #[sql_name = "type"]
+        event_type -> Text,
+        time -> BigInt,
+        body -> Text,
+    }
+}
+
+table! {
+    migrations (version) {
+        version -> BigInt,
+        name -> Text,
+        checksum -> Text,
+        applied_at -> BigInt,
+    }
+}
+
+table! {
+    sqlite_schema (name) {
+        name -> Text,
+    }
+}
+
+allow_tables_to_appear_in_same_query!(sessions, tenant_domains, tenant_names, tenants, users,);
