@@ -1,5 +1,7 @@
 //! The store in one `SQLite` file does what every store must do.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_query;
