@@ -1,0 +1,160 @@
+//! Which path is served by which handler.
+
+use actix_web::http::Method;
+use actix_web::web::ServiceConfig;
+use actix_web::{guard, web};
+use paperclip::actix::web as documented;
+
+use crate::problem::Problem;
+
+/// A method and its handler, which the documentation describes too.
+macro_rules! verb {
+    ($method:ident, $constant:ident, $handler:path) => {
+        Verb {
+            method: Method::$constant,
+            documented: || documented::$method().to($handler),
+            served: || web::to($handler),
+        }
+    };
+}
+
+mod account;
+mod health;
+mod keys;
+mod reference;
+mod sessions;
+mod tokens;
+
+/// All paths of one use case.
+pub(crate) struct Endpoint {
+    /// The paths, each of them also served without its final slash.
+    pub(crate) paths: &'static [&'static str],
+    /// What is done there.
+    pub(crate) verbs: Vec<Verb>,
+}
+
+/// One method of an endpoint.
+pub(crate) struct Verb {
+    /// The method.
+    pub(crate) method: Method,
+    /// Its route as the documentation sees it.
+    pub(crate) documented: fn() -> documented::Route,
+    /// Its route as it is served.
+    served: fn() -> actix_web::Route,
+}
+
+/// The endpoints, those asked most often first: they are found first.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        endpoint(
+            &["/api/token/refresh/", "/auth/token/refresh/"],
+            [verb!(post, POST, tokens::refresh_pair)],
+        ),
+        endpoint(
+            &["/api/token/validate/", "/api/auth/validate/"],
+            [verb!(get, GET, account::validate)],
+        ),
+        endpoint(
+            &["/api/auth/refresh/", "/auth/refresh/"],
+            [verb!(post, POST, tokens::refresh_bearer)],
+        ),
+        endpoint(
+            &["/.well-known/jwks.json"],
+            [verb!(get, GET, keys::jwks)],
+        ),
+        endpoint(
+            &["/api/token/", "/auth/token/", "/api/auth/token/"],
+            [verb!(post, POST, tokens::obtain_pair)],
+        ),
+        endpoint(
+            &["/api/auth/login/", "/auth/login/"],
+            [verb!(post, POST, tokens::login)],
+        ),
+        endpoint(&["/api/auth/me/", "/auth/me/"], [verb!(get, GET, account::me)]),
+        endpoint(
+            &["/api/auth/logout/", "/auth/logout/"],
+            [verb!(post, POST, sessions::log_out)],
+        ),
+        endpoint(
+            &["/api/auth/logout-all/"],
+            [verb!(post, POST, sessions::log_out_everywhere)],
+        ),
+        endpoint(&["/api/auth/sessions/"], [verb!(get, GET, sessions::list)]),
+        endpoint(&["/api/auth/sessions/{id}/"], [verb!(delete, DELETE, sessions::end)]),
+        endpoint(
+            &["/api/auth/change-password/"],
+            [verb!(post, POST, account::change_password)],
+        ),
+        endpoint(
+            &[
+                "/.well-known/openid-configuration",
+                "/.well-known/oauth-authorization-server",
+            ],
+            [verb!(get, GET, keys::discovery)],
+        ),
+        endpoint(&["/auth/health/"], [verb!(get, GET, health::auth_health)]),
+        endpoint(&["/api/auth/health/", "/health/"], [verb!(get, GET, health::health)]),
+        endpoint(&["/", "/livez"], [verb!(get, GET, health::live)]),
+        endpoint(&["/readyz"], [verb!(get, GET, health::ready)]),
+        endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]),
+        endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
+    ]
+}
+
+/// Serves all endpoints, each with and without a final slash, for the tenant that the request
+/// names otherwise and, under `/t/{tenant}/`, for that one.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    let endpoints = endpoints();
+    let mut of_tenant = web::scope("/t/{tenant}");
+    for (path, endpoint) in served_paths(&endpoints) {
+        config.service(resource(&path, endpoint));
+        of_tenant = of_tenant.service(resource(&path, endpoint));
+    }
+    config.service(of_tenant);
+}
+
+/// Each path that is served, with its endpoint.
+fn served_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = (String, &Endpoint)> {
+    let forms = |path: &str| {
+        let bare = path.trim_end_matches('/');
+        [format!("{bare}/"), bare.to_owned()]
+    };
+    endpoints.iter().flat_map(move |endpoint| {
+        let forms = endpoint.paths.iter().flat_map(move |path| forms(path));
+        let served = forms.filter(|form| !form.is_empty());
+        served.map(move |form| (form, endpoint))
+    })
+}
+
+fn resource(path: &str, endpoint: &Endpoint) -> actix_web::Resource {
+    let mut resource = web::resource(path);
+    let mut allowed = String::new();
+    for verb in &endpoint.verbs {
+        if !allowed.is_empty() {
+            allowed.push_str(", ");
+        }
+        allowed.push_str(verb.method.as_str());
+        let route = (verb.served)();
+        resource = resource.route(if verb.method == Method::GET {
+            allowed.push_str(", HEAD");
+            route.guard(guard::Any(guard::Get()).or(guard::Head()))
+        } else {
+            route.method(verb.method.clone())
+        });
+    }
+    let allowed = allowed.parse();
+    resource.default_service(web::to(move || {
+        let problem = match &allowed {
+            Ok(allowed) => Problem::MethodNotAllowed(Clone::clone(allowed)),
+            Err(_) => Problem::NotFound,
+        };
+        async move { Err::<actix_web::HttpResponse, Problem>(problem) }
+    }))
+}
+
+fn endpoint<const N: usize>(paths: &'static [&'static str], verbs: [Verb; N]) -> Endpoint {
+    Endpoint {
+        paths,
+        verbs: verbs.into(),
+    }
+}

@@ -1,0 +1,154 @@
+//! The public keys, and where everything is.
+
+use core::hash::{Hash, Hasher};
+use std::hash::DefaultHasher;
+
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
+};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use paperclip::actix::{Apiv2Schema, api_v2_operation};
+use serde::Serialize;
+use tessera_app::Tessera;
+
+use crate::answer::Kept;
+use crate::problem::Problem;
+
+/// Public keys
+///
+/// The keys that verify access tokens, as a JWK Set (RFC 7517). Empty where tokens are signed with a
+/// shared secret.
+#[api_v2_operation(operation_id = "jwks", tags("Keys"))]
+pub(crate) async fn jwks(
+    request: HttpRequest,
+    tessera: Data<Tessera>,
+) -> Result<Kept<KeySetView>, Problem> {
+    let keys = tessera.ports().tokens.public_keys();
+    if keys.jwks.is_empty() {
+        return Err(Problem::Unavailable("no key ring is loaded".into()));
+    }
+    Ok(cacheable(
+        &request,
+        "application/jwk-set+json",
+        &keys.etag,
+        || keys.jwks.clone(),
+    )
+    .into())
+}
+
+/// Discovery
+///
+/// What exists here, as OpenID Connect Discovery and RFC 8414 name it.
+#[api_v2_operation(operation_id = "discovery", tags("Keys"))]
+pub(crate) async fn discovery(
+    request: HttpRequest,
+    tessera: Data<Tessera>,
+) -> Result<Kept<DiscoveryView>, Problem> {
+    let tokens = &tessera.ports().tokens;
+    let issuer = tokens
+        .issuer()
+        .ok_or_else(|| Problem::Unavailable("no key ring is loaded".into()))?;
+    let mut algorithms: Vec<String> = Vec::new();
+    for key in &tokens.public_keys().keys {
+        let algorithm = key.algorithm.as_str();
+        if !algorithms.iter().any(|known| known == algorithm) {
+            algorithms.push(algorithm.to_owned());
+        }
+    }
+    let base = issuer.trim_end_matches('/');
+    let document = DiscoveryView {
+        issuer: issuer.to_string(),
+        jwks_uri: format!("{base}/.well-known/jwks.json"),
+        userinfo_endpoint: format!("{base}/api/auth/me/"),
+        service_documentation: format!("{base}/api/docs/"),
+        response_types_supported: Vec::new(),
+        grant_types_supported: Vec::new(),
+        subject_types_supported: vec!["public".to_owned()],
+        id_token_signing_alg_values_supported: algorithms.clone(),
+        access_token_signing_alg_values_supported: algorithms,
+        claims_supported: CLAIMS.map(str::to_owned).to_vec(),
+    };
+    let body = serde_json::to_string(&document).map_err(Problem::internal)?;
+    let etag = entity_tag(&body);
+    Ok(cacheable(&request, "application/json", &etag, || body).into())
+}
+
+/// The JWK Set.
+#[derive(Apiv2Schema)]
+pub(crate) struct KeySetView {
+    #[expect(dead_code, reason = "read by the documentation alone")]
+    keys: Vec<KeyView>,
+}
+
+/// One key; a key of each type has members of its own.
+#[derive(Apiv2Schema)]
+#[expect(dead_code, reason = "read by the documentation alone")]
+pub(crate) struct KeyView {
+    kty: String,
+    kid: String,
+    alg: String,
+    r#use: String,
+    crv: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+}
+
+/// What exists and nothing else.
+#[derive(Apiv2Schema, Serialize)]
+pub(crate) struct DiscoveryView {
+    issuer: String,
+    jwks_uri: String,
+    userinfo_endpoint: String,
+    service_documentation: String,
+    response_types_supported: Vec<String>,
+    grant_types_supported: Vec<String>,
+    subject_types_supported: Vec<String>,
+    id_token_signing_alg_values_supported: Vec<String>,
+    access_token_signing_alg_values_supported: Vec<String>,
+    claims_supported: Vec<String>,
+}
+
+/// An answer that may be kept for a while and asked for by its entity tag.
+fn cacheable(
+    request: &HttpRequest,
+    media_type: &'static str,
+    etag: &str,
+    body: impl FnOnce() -> String,
+) -> HttpResponse {
+    let kept = request.headers().get_all(IF_NONE_MATCH).any(|tags| {
+        let tags = tags.to_str().unwrap_or_default();
+        tags.split(',').any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+        })
+    });
+    let mut answer = if kept {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
+        .insert_header((ETAG, etag));
+    if kept {
+        return answer.finish();
+    }
+    answer
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
+        .body(body())
+}
+
+/// An entity tag for a text that the service itself wrote: nobody gains by a collision.
+fn entity_tag(text: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
+
+const CLAIMS: [&str; 15] = [
+    "iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type", "user_id", "email", "username",
+    "role", "roles", "tenant_id", "tenant_schema",
+];

@@ -1,0 +1,37 @@
+//! The documentation and the metrics.
+
+use actix_web::HttpResponse;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::web::Data;
+use paperclip::actix::api_v2_operation;
+
+use crate::answer::Kept;
+use crate::envelope::Edge;
+use crate::openapi;
+use crate::problem::Problem;
+use crate::state::Presentation;
+
+/// This document
+///
+/// The routes of the service as an OpenAPI 3 document.
+#[api_v2_operation(operation_id = "schema", tags("Reference"))]
+pub(crate) async fn schema(shown: Data<Presentation>) -> Result<Kept<String>, Problem> {
+    let document = openapi::served(&shown.version);
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
+        .body(document)
+        .into())
+}
+
+/// Metrics
+///
+/// Counters and gauges in the text format of Prometheus.
+#[api_v2_operation(operation_id = "metrics", tags("Reference"))]
+pub(crate) async fn metrics(edge: Data<Edge>) -> Result<Kept<String>, Problem> {
+    let text = edge.metrics.render().map_err(Problem::internal)?;
+    let media_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    Ok(HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, media_type))
+        .body(text)
+        .into())
+}

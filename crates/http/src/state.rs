@@ -1,0 +1,38 @@
+//! What every handler works with.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How the service shows itself over HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct Presentation {
+    /// Whether the login dialect also keeps the refresh token in a cookie.
+    pub refresh_cookie: RefreshCookie,
+    /// The version shown in the documentation.
+    pub version: String,
+}
+
+/// Whether the login dialect keeps the refresh token in a cookie.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RefreshCookie {
+    /// The body alone has it.
+    #[default]
+    Off,
+    /// The body and a cookie have it.
+    On,
+}
+
+/// Whether the process is about to end: it still answers, and says that it is not ready.
+#[derive(Debug, Default)]
+pub struct Draining(AtomicBool);
+
+impl Draining {
+    /// From now on it is not ready.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it is about to end.
+    pub(crate) fn began(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
