@@ -186,7 +186,7 @@ impl Problem {
     }
 
     /// What only the log may read.
-    pub(crate) fn cause(&self) -> Option<&(dyn Error + Send + Sync)> {
+    pub(crate) fn cause(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Internal(cause) | Self::Unavailable(cause) => Some(cause.as_ref()),
             Self::AccessTokenNotValid
@@ -211,23 +211,26 @@ impl Problem {
         }
     }
 
-    /// The whole answer, for the request of that path.
+    /// The whole answer to a request for that path.
     pub(crate) fn answer(&self, path: &str) -> HttpResponse {
+        self.error_response()
+            .set_body(BoxBody::new(self.body(path)))
+    }
+
+    /// The body of the answer to a request for that path.
+    pub(crate) fn body(&self, path: &str) -> Vec<u8> {
+        let end = path.floor_char_boundary(INSTANCE_LIMIT);
         let body = Body {
             problem: self,
-            instance: path.get(..INSTANCE_LIMIT).unwrap_or(path),
+            instance: path.get(..end).unwrap_or_default(),
         };
-        let mut answer = self.error_response();
-        // A map with text keys and no foreign types always serialises.
-        let bytes = serde_json::to_vec(&body).unwrap_or_default();
-        answer
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        answer.set_body(BoxBody::new(bytes))
+        // Names and texts alone: that cannot fail.
+        serde_json::to_vec(&body).unwrap_or_default()
     }
 
     fn write_headers(&self, headers: &mut HeaderMap) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         match self {
             Self::AccessTokenNotValid => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));

@@ -1,0 +1,75 @@
+//! One line a request, and the span that ties all its other lines to it.
+
+use core::error::Error;
+use core::fmt;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use actix_web::http::{Method, StatusCode};
+use tracing::{Span, error, error_span, info, warn};
+
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+
+/// The span of a request; at the level of errors, so that it is there whatever is logged.
+pub(crate) fn span(id: &RequestId) -> Span {
+    error_span!("request", request_id = id.as_str())
+}
+
+/// The line of a request that was answered. The route is the pattern: a path may hold an address.
+pub(crate) fn answered(
+    method: &Method,
+    route: &str,
+    status: StatusCode,
+    took: Duration,
+    client: Option<IpAddr>,
+) {
+    info!(
+        target: "tessera_http::access",
+        method = method.as_str(),
+        route,
+        status = status.as_u16(),
+        micros = took.as_micros(),
+        client = client.as_ref().map(tracing::field::display),
+        "request"
+    );
+}
+
+/// The line of a request whose client did not wait for the answer.
+pub(crate) fn abandoned(method: &Method, took: Duration, client: Option<IpAddr>) {
+    info!(
+        target: "tessera_http::access",
+        method = method.as_str(),
+        micros = took.as_micros(),
+        client = client.as_ref().map(tracing::field::display),
+        "request abandoned by its client"
+    );
+}
+
+/// The line with the cause of a problem that the client is told nothing of.
+pub(crate) fn failed(problem: &Problem) {
+    let Some(cause) = problem.cause() else {
+        return;
+    };
+    let cause = Chain(cause);
+    if problem.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        error!(%cause, "request failed");
+    } else {
+        warn!(%cause, "request refused, as something is unavailable");
+    }
+}
+
+/// An error with all that caused it.
+struct Chain<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,321 @@
+//! What surrounds every request: its id, its limits, its log line, and an answer whatever happens.
+//!
+//! One middleware and not ten, as each of them would box a future and look at the same fields.
+
+use core::future::{Ready, poll_fn, ready};
+use core::panic::AssertUnwindSafe;
+use core::pin::{Pin, pin};
+use core::task::Poll;
+use core::time::Duration;
+use std::any::Any;
+use std::panic::catch_unwind;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::{Error, HttpResponse};
+use futures_util::FutureExt;
+use tessera_app::{Clock, Entropy};
+use tessera_domain::Timestamp;
+use tracing::Instrument;
+
+use crate::access_log;
+use crate::client::{Client, Scheme, TrustedProxies};
+use crate::cors::{AllowedHosts, AllowedOrigins};
+use crate::headers;
+use crate::limits::{self, Head};
+use crate::metrics::{Metrics, RouteMeters};
+use crate::problem::Problem;
+use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
+
+/// What holds for every request. It is in the application's data, too.
+#[derive(Clone)]
+pub struct Edge {
+    /// The names under which we answer.
+    pub allowed_hosts: AllowedHosts,
+    /// The origins whose pages may call.
+    pub allowed_origins: AllowedOrigins,
+    /// Times requests.
+    pub clock: Arc<dyn Clock>,
+    /// Makes request ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Counts requests.
+    pub metrics: Arc<Metrics>,
+    /// How clients reach us, as the public URL says.
+    pub public_scheme: Scheme,
+    /// The most time from a request's head to its answer.
+    pub request_time: Duration,
+    /// The proxies that tell the truth about clients.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// The middleware; the outermost one.
+#[derive(Clone)]
+pub struct Envelope(pub Arc<Edge>);
+
+impl<S> Transform<S, ServiceRequest> for Envelope
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = Enveloped<S>;
+    type InitError = ();
+    type Future = Ready<Result<Enveloped<S>, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        let worker = Rc::new(Worker {
+            ids: RequestIds::new(self.0.entropy.as_ref()),
+            meters: RouteMeters::new(Arc::clone(&self.0.metrics)),
+            edge: Arc::clone(&self.0),
+        });
+        ready(Ok(Enveloped { inner, worker }))
+    }
+}
+
+/// The routes with all that surrounds them, in one worker.
+pub struct Enveloped<S> {
+    inner: S,
+    worker: Rc<Worker>,
+}
+
+struct Worker {
+    edge: Arc<Edge>,
+    ids: RequestIds,
+    meters: RouteMeters,
+}
+
+impl<S> Service<ServiceRequest> for Enveloped<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<ServiceResponse, Error>>>>;
+
+    actix_web::dev::forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (visit, early) = Visit::begin(&self.worker, &request);
+        let span = access_log::span(&visit.id);
+        let started = match early {
+            Some(answer) => Started::Answered(request.into_response(answer)),
+            None => span
+                .in_scope(|| catch_unwind(AssertUnwindSafe(|| self.inner.call(request))))
+                .map_or_else(Started::Panicked, Started::Running),
+        };
+        let answer = async move {
+            let outcome = match started {
+                Started::Answered(response) => Outcome::Answered(Ok(response)),
+                Started::Panicked(payload) => Outcome::Panicked(payload),
+                Started::Running(answer) => outcome(answer, visit.worker.edge.request_time).await,
+            };
+            visit.end(outcome)
+        };
+        Box::pin(answer.instrument(span))
+    }
+}
+
+enum Started<F> {
+    Answered(ServiceResponse),
+    Panicked(Payload),
+    Running(F),
+}
+
+enum Outcome {
+    Answered(Result<ServiceResponse, Error>),
+    Panicked(Payload),
+    TooLate,
+}
+
+/// What a panic was given.
+type Payload = Box<dyn Any + Send>;
+
+/// Waits for the answer, but not for ever. Most answers are there at once and start no timer.
+async fn outcome(
+    answer: impl Future<Output = Result<ServiceResponse, Error>>,
+    time: Duration,
+) -> Outcome {
+    let mut answer = pin!(AssertUnwindSafe(answer).catch_unwind());
+    let settled = match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
+        Poll::Pending => tokio::time::timeout(time, answer).await.ok(),
+        Poll::Ready(settled) => Some(settled),
+    };
+    match settled {
+        None => Outcome::TooLate,
+        Some(Err(payload)) => Outcome::Panicked(payload),
+        Some(Ok(answer)) => Outcome::Answered(answer),
+    }
+}
+
+/// One request from its head to the head of its answer.
+struct Visit {
+    worker: Rc<Worker>,
+    id: RequestId,
+    client: Client,
+    method: Method,
+    uri: Uri,
+    origin: Option<HeaderValue>,
+    began: Timestamp,
+    ended: bool,
+}
+
+impl Visit {
+    /// Takes what is known at once, and answers what needs no route.
+    fn begin(worker: &Rc<Worker>, request: &ServiceRequest) -> (Self, Option<HttpResponse>) {
+        let edge = &worker.edge;
+        let head = request.head();
+        let read = Head::read(head);
+        let visit = Self {
+            id: read
+                .request_id
+                .and_then(RequestId::given)
+                .unwrap_or_else(|| worker.ids.next()),
+            client: edge.trusted_proxies.client(head),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            origin: read.origin.cloned(),
+            began: edge.clock.now(),
+            ended: false,
+            worker: Rc::clone(worker),
+        };
+        let fault = read.fault.or_else(|| edge.disallowed(head));
+        let early = match fault {
+            Some(fault) => Some(fault.answer(head.uri.path())),
+            None => edge.allowed_origins.preflight(head, read.origin),
+        };
+        (visit, early)
+    }
+
+    /// Completes the answer, or makes one where there is none.
+    fn end(mut self, outcome: Outcome) -> Result<ServiceResponse, Error> {
+        self.ended = true;
+        match outcome {
+            Outcome::Answered(Err(error)) => Err(self.lost(&translate(&error))),
+            Outcome::Answered(Ok(response)) => {
+                let route = response.request().match_pattern();
+                let mut response = told(response);
+                self.write(response.response_mut());
+                self.count(route.as_deref().unwrap_or(UNMATCHED), response.status());
+                Ok(response)
+            }
+            Outcome::Panicked(payload) => Err(self.lost(&Problem::internal(message(payload)))),
+            Outcome::TooLate => Err(self.lost(&Problem::Unavailable("took too long".into()))),
+        }
+    }
+
+    /// The answer to a request that went down with its handler: actix cannot route a request that
+    /// somebody else holds, so all there is left is what was copied.
+    fn lost(&self, problem: &Problem) -> Error {
+        access_log::failed(problem);
+        let path = self.uri.path();
+        let mut answer = problem.answer(path);
+        self.write(&mut answer);
+        // A route without parameters has its path as its pattern.
+        let known = self.worker.meters.knows(path);
+        self.count(if known { path } else { UNMATCHED }, answer.status());
+        InternalError::from_response(problem.code(), answer).into()
+    }
+
+    fn write(&self, answer: &mut HttpResponse) {
+        let edge = &self.worker.edge;
+        let headers = answer.headers_mut();
+        let scheme = match edge.public_scheme {
+            Scheme::Http => self.client.scheme,
+            Scheme::Https => Scheme::Https,
+        };
+        headers::write(headers, scheme);
+        edge.allowed_origins.write(headers, self.origin.as_ref());
+        headers.insert(X_REQUEST_ID.clone(), self.id.header());
+    }
+
+    fn count(&self, route: &str, status: StatusCode) {
+        let took = self.worker.edge.clock.now().since(self.began);
+        let meters = &self.worker.meters;
+        meters.answered(route, &self.method, status, took);
+        access_log::answered(&self.method, route, status, took, self.client.address);
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if !self.ended {
+            let took = self.worker.edge.clock.now().since(self.began);
+            access_log::abandoned(&self.method, took, self.client.address);
+        }
+    }
+}
+
+impl Edge {
+    /// Probes name whatever address they found us at.
+    fn disallowed(&self, head: &RequestHead) -> Option<Problem> {
+        let path = head.uri.path();
+        let probe = PROBES.contains(&path.strip_suffix('/').unwrap_or(path));
+        let allowed = probe || self.allowed_hosts.allow(limits::host(head));
+        (!allowed).then_some(Problem::DisallowedHost)
+    }
+}
+
+/// The answer with the body of its problem, if it is one.
+fn told(response: ServiceResponse) -> ServiceResponse {
+    let path = response.request().path();
+    let bare = matches!(
+        response.response().body().size(),
+        BodySize::None | BodySize::Sized(0)
+    );
+    let other = match response.response().error() {
+        Some(error) => match error.as_error::<Problem>() {
+            Some(problem) => {
+                access_log::failed(problem);
+                let body = problem.body(path);
+                return response.map_body(|_, _| BoxBody::new(body));
+            }
+            None => translate(error),
+        },
+        // The router's own answers.
+        None if bare && response.status() == StatusCode::NOT_FOUND => Problem::NotFound,
+        None if bare && response.status() == StatusCode::METHOD_NOT_ALLOWED => {
+            let allowed = response.headers().get(&ALLOW).cloned();
+            Problem::MethodNotAllowed(allowed.unwrap_or(HeaderValue::from_static("")))
+        }
+        None => return response,
+    };
+    access_log::failed(&other);
+    let answer = other.answer(path);
+    response.into_response(answer)
+}
+
+/// An error of the framework (an extractor's, say) as one of ours.
+fn translate(error: &Error) -> Problem {
+    match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Problem::NotFound,
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::PayloadTooLarge,
+        StatusCode::REQUEST_TIMEOUT => Problem::RequestTimeout,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::UnsupportedMediaType,
+        status if status.is_client_error() => Problem::MalformedBody("The request cannot be read."),
+        _ => Problem::internal(error.to_string()),
+    }
+}
+
+/// What a panic says, for the log.
+fn message(payload: Payload) -> String {
+    let text = payload.downcast::<String>().map(|text| *text);
+    text.or_else(|payload| payload.downcast::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|_| "a panic without a message".to_owned())
+}
+
+const PROBES: [&str; 6] = [
+    "",
+    "/api/auth/health",
+    "/auth/health",
+    "/health",
+    "/livez",
+    "/readyz",
+];
+const UNMATCHED: &str = "unmatched";

@@ -1,0 +1,117 @@
+//! The id that a request has in the log and in its answer.
+
+use core::cell::Cell;
+use core::fmt::Write;
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use tessera_app::Entropy;
+
+/// The id of one request: 1 to 128 letters, digits, dots, hyphens and underscores.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The id that the client gave, if it is one.
+    pub(crate) fn given(value: &HeaderValue) -> Option<Self> {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let bytes = value.as_bytes();
+        let sized = (1..=MAX_LENGTH).contains(&bytes.len());
+        (sized && bytes.iter().all(allowed)).then(|| Self(value.clone()))
+    }
+
+    /// As a text.
+    pub(crate) fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// As the value of a header field.
+    pub(crate) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+/// Makes the ids of one worker: a random half that no other worker has, and one that is never the
+/// same twice. They need to be unique, not secret, so entropy is asked once and not per request.
+pub(crate) struct RequestIds {
+    worker: u64,
+    next: Cell<u64>,
+}
+
+impl RequestIds {
+    /// Ids that no other worker makes.
+    pub(crate) fn new(entropy: &dyn Entropy) -> Self {
+        let (mut worker, mut first) = ([0; 8], [0; 8]);
+        entropy.fill(&mut worker);
+        entropy.fill(&mut first);
+        Self {
+            worker: u64::from_be_bytes(worker),
+            next: Cell::new(u64::from_be_bytes(first)),
+        }
+    }
+
+    /// The next id.
+    pub(crate) fn next(&self) -> RequestId {
+        let next = self.next.get().wrapping_add(STRIDE);
+        self.next.set(next);
+        let mut text = String::with_capacity(32);
+        // Writing to a `String` cannot fail, and hexadecimal digits are a valid value.
+        let _ = write!(text, "{:016x}{next:016x}", self.worker);
+        let value = HeaderValue::try_from(text);
+        RequestId(value.unwrap_or(HeaderValue::from_static("none")))
+    }
+}
+
+/// The field that carries the id, in and out.
+pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const MAX_LENGTH: usize = 128;
+
+/// Odd, so all 2^64 values come before one comes again; large, so ids do not tell how many there were.
+const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fixed(u8);
+
+    impl Entropy for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0);
+        }
+    }
+
+    fn given(text: &[u8]) -> Option<String> {
+        let value = HeaderValue::from_bytes(text).unwrap();
+        RequestId::given(&value).map(|id| id.as_str().to_owned())
+    }
+
+    #[test]
+    fn a_given_id_is_kept_if_it_cannot_do_harm() {
+        assert_eq!(given(b"a-B_9.z").as_deref(), Some("a-B_9.z"));
+        assert_eq!(given(&[b'x'; 128]).map(|id| id.len()), Some(128));
+        for bad in [
+            &b""[..],
+            b"a b",
+            b"a\"b",
+            b"a,b",
+            b"a;b",
+            b"caf\xc3\xa9",
+            &[b'x'; 129],
+        ] {
+            assert_eq!(given(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_two_made_ids_are_the_same() {
+        let (one, other) = (RequestIds::new(&Fixed(1)), RequestIds::new(&Fixed(2)));
+        let ids = [one.next(), one.next(), other.next(), other.next()];
+        let unique: std::collections::BTreeSet<_> = ids.iter().map(RequestId::as_str).collect();
+        assert_eq!(unique.len(), 4);
+        assert!(
+            ids.iter()
+                .all(|id| RequestId::given(&id.header()).is_some())
+        );
+    }
+}
