@@ -3,8 +3,11 @@
 #![expect(dead_code, reason = "the routes that use all of it follow")]
 
 mod access_log;
+mod answer;
 mod body;
+mod caller;
 mod client;
+mod cookie;
 mod cors;
 mod envelope;
 mod headers;
@@ -12,13 +15,23 @@ mod input;
 mod json;
 mod limits;
 mod metrics;
+mod openapi;
 mod problem;
 mod request_id;
+mod requests;
+mod routes;
+mod service;
 mod spawn;
+mod state;
+mod views;
 
 pub use body::BodyLimits;
 pub use client::{Scheme, TrustedProxies, TrustedProxiesError};
 pub use cors::{AllowedHosts, AllowedOrigins, AllowedOriginsError};
 pub use envelope::{Edge, Envelope, Enveloped};
 pub use metrics::{Gauge, Metrics, MetricsError, Reading};
+pub use openapi::document;
+pub use routes::Surface;
+pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
+pub use state::{Draining, Presentation, RefreshCookie};

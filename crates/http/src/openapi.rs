@@ -39,20 +39,21 @@ pub fn document(version: &str) -> Value {
 
 fn finish(mut document: Value, version: &str) -> Value {
     let notes: Map<String, Value> = serde_json::from_str(NOTES).unwrap_or_default();
-    let mut seen = Vec::new();
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for (path, item) in paths.iter_mut() {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
                 if METHODS.contains(&method.as_str()) {
-                    finish_operation(operation, path, &notes, &mut seen);
+                    finish_operation(operation, path, &notes);
                 }
             }
         }
+        paths.values_mut().for_each(allow_null);
     }
-    let schemas = document
-        .pointer("/components/schemas")
-        .cloned()
-        .unwrap_or_else(|| json!({}));
+    let schemas = document.pointer_mut("/components/schemas").map(|schemas| {
+        allow_null(schemas);
+        schemas.take()
+    });
+    let schemas = schemas.unwrap_or_else(|| json!({}));
     let paths = document.get("paths").cloned().unwrap_or_else(|| json!({}));
     json!({
         "openapi": "3.0.3",
@@ -79,12 +80,7 @@ fn finish(mut document: Value, version: &str) -> Value {
     })
 }
 
-fn finish_operation(
-    operation: &mut Value,
-    path: &str,
-    notes: &Map<String, Value>,
-    seen: &mut Vec<String>,
-) {
+fn finish_operation(operation: &mut Value, path: &str, notes: &Map<String, Value>) {
     let Some(operation) = operation.as_object_mut() else {
         return;
     };
@@ -93,8 +89,7 @@ fn finish_operation(
         .and_then(Value::as_str)
         .unwrap_or_default()
         .to_owned();
-    let none = Value::Null;
-    let note = notes.get(&id).unwrap_or(&none);
+    let note = notes.get(&id).unwrap_or(&Value::Null);
     finish_request(operation, note);
     finish_responses(operation, note);
     let secured = note.get("bearer").and_then(Value::as_bool) == Some(true);
@@ -109,36 +104,54 @@ fn finish_operation(
         },
     );
     if note.get("tenant").and_then(Value::as_bool) == Some(true) {
-        let parameters = operation
-            .entry("parameters")
-            .or_insert_with(|| json!([]))
-            .as_array_mut();
-        parameters.into_iter().for_each(|list| {
-            list.push(json!({
+        let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.push(json!({
                 "name": "X-Tenant",
                 "in": "header",
                 "required": false,
                 "description": "The tenant, by its name or schema name.",
                 "schema": {"type": "string"},
             }));
-        });
+        }
     }
-    if seen.contains(&id) {
+    if !endpoints().iter().any(|it| it.paths.first() == Some(&path)) {
         let words = path.split(|c: char| !c.is_ascii_alphanumeric());
         let unique = words
             .filter(|word| !word.is_empty())
             .fold(format!("{id}At"), |id, word| format!("{id}_{word}"));
         operation.insert("operationId".to_owned(), json!(unique));
     }
-    seen.push(id);
+}
+
+/// Members that are always there, and null where there is nothing to show.
+fn allow_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::Object(properties)) = members.get_mut("properties") {
+                for (name, property) in properties {
+                    if let (true, Some(property)) =
+                        (NULLABLE.contains(&name.as_str()), property.as_object_mut())
+                    {
+                        property.insert("nullable".to_owned(), json!(true));
+                    }
+                }
+            }
+            members.values_mut().for_each(allow_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_null),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Every body is read as JSON, as a form and as multipart.
 fn finish_request(operation: &mut Map<String, Value>, note: &Value) {
-    let Some(content) = operation
-        .get_mut("requestBody")
-        .and_then(|body| body.get_mut("content"))
-    else {
+    let Some(Value::Object(body)) = operation.get_mut("requestBody") else {
+        return;
+    };
+    let optional = note.get("optional_body").and_then(Value::as_bool) == Some(true);
+    body.insert("required".to_owned(), json!(!optional));
+    let Some(content) = body.get_mut("content") else {
         return;
     };
     let schema = content
@@ -187,13 +200,18 @@ fn finish_responses(operation: &mut Map<String, Value>, note: &Value) {
     let mut responses = Map::from_iter([(status, success)]);
     let problems = note.get("problems").and_then(Value::as_array);
     for problem in problems.into_iter().flatten().filter_map(Value::as_u64) {
-        responses.insert(problem.to_string(), problem_response(problem));
+        let response = problem_response(problem, note);
+        responses.insert(problem.to_string(), response);
     }
     operation.insert("responses".to_owned(), Value::Object(responses));
 }
 
-fn problem_response(status: u64) -> Value {
-    let known = PROBLEMS.iter().find(|known| known.0 == status);
+fn problem_response(status: u64, note: &Value) -> Value {
+    let refused = note.get("refused").and_then(Value::as_str);
+    let special = PROBLEMS
+        .iter()
+        .find(|it| it.0 == status && Some(it.2) == refused);
+    let known = special.or_else(|| PROBLEMS.iter().find(|it| it.0 == status));
     let (_, title, code, detail) = known.copied().unwrap_or((status, "Error", "error", ""));
     let mut headers = json!({"X-Request-Id": request_id_header()});
     if let Some(headers) = headers.as_object_mut() {
@@ -274,7 +292,15 @@ const DESCRIPTION: &str = "Proves who a user is, and issues JWTs that other serv
     they are one and the same.";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const NOTES: &str = include_str!("openapi/operations.json");
-const PROBLEMS: [(u64, &str, &str, &str); 6] = [
+const NULLABLE: [&str; 6] = [
+    "email",
+    "ip",
+    "last_login",
+    "role",
+    "user_agent",
+    "username",
+];
+const PROBLEMS: [(u64, &str, &str, &str); 7] = [
     (
         400,
         "Bad Request",
@@ -286,6 +312,12 @@ const PROBLEMS: [(u64, &str, &str, &str); 6] = [
         "Unauthorized",
         "token_not_valid",
         "Given token not valid for any token type",
+    ),
+    (
+        401,
+        "Unauthorized",
+        "invalid_credentials",
+        "No active account found with the given credentials",
     ),
     (
         403,

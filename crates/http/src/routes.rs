@@ -1,8 +1,9 @@
 //! Which path is served by which handler.
 
 use actix_web::http::Method;
+use actix_web::http::header::HeaderValue;
 use actix_web::web::ServiceConfig;
-use actix_web::{guard, web};
+use actix_web::{HttpResponse, guard, web};
 use paperclip::actix::web as documented;
 
 use crate::problem::Problem;
@@ -25,12 +26,48 @@ mod reference;
 mod sessions;
 mod tokens;
 
+/// Which endpoints a server has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Surface {
+    /// All of them.
+    Everything,
+    /// The metrics and the probes: for a port of their own.
+    MetricsAndProbes,
+    /// All but the metrics: for the port beside that one.
+    WithoutMetrics,
+}
+
+impl Surface {
+    fn has(self, endpoint: &Endpoint) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::MetricsAndProbes => endpoint.kind != Kind::UseCase,
+            Self::WithoutMetrics => endpoint.kind != Kind::Metrics,
+        }
+    }
+}
+
+/// What an endpoint is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Metrics,
+    Probe,
+    UseCase,
+}
+
 /// All paths of one use case.
 pub(crate) struct Endpoint {
     /// The paths, each of them also served without its final slash.
     pub(crate) paths: &'static [&'static str],
     /// What is done there.
     pub(crate) verbs: Vec<Verb>,
+    kind: Kind,
+}
+
+impl Endpoint {
+    fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
+    }
 }
 
 /// One method of an endpoint.
@@ -58,10 +95,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             &["/api/auth/refresh/", "/auth/refresh/"],
             [verb!(post, POST, tokens::refresh_bearer)],
         ),
-        endpoint(
-            &["/.well-known/jwks.json"],
-            [verb!(get, GET, keys::jwks)],
-        ),
+        endpoint(&["/.well-known/jwks.json"], [verb!(get, GET, keys::jwks)]),
         endpoint(
             &["/api/token/", "/auth/token/", "/api/auth/token/"],
             [verb!(post, POST, tokens::obtain_pair)],
@@ -70,7 +104,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             &["/api/auth/login/", "/auth/login/"],
             [verb!(post, POST, tokens::login)],
         ),
-        endpoint(&["/api/auth/me/", "/auth/me/"], [verb!(get, GET, account::me)]),
+        endpoint(
+            &["/api/auth/me/", "/auth/me/"],
+            [verb!(get, GET, account::me)],
+        ),
         endpoint(
             &["/api/auth/logout/", "/auth/logout/"],
             [verb!(post, POST, sessions::log_out)],
@@ -80,7 +117,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             [verb!(post, POST, sessions::log_out_everywhere)],
         ),
         endpoint(&["/api/auth/sessions/"], [verb!(get, GET, sessions::list)]),
-        endpoint(&["/api/auth/sessions/{id}/"], [verb!(delete, DELETE, sessions::end)]),
+        endpoint(
+            &["/api/auth/sessions/{id}/"],
+            [verb!(delete, DELETE, sessions::end)],
+        ),
         endpoint(
             &["/api/auth/change-password/"],
             [verb!(post, POST, account::change_password)],
@@ -92,19 +132,24 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             ],
             [verb!(get, GET, keys::discovery)],
         ),
-        endpoint(&["/auth/health/"], [verb!(get, GET, health::auth_health)]),
-        endpoint(&["/api/auth/health/", "/health/"], [verb!(get, GET, health::health)]),
-        endpoint(&["/", "/livez"], [verb!(get, GET, health::live)]),
-        endpoint(&["/readyz"], [verb!(get, GET, health::ready)]),
-        endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]),
+        endpoint(&["/auth/health/"], [verb!(get, GET, health::auth_health)]).of_kind(Kind::Probe),
+        endpoint(
+            &["/api/auth/health/", "/health/"],
+            [verb!(get, GET, health::health)],
+        )
+        .of_kind(Kind::Probe),
+        endpoint(&["/", "/livez"], [verb!(get, GET, health::live)]).of_kind(Kind::Probe),
+        endpoint(&["/readyz"], [verb!(get, GET, health::ready)]).of_kind(Kind::Probe),
+        endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
     ]
 }
 
 /// Serves all endpoints, each with and without a final slash, for the tenant that the request
 /// names otherwise and, under `/t/{tenant}/`, for that one.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    let endpoints = endpoints();
+pub(crate) fn configure(config: &mut ServiceConfig, surface: Surface) {
+    let mut endpoints = endpoints();
+    endpoints.retain(|endpoint| surface.has(endpoint));
     let mut of_tenant = web::scope("/t/{tenant}");
     for (path, endpoint) in served_paths(&endpoints) {
         config.service(resource(&path, endpoint));
@@ -142,13 +187,10 @@ fn resource(path: &str, endpoint: &Endpoint) -> actix_web::Resource {
             route.method(verb.method.clone())
         });
     }
-    let allowed = allowed.parse();
+    let allowed = HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static(""));
     resource.default_service(web::to(move || {
-        let problem = match &allowed {
-            Ok(allowed) => Problem::MethodNotAllowed(Clone::clone(allowed)),
-            Err(_) => Problem::NotFound,
-        };
-        async move { Err::<actix_web::HttpResponse, Problem>(problem) }
+        let problem = Problem::MethodNotAllowed(allowed.clone());
+        async move { Err::<HttpResponse, Problem>(problem) }
     }))
 }
 
@@ -156,5 +198,6 @@ fn endpoint<const N: usize>(paths: &'static [&'static str], verbs: [Verb; N]) ->
     Endpoint {
         paths,
         verbs: verbs.into(),
+        kind: Kind::UseCase,
     }
 }

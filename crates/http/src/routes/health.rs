@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use paperclip::actix::{Apiv2Schema, api_v2_operation};
 use serde::Serialize;
-use tessera_app::{NotReady, TokenError, Tessera, Unready};
+use tessera_app::{NotReady, Tessera, TokenError, Unready};
 
 use crate::answer::Answer;
 use crate::problem::Problem;

@@ -3,9 +3,7 @@
 use core::hash::{Hash, Hasher};
 use std::hash::DefaultHasher;
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use paperclip::actix::{Apiv2Schema, api_v2_operation};
@@ -28,13 +26,12 @@ pub(crate) async fn jwks(
     if keys.jwks.is_empty() {
         return Err(Problem::Unavailable("no key ring is loaded".into()));
     }
-    Ok(cacheable(
-        &request,
-        "application/jwk-set+json",
-        &keys.etag,
-        || keys.jwks.clone(),
+    Ok(
+        cacheable(&request, "application/jwk-set+json", &keys.etag, || {
+            keys.jwks.clone()
+        })
+        .into(),
     )
-    .into())
 }
 
 /// Discovery
@@ -131,7 +128,10 @@ fn cacheable(
         HttpResponse::Ok()
     };
     answer
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
+        .insert_header((
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=300"),
+        ))
         .insert_header((ETAG, etag));
     if kept {
         return answer.finish();
@@ -149,6 +149,19 @@ fn entity_tag(text: &str) -> String {
 }
 
 const CLAIMS: [&str; 15] = [
-    "iss", "sub", "aud", "exp", "iat", "jti", "sid", "token_type", "user_id", "email", "username",
-    "role", "roles", "tenant_id", "tenant_schema",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "jti",
+    "sid",
+    "token_type",
+    "user_id",
+    "email",
+    "username",
+    "role",
+    "roles",
+    "tenant_id",
+    "tenant_schema",
 ];
