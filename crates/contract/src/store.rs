@@ -96,6 +96,8 @@ suite! { $
     commits {
         one_commit_writes_everything_in_it
         an_empty_commit_goes_through
+        a_tenant_is_made_in_one_commit_with_what_is_in_it
+        a_tenant_of_a_refused_commit_was_never_made
         a_stale_update_leaves_nothing_of_its_commit
         a_stale_epoch_leaves_nothing_of_its_commit
         a_taken_address_leaves_nothing_of_its_commit
@@ -110,5 +112,8 @@ suite! { $
         racing_commits_that_share_nothing_all_go_through
         a_commit_that_is_dropped_is_whole_or_nothing
         a_commit_that_is_aborted_is_whole_or_nothing
+        a_tenant_whose_making_is_dropped_is_whole_or_nothing
+        a_read_that_is_dropped_leaves_no_trace
+        racing_reads_of_two_tenants_see_each_its_own
     }
 }

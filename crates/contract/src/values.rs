@@ -77,7 +77,7 @@ pub fn full_user(number: u32) -> User {
         profile: Profile {
             first_name: "Ada".to_owned(),
             last_name: "O'Lovelace \\ %_ 王".to_owned(),
-            job_role: "analyst, first class".to_owned(),
+            job_role: "analyst,\tfirst class\n".to_owned(),
         },
         roles: ["tenant-admin", "editor", "Übersetzer {\"x\"}"]
             .map(|name| Role::parse(name).unwrap())

@@ -2,7 +2,7 @@
 
 use tessera_app::{TenantKey, Unique};
 use tessera_domain::{
-    Change, Changes, Epoch, Installation, Key, Session, SessionEnd, Tenant, TenantName, User,
+    Change, Changes, Epoch, Id, Installation, Key, Session, SessionEnd, Tenant, TenantName, User,
 };
 
 use crate::values::NOW;
@@ -24,12 +24,38 @@ pub(super) async fn one_commit_writes_everything_in_it(fixture: &Fixture) {
     assert_eq!(fixture.events().await.len(), 2);
     let ended = fixture.session(&acme, before.session.id).await.unwrap();
     assert!(ended.ended.is_some());
+    assert_eq!(fixture.session(&acme, before.outlived).await, None);
 }
 
 pub(super) async fn an_empty_commit_goes_through(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
     fixture.write(&acme, Changes::default()).await;
     assert_eq!(fixture.find_tenant(&acme).await, Some(acme));
+}
+
+pub(super) async fn a_tenant_is_made_in_one_commit_with_what_is_in_it(fixture: &Fixture) {
+    let (tenant, changes) = a_start();
+    fixture.write(&tenant, changes).await;
+    let made = fixture.find_tenant(&tenant).await.unwrap();
+    assert_eq!(made.version, 1);
+    assert!(fixture.user(&made, values::id(1)).await.is_some());
+    assert!(fixture.session(&made, values::id(1)).await.is_some());
+    assert_eq!(fixture.store.keys().await.unwrap().len(), 1);
+    assert!(fixture.store.installation().await.unwrap().is_some());
+    assert_eq!(fixture.events().await.len(), 1);
+}
+
+pub(super) async fn a_tenant_of_a_refused_commit_was_never_made(fixture: &Fixture) {
+    let (tenant, changes) = a_start();
+    let mut refused = changes.clone();
+    refused.epochs = vec![(values::id(9), Epoch::FIRST)];
+    fixture.stale(&tenant, refused).await;
+    assert!(fixture.store.tenants().await.unwrap().is_empty());
+    assert!(fixture.store.keys().await.unwrap().is_empty());
+    assert!(fixture.store.installation().await.unwrap().is_none());
+    assert!(fixture.events().await.is_empty());
+    fixture.write(&tenant, changes).await;
+    assert!(fixture.user(&tenant, values::id(1)).await.is_some());
 }
 
 pub(super) async fn a_stale_update_leaves_nothing_of_its_commit(fixture: &Fixture) {
@@ -138,11 +164,30 @@ pub(super) async fn a_used_sequence_leaves_nothing_of_its_commit(fixture: &Fixtu
     before.assert_unchanged(fixture).await;
 }
 
+/// A tenant and the first of everything, as a fresh installation commits them.
+fn a_start() -> (Tenant, Changes) {
+    let tenant = values::tenant("Acme");
+    let ada = values::named_user(1, "ada");
+    let changes = Changes {
+        installation: Some(Installation {
+            public_url: "https://auth.example".to_owned(),
+        }),
+        tenants: vec![Change::Insert(tenant.clone())],
+        sessions: vec![Change::Insert(values::session(&ada, 1))],
+        users: vec![Change::Insert(ada)],
+        keys: vec![Change::Insert(values::key(1))],
+        epochs: Vec::new(),
+        events: vec![values::event(1, &tenant, values::created(1))],
+    };
+    (tenant, changes)
+}
+
 /// What is there before a commit that changes all of it, or nothing.
 struct Before {
     acme: Tenant,
     ada: User,
     session: Session,
+    outlived: Id<Session>,
 }
 
 impl Before {
@@ -151,7 +196,9 @@ impl Before {
         let ada = values::named_user(1, "ada");
         let changes = Changes {
             users: vec![Change::Insert(ada.clone())],
-            sessions: vec![Change::Insert(values::session(&ada, 1))],
+            sessions: [1, OUTLIVED]
+                .map(|number| Change::Insert(values::session(&ada, number)))
+                .to_vec(),
             keys: vec![Change::Insert(values::key(1))],
             events: vec![values::event(1, &acme, values::created(1))],
             ..Changes::default()
@@ -160,6 +207,7 @@ impl Before {
         Self {
             ada: fixture.user(&acme, ada.id).await.unwrap(),
             session: fixture.session(&acme, values::id(1)).await.unwrap(),
+            outlived: values::id(OUTLIVED),
             acme,
         }
     }
@@ -176,6 +224,7 @@ impl Before {
                 ..self.acme.clone()
             })],
             sessions: vec![
+                Change::Remove(self.outlived),
                 Change::Insert(values::session(&eve, 2)),
                 Change::Update(self.session.end(SessionEnd::LogOut, NOW)),
             ],
@@ -194,7 +243,7 @@ impl Before {
             changes.tenants = more.tenants;
         }
         if !more.sessions.is_empty() {
-            changes.sessions.truncate(1);
+            changes.sessions.truncate(2);
         }
         changes.users.extend(more.users);
         changes.sessions.extend(more.sessions);
@@ -215,7 +264,7 @@ impl Before {
         assert_eq!(renamed, None);
         let users = store.users(&self.acme, None, 10).await.unwrap();
         assert_eq!(users, core::slice::from_ref(&self.ada));
-        for (user, expected) in [(self.ada.id, 1), (values::id(2), 0)] {
+        for (user, expected) in [(self.ada.id, 2), (values::id(2), 0)] {
             let sessions = store.sessions(&self.acme, user).await.unwrap();
             assert_eq!(sessions.len(), expected);
         }
@@ -226,3 +275,5 @@ impl Before {
         assert_eq!(fixture.events().await.len(), 1);
     }
 }
+
+const OUTLIVED: u32 = 9;

@@ -94,8 +94,7 @@ pub(super) async fn a_refused_commit_has_no_event(fixture: &Fixture) {
         .await;
     let mut changes = users([Change::Insert(values::named_user(2, "ada"))]);
     changes.events = vec![nth(1, &acme, 1)];
-    let answer = fixture.commit(&acme, changes).await;
-    assert!(answer.is_err(), "the {} is taken", Unique::Email);
+    fixture.duplicate(&acme, changes, Unique::Email).await;
     assert!(fixture.events().await.is_empty());
     fixture.write(&acme, events([nth(1, &acme, 1)])).await;
 }

@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::task::Poll;
 use std::sync::Arc;
 
-use tessera_app::{CommitError, Unique};
+use tessera_app::{CommitError, Unique, UserKey};
 use tessera_domain::{Change, Changes, Id, SchemaName, Session, Tenant, User};
 use tokio::task::JoinSet;
 
@@ -99,11 +99,13 @@ pub(super) async fn a_commit_that_is_dropped_is_whole_or_nothing(fixture: &Fixtu
     panic!("a commit takes more than {MOST_POLLS} polls");
 }
 
+/// Aborts a commit almost at once, then others later and later, until one gets to its end first.
 pub(super) async fn a_commit_that_is_aborted_is_whole_or_nothing(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
     let mut ada = fixture.inserted_user(&acme, values::user(1)).await;
-    for yields in 1..=ABORTS {
-        let changes = interrupted(&acme, &ada, yields);
+    let mut yields = 1_u32;
+    for number in 1.. {
+        let changes = interrupted(&acme, &ada, number);
         let (store, tenant) = (Arc::clone(&fixture.store), acme.clone());
         let mut task = JoinSet::new();
         task.spawn(async move { store.commit(&tenant, changes).await });
@@ -112,12 +114,98 @@ pub(super) async fn a_commit_that_is_aborted_is_whole_or_nothing(fixture: &Fixtu
         }
         task.abort_all();
         let finished = task.join_next().await.unwrap();
-        let whole = settled(fixture, &acme, &mut ada, yields).await;
+        let whole = settled(fixture, &acme, &mut ada, number).await;
         if let Ok(answer) = finished {
             answer.unwrap();
             assert!(whole);
+            return;
+        }
+        yields += yields.div_ceil(4);
+    }
+}
+
+pub(super) async fn a_tenant_whose_making_is_dropped_is_whole_or_nothing(fixture: &Fixture) {
+    for polls in 1..=MOST_POLLS {
+        let tenant = values::tenant(&format!("Acme {polls}"));
+        let insert = || tenants([Change::Insert(tenant.clone())]);
+        let finished = cut(fixture.commit(&tenant, insert()), polls).await;
+        let namesake = Tenant {
+            id: values::id(polls),
+            ..tenant.clone()
+        };
+        let again = tenants([Change::Insert(namesake.clone())]);
+        let made = match fixture.commit(&namesake, again).await {
+            Ok(()) => namesake,
+            Err(CommitError::Duplicate(Unique::Tenant)) => tenant,
+            Err(error) => panic!("{error:?}"),
+        };
+        let made = fixture.find_tenant(&made).await.unwrap();
+        fixture.inserted_user(&made, values::user(1)).await;
+        if let Some(answer) = finished {
+            answer.unwrap();
+            return;
         }
     }
+    panic!("a commit takes more than {MOST_POLLS} polls");
+}
+
+pub(super) async fn a_read_that_is_dropped_leaves_no_trace(fixture: &Fixture) {
+    let [(acme, ada), (other, eve)] = namesakes(fixture).await;
+    let key = UserKey::Email("ada@example.com".to_owned());
+    let session = values::session(&ada, 1);
+    fixture.inserted_session(&acme, session.clone()).await;
+    let store = &fixture.store;
+    for polls in 1..=MOST_POLLS {
+        let finished = [
+            cut(store.session(&acme.schema, session.id), polls)
+                .await
+                .is_some(),
+            cut(store.sessions(&acme, ada.id), polls).await.is_some(),
+            cut(store.user(&acme, &key), polls).await.is_some(),
+            cut(store.users(&acme, None, 9), polls).await.is_some(),
+            cut(store.prune(&acme, values::NOW, 9), polls)
+                .await
+                .is_some(),
+        ];
+        let found = store.user(&other, &key).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&eve));
+        let found = store.user(&acme, &key).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&ada));
+        if !finished.contains(&false) {
+            return;
+        }
+    }
+    panic!("a read takes more than {MOST_POLLS} polls");
+}
+
+pub(super) async fn racing_reads_of_two_tenants_see_each_its_own(fixture: &Fixture) {
+    let [here, there] = namesakes(fixture).await;
+    let mut tasks = JoinSet::new();
+    for number in 1..=RACERS {
+        let (tenant, user) = if number % 2 == 0 { &here } else { &there };
+        let (tenant, user) = (tenant.clone(), user.clone());
+        let store = Arc::clone(&fixture.store);
+        tasks.spawn(async move {
+            let key = UserKey::Username("ada".to_owned());
+            for _ in 0..RACERS {
+                let found = store.user(&tenant, &key).await.unwrap();
+                assert_eq!(found.as_ref(), Some(&user));
+                let page = store.users(&tenant, None, 9).await.unwrap();
+                assert_eq!(page, core::slice::from_ref(&user));
+            }
+        });
+    }
+    tasks.join_all().await;
+}
+
+/// Two tenants, each with a user who goes by the same address and username.
+async fn namesakes(fixture: &Fixture) -> [(Tenant, User); 2] {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    let ada = values::named_user(1, "ada");
+    let ada = fixture.inserted_user(&acme, ada).await;
+    let eve = values::named_user(2, "ada");
+    let eve = fixture.inserted_user(&other, eve).await;
+    [(acme, ada), (other, eve)]
 }
 
 type Answer = Result<(), CommitError>;
@@ -206,5 +294,4 @@ async fn cut<F: Future>(future: F, polls: u32) -> Option<F::Output> {
 }
 
 const RACERS: u32 = 16;
-const ABORTS: u32 = 24;
 const MOST_POLLS: u32 = 256;

@@ -50,6 +50,7 @@ pub(super) async fn users_are_paged_in_the_order_of_their_ids_in_their_tenant_al
     }
     for (after, limit, expected) in [
         (None, 100, [1, 3, 5, 7, 9].as_slice()),
+        (None, usize::MAX, &[1, 3, 5, 7, 9]),
         (None, 2, &[1, 3]),
         (Some(3), 2, &[5, 7]),
         (Some(4), 2, &[5, 7]),
