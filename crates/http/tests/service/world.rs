@@ -1,0 +1,237 @@
+//! A service with one account, and a client of it.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use actix_web::Error;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service as _, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, init_service, read_body};
+use serde_json::{Value, json};
+use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera};
+use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
+use tessera_domain::{
+    EmailAddress, HostName, LockoutPolicy, Password, PasswordPolicy, Profile, Role, TenantName,
+    TenantOrder, Timestamp, TokenPolicy, Username,
+};
+use tessera_http::{
+    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
+    Scheme, Service, Spawner, Surface, TrustedProxies,
+};
+use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
+
+pub(crate) const EMAIL: &str = "ada@example.com";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
+
+pub(crate) struct World {
+    pub(crate) tessera: Arc<Tessera>,
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: ManualClock,
+    pub(crate) draining: Arc<Draining>,
+    pub(crate) refresh_cookie: RefreshCookie,
+    pub(crate) tokens: TokenPolicy,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(TokenPolicy::default()).await
+    }
+
+    pub(crate) async fn with(tokens: TokenPolicy) -> Self {
+        let (store, entropy) = (MemoryStore::default(), SeededEntropy::new(7));
+        let clock = ManualClock::new(Timestamp::from_secs(1_767_225_600));
+        let jwt = TokenSettings {
+            algorithm: None,
+            configured: None,
+            audience: Audience::Issuer,
+            typ: TokenTyp::Jwt,
+            key_encryption_key: KeyEncryptionKey::generate(&entropy),
+        };
+        let shared: Arc<SeededEntropy> = Arc::new(entropy);
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            passwords: Arc::new(PlainPasswords::default()),
+            tokens: Arc::new(JwtTokens::new(jwt, shared.clone()).unwrap()),
+            clock: Arc::new(clock.clone()),
+            entropy: shared,
+        };
+        let settings = Settings {
+            tokens,
+            lockout: LockoutPolicy::default(),
+            passwords: PasswordPolicy::default(),
+            tenant_order: TenantOrder::default(),
+            public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
+        };
+        let tessera = Arc::new(Tessera::new(ports, settings));
+        tessera.prepare().await.unwrap();
+        let world = Self {
+            tessera,
+            store,
+            clock,
+            draining: Arc::default(),
+            refresh_cookie: RefreshCookie::Off,
+            tokens,
+        };
+        world.add_user("public", EMAIL, "ada").await;
+        world
+    }
+
+    pub(crate) async fn add_tenant(&self, name: &str, domain: &str) {
+        let command = CreateTenant {
+            name: TenantName::parse(name).unwrap(),
+            schema: None,
+            domains: vec![HostName::parse(domain).unwrap()],
+        };
+        self.tessera.create_tenant(command).await.unwrap();
+    }
+
+    pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {
+        let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
+        let command = CreateUser {
+            email: EmailAddress::parse(email).unwrap(),
+            email_verified: true,
+            username: Some(Username::parse(username).unwrap()),
+            profile: Profile {
+                first_name: "Ada".to_owned(),
+                last_name: "Lovelace".to_owned(),
+                job_role: String::new(),
+            },
+            roles: vec![Role::parse("editor").unwrap()],
+            is_superuser: false,
+            password: Password::new(PASSWORD.to_owned()),
+        };
+        self.tessera.create_user(&tenant, command).await.unwrap();
+    }
+
+    pub(crate) async fn send(&self, request: Request) -> Answer {
+        let ports = self.tessera.ports();
+        let service = Service {
+            tessera: Arc::clone(&self.tessera),
+            presentation: Presentation {
+                refresh_cookie: self.refresh_cookie,
+                version: "1.2.3".to_owned(),
+            },
+            edge: Edge {
+                allowed_hosts: AllowedHosts::default(),
+                allowed_origins: "https://app.example.com".parse::<AllowedOrigins>().unwrap(),
+                clock: Arc::clone(&ports.clock),
+                entropy: Arc::clone(&ports.entropy),
+                metrics: Arc::new(Metrics::new("1.2.3", Vec::new()).unwrap()),
+                public_scheme: Scheme::Http,
+                request_time: Duration::from_secs(5),
+                trusted_proxies: TrustedProxies::default(),
+            },
+            body_limits: BodyLimits::default(),
+            draining: Arc::clone(&self.draining),
+            spawner: Spawner::new(tokio::runtime::Handle::current()),
+        };
+        let app = init_service(service.app(Surface::Everything)).await;
+        Answer::read(app.call(request.0.to_request()).await).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Request::new(Method::POST, path).json(&body))
+            .await
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> Answer {
+        self.send(Request::new(Method::GET, path).bearer(token))
+            .await
+    }
+
+    pub(crate) async fn log_in(&self) -> Value {
+        let credentials = json!({"email": EMAIL, "password": PASSWORD});
+        let answer = self.post("/api/token/", credentials).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        answer.json()
+    }
+}
+
+pub(crate) struct Request(TestRequest);
+
+impl Request {
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        let request = TestRequest::with_uri(path).method(method);
+        Self(request.insert_header(("host", "auth.example.com")))
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub(crate) fn body(self, media_type: &str, body: impl Into<actix_web::web::Bytes>) -> Self {
+        Self(
+            self.0
+                .insert_header((CONTENT_TYPE, media_type))
+                .set_payload(body),
+        )
+    }
+
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        Self(
+            self.0
+                .insert_header((AUTHORIZATION, format!("Bearer {token}"))),
+        )
+    }
+
+    pub(crate) fn header(self, name: &'static str, value: &str) -> Self {
+        Self(self.0.insert_header((name, value)))
+    }
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    async fn read<B: MessageBody>(answer: Result<ServiceResponse<B>, Error>) -> Self {
+        let Ok(response) = answer else {
+            panic!("the outermost middleware answers every error itself");
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_body(response).await;
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        Self {
+            status,
+            headers,
+            text,
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
+        self.json()["code"].as_str().unwrap().to_owned()
+    }
+}
+
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
+}
+
+pub(crate) fn members(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
