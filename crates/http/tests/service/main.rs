@@ -1,5 +1,12 @@
 //! The real application over memory, as its clients see it.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod conversation;
 mod cookie;
 mod documentation;

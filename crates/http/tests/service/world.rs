@@ -31,7 +31,6 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) draining: Arc<Draining>,
     pub(crate) refresh_cookie: RefreshCookie,
-    pub(crate) tokens: TokenPolicy,
 }
 
 impl World {
@@ -72,7 +71,6 @@ impl World {
             clock,
             draining: Arc::default(),
             refresh_cookie: RefreshCookie::Off,
-            tokens,
         };
         world.add_user("public", EMAIL, "ada").await;
         world
