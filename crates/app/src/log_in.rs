@@ -86,11 +86,10 @@ impl Tessera {
         Err(Unavailable::new(Contended).into())
     }
 
+    /// Reads also where nobody may log in, so that each failure costs the same.
     async fn user_at(&self, place: &Place, login: &Login) -> Result<Option<User>, Unavailable> {
-        let (None, Some(key)) = (place.closed, login.key()) else {
-            return Ok(None);
-        };
-        self.ports.store.user(&place.tenant, &key).await
+        let found = self.ports.store.user(&place.tenant, &login.key()).await?;
+        Ok(found.filter(|_| place.closed.is_none()))
     }
 
     async fn verdict(
@@ -195,11 +194,11 @@ impl Login {
         }
     }
 
-    fn key(&self) -> Option<UserKey> {
+    fn key(&self) -> UserKey {
         match self {
-            Self::Email(email) => Some(UserKey::Email(email.key().to_owned())),
-            Self::Neither => None,
-            Self::Username(username) => Some(UserKey::Username(username.key().to_owned())),
+            Self::Email(email) => UserKey::Email(email.key().to_owned()),
+            Self::Neither => UserKey::Username(String::new()),
+            Self::Username(username) => UserKey::Username(username.key().to_owned()),
         }
     }
 
