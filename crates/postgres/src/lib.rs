@@ -1,1 +1,33 @@
 //! The store on Postgres, a schema per tenant.
+//!
+//! Shared tables live in the schema `tessera` and are always named in full; a tenant's tables live
+//! in its own schema and are never named in full. A connection has an empty search path, and only
+//! inside a transaction the schema of one tenant is on it, so a statement that forgets to say of
+//! which tenant it is fails, and one tenant's statement cannot meet another's rows.
+//!
+//! A read of a tenant is one round trip, and so is a commit that writes no tenant: what makes up a
+//! transaction is sent at once (see [`pipeline`]).
+
+mod commit;
+mod connect;
+mod error;
+mod event;
+mod key;
+mod migrate;
+mod migration;
+mod pipeline;
+mod pool;
+mod schema;
+mod session;
+mod statement;
+mod store;
+mod tenant;
+mod tls;
+mod url;
+mod user;
+mod value;
+
+pub use migrate::{Migrate, MigrateError, Step};
+pub use pool::PoolStatus;
+pub use store::{PostgresSettings, PostgresStore};
+pub use url::UrlError;

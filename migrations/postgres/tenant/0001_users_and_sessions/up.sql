@@ -55,7 +55,7 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_user_fkey FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE,
     CONSTRAINT sessions_ended_check CHECK ((ended_at IS NULL) = (ended_why IS NULL)),
-    CONSTRAINT sessions_ended_why_check CHECK (ended_why IN ('disabled', 'limit', 'log_out',
+    CONSTRAINT sessions_ended_why_check CHECK (ended_why IN ('disabled', 'guessing', 'limit', 'log_out',
         'log_out_everywhere', 'operator', 'password_change', 'reuse', 'revoked')),
     CONSTRAINT sessions_version_check CHECK (version > 0)
 ) WITH (fillfactor = 70);

@@ -1,0 +1,139 @@
+//! One commit: all of its writes in one transaction.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+use diesel_async::AsyncPgConnection;
+use tessera_domain::{Change, Changes, Id, SchemaName, Tenant, User};
+
+use crate::migration::{self, TENANT};
+use crate::pipeline::{Ended, Pipeline, place, quoted};
+use crate::schema::migrations;
+use crate::{event, key, session, tenant, user};
+
+/// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes or there
+/// are very many changes.
+///
+/// Rows are locked in the same order by every commit, kind by kind and by their ids, so that two
+/// commits wait for each other only one way.
+pub(crate) async fn commit(
+    connection: &AsyncPgConnection,
+    of: &Tenant,
+    mut changes: Changes,
+) -> Ended {
+    sort(&mut changes);
+    let mut pipeline = Pipeline::begin(connection);
+    match write(connection, &mut pipeline, of, &changes).await {
+        Ok(()) => pipeline.commit().await,
+        Err(error) => pipeline.roll_back(error).await,
+    }
+}
+
+async fn write(
+    connection: &AsyncPgConnection,
+    pipeline: &mut Pipeline<'_>,
+    of: &Tenant,
+    changes: &Changes,
+) -> QueryResult<()> {
+    if let Some(settled) = &changes.installation {
+        key::settle(pipeline, settled);
+    }
+    for change in &changes.tenants {
+        match change {
+            Change::Insert(new) => {
+                tenant::insert(pipeline, new);
+                build(pipeline, &new.schema).await?;
+            }
+            Change::Remove(old) => demolish(connection, pipeline, *old).await?,
+            Change::Update(tenant) => tenant::update(pipeline, tenant),
+        }
+        pipeline.make_room().await?;
+    }
+    write_of_tenant(pipeline, of, changes).await?;
+    for change in &changes.keys {
+        key::write(pipeline, change);
+        pipeline.make_room().await?;
+    }
+    for event in &changes.events {
+        event::append(pipeline, event);
+        pipeline.make_room().await?;
+    }
+    Ok(())
+}
+
+async fn write_of_tenant(
+    pipeline: &mut Pipeline<'_>,
+    of: &Tenant,
+    changes: &Changes,
+) -> QueryResult<()> {
+    if changes.epochs.is_empty() && changes.users.is_empty() && changes.sessions.is_empty() {
+        return Ok(());
+    }
+    pipeline.enter(&of.schema);
+    let users: BTreeSet<Id<User>> = changes.users.iter().map(id_of_user).collect();
+    for (held, epoch) in &changes.epochs {
+        user::hold_epoch(pipeline, of, *held, *epoch, users.contains(held));
+        pipeline.make_room().await?;
+    }
+    for change in &changes.users {
+        user::write(pipeline, of, change);
+        pipeline.make_room().await?;
+    }
+    for change in &changes.sessions {
+        session::write(pipeline, of, change);
+        pipeline.make_room().await?;
+    }
+    Ok(())
+}
+
+/// Makes the place where a new tenant's data lives, once its name is known to be free.
+async fn build(pipeline: &mut Pipeline<'_>, schema: &SchemaName) -> QueryResult<()> {
+    let schema_name = place(schema);
+    pipeline
+        .batch(&format!("CREATE SCHEMA {}", quoted(schema_name)))
+        .await?;
+    pipeline.enter(schema);
+    for migration in TENANT {
+        pipeline.batch(migration.up).await?;
+        pipeline.push(migration::applied(schema_name, migration));
+    }
+    Ok(())
+}
+
+async fn demolish(
+    connection: &AsyncPgConnection,
+    pipeline: &mut Pipeline<'_>,
+    old: Id<Tenant>,
+) -> QueryResult<()> {
+    pipeline.settle().await?;
+    let Some(schema) = tenant::schema_of(connection, old).await? else {
+        return Ok(());
+    };
+    let schema = SchemaName::restore(schema);
+    let schema_name = place(&schema);
+    tenant::remove(pipeline, old);
+    let applied = migrations::table.filter(migrations::schema.eq(schema_name.to_owned()));
+    pipeline.push(diesel::delete(applied));
+    let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(schema_name));
+    pipeline.batch(&drop).await
+}
+
+fn sort(changes: &mut Changes) {
+    changes.epochs.sort_by_key(|(user, _)| *user);
+    changes.users.sort_by_key(id_of_user);
+    changes.sessions.sort_by_key(|change| match change {
+        Change::Insert(session) | Change::Update(session) => session.id,
+        Change::Remove(id) => *id,
+    });
+    changes.keys.sort_by_key(|change| match change {
+        Change::Insert(key) | Change::Update(key) => key.id,
+        Change::Remove(id) => *id,
+    });
+}
+
+fn id_of_user(change: &Change<User>) -> Id<User> {
+    match change {
+        Change::Insert(user) | Change::Update(user) => user.id,
+        Change::Remove(id) => *id,
+    }
+}

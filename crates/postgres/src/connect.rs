@@ -1,0 +1,182 @@
+//! How a connection is made, and when it is too old or too damaged to be used again.
+
+use core::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tessera_app::Unavailable;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{NoTls, Socket};
+
+use crate::pipeline;
+use crate::url::Target;
+
+/// Makes connections and judges those that come back.
+///
+/// A connection is made, and later driven, on the runtime given at the start: that of a request
+/// may end before the connection does. An attempt outlives the one who asked for it, so that a
+/// server that answers slowly is reached by those who ask again.
+pub(crate) struct Connector {
+    target: Arc<Target>,
+    runtime: Handle,
+    spares: Arc<Mutex<Vec<Connection>>>,
+    made: AtomicU32,
+}
+
+impl Connector {
+    /// A connector to `target`.
+    pub(crate) fn new(target: Target, runtime: Handle) -> Self {
+        Self {
+            target: Arc::new(target),
+            runtime,
+            spares: Arc::default(),
+            made: AtomicU32::new(0),
+        }
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self) -> Result<Connection, Unavailable> {
+        let (asked, answer) = oneshot::channel();
+        let (target, spares) = (Arc::clone(&self.target), Arc::clone(&self.spares));
+        let stagger = STAGGER * (self.made.fetch_add(1, Ordering::Relaxed) % 16);
+        self.runtime.spawn(async move {
+            let made = timeout(CONNECT, open(&target, MAX_AGE + stagger))
+                .await
+                .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")));
+            if let Err(Ok(connection)) = asked.send(made) {
+                let mut spares = spares.lock().unwrap_or_else(PoisonError::into_inner);
+                spares.push(connection);
+            }
+        });
+        answer.await.map_err(Unavailable::new)?
+    }
+
+    fn spare(&self) -> Option<Connection> {
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        spares.retain(|connection| !connection.driver.is_finished());
+        spares.pop()
+    }
+}
+
+impl Manager for Connector {
+    type Type = Connection;
+    type Error = Unavailable;
+
+    async fn create(&self) -> Result<Connection, Unavailable> {
+        match self.spare() {
+            Some(connection) => Ok(connection),
+            None => self.connect().await,
+        }
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut Connection,
+        metrics: &Metrics,
+    ) -> RecycleResult<Unavailable> {
+        if connection.driver.is_finished() {
+            return Err(RecycleError::message("closed"));
+        }
+        // Each backend keeps a catalogue cache of every tenant it met.
+        if metrics.age() > connection.lifetime {
+            return Err(RecycleError::message("old"));
+        }
+        match connection.state {
+            State::Idle => Ok(()),
+            State::Unsettled => {
+                let mut postgres = &connection.postgres;
+                postgres
+                    .batch_execute("")
+                    .await
+                    .map_err(|error| RecycleError::Backend(Unavailable::new(error)))
+            }
+            State::Broken | State::Lent | State::Transaction => {
+                Err(RecycleError::message("broken"))
+            }
+        }
+    }
+}
+
+/// A connection and what is known of it.
+pub(crate) struct Connection {
+    /// To Postgres.
+    pub(crate) postgres: AsyncPgConnection,
+    /// What it was left in.
+    pub(crate) state: State,
+    driver: AbortHandle,
+    lifetime: Duration,
+}
+
+/// What a connection was left in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// It is not to be used again.
+    Broken,
+    /// Everything that was sent is answered.
+    Idle,
+    /// Somebody uses it.
+    Lent,
+    /// Somebody uses it for a transaction.
+    Transaction,
+    /// Its borrower left in the middle; what was sent last has no answer yet.
+    Unsettled,
+}
+
+async fn open(target: &Target, lifetime: Duration) -> Result<Connection, Unavailable> {
+    match &target.tls {
+        Some(tls) => open_with(target, tls.clone(), lifetime).await,
+        None => open_with(target, NoTls, lifetime).await,
+    }
+}
+
+async fn open_with<T>(
+    target: &Target,
+    tls: T,
+    lifetime: Duration,
+) -> Result<Connection, Unavailable>
+where
+    T: MakeTlsConnect<Socket>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = target.config.connect(tls).await.map_err(Unavailable::new)?;
+    // Runs until the client is dropped, or the server goes.
+    let driver = Handle::current()
+        .spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection to Postgres ended");
+            }
+        })
+        .abort_handle();
+    let postgres = AsyncPgConnection::try_from(client)
+        .await
+        .map_err(Unavailable::new)?;
+    let mut settings = &postgres;
+    settings
+        .batch_execute(DURABLE)
+        .await
+        .map_err(Unavailable::new)?;
+    pipeline::prepare(&postgres)
+        .await
+        .map_err(Unavailable::new)?;
+    Ok(Connection {
+        postgres,
+        state: State::Idle,
+        driver,
+        lifetime,
+    })
+}
+
+const CONNECT: Duration = Duration::from_secs(2);
+const MAX_AGE: Duration = Duration::from_mins(10);
+/// What keeps connections that were made together from being replaced together.
+const STAGGER: Duration = Duration::from_secs(10);
+/// An answered commit outlives a crash, also where the server is set up to be faster than that;
+/// where it is set up to be safer, it stays so.
+const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+                       WHERE current_setting('synchronous_commit') = 'off'";

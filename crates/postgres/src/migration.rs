@@ -1,0 +1,80 @@
+//! The migrations, as the binary carries them.
+
+use diesel::sql_types::{Integer, Text};
+
+use crate::statement::Statement;
+
+/// One step of a schema, there and back.
+pub(crate) struct Migration {
+    /// Its place in the order of its list, from 1.
+    pub(crate) version: i32,
+    /// What it is about.
+    pub(crate) name: &'static str,
+    /// The SQL that takes the step.
+    pub(crate) up: &'static str,
+    /// The SQL that takes it back.
+    pub(crate) down: &'static str,
+}
+
+/// Those of the schema `tessera`.
+pub(crate) const SHARED: &[Migration] = &[Migration {
+    version: 1,
+    name: "registry",
+    up: include_str!("../../../migrations/postgres/shared/0001_registry/up.sql"),
+    down: include_str!("../../../migrations/postgres/shared/0001_registry/down.sql"),
+}];
+
+/// Those of each tenant's schema.
+pub(crate) const TENANT: &[Migration] = &[Migration {
+    version: 1,
+    name: "users_and_sessions",
+    up: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/up.sql"),
+    down: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/down.sql"),
+}];
+
+/// A statement that notes that `migration` was applied to `schema`.
+pub(crate) fn applied(schema: &str, migration: &Migration) -> Statement<'static> {
+    Statement::new(APPLIED)
+        .bind::<Text, _>(schema.to_owned())
+        .bind::<Integer, _>(migration.version)
+        .bind::<Text, _>(migration.name)
+        .bind::<Text, _>(migration.up)
+}
+
+/// A statement that notes that `migration` was taken back from `schema`.
+pub(crate) fn taken_back(schema: &str, migration: &Migration) -> Statement<'static> {
+    Statement::new("DELETE FROM tessera.migrations WHERE schema = $ AND version = $")
+        .bind::<Text, _>(schema.to_owned())
+        .bind::<Integer, _>(migration.version)
+}
+
+const APPLIED: &str = "\
+    INSERT INTO tessera.migrations (schema, version, name, checksum) \
+    VALUES ($, $, $, encode(sha256(convert_to($, 'UTF8')), 'hex'))";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_binary_carries_every_migration_of_the_folder() {
+        for (folder, list) in [("shared", SHARED), ("tenant", TENANT)] {
+            let path = format!(
+                "{}/../../migrations/postgres/{folder}",
+                env!("CARGO_MANIFEST_DIR")
+            );
+            let mut found: Vec<String> = fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            found.sort();
+            let carried: Vec<String> = list
+                .iter()
+                .map(|it| format!("{:04}_{}", it.version, it.name))
+                .collect();
+            assert_eq!(carried, found);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Several statements in one round trip.
+//!
+//! The statements of a transaction are sent one behind the other without waiting for answers.
+//! Order is what makes that safe: `BEGIN` and the search path have to arrive before what relies on
+//! them, and `COMMIT` last. Three things keep it.
+//!
+//! - Futures are polled in their order, each time: never by `tokio::join!`, which takes turns, nor
+//!   by `join_all`, which loses the order of many.
+//! - Every statement, `BEGIN` and `COMMIT` too, is a prepared one, and waits for the connection's
+//!   statement cache before it is sent. The cache is a fair lock: while a statement is being
+//!   prepared on a cold connection, those behind it wait in their order. `batch_execute` takes no
+//!   turn at that lock and would overtake them, so it is never part of a pipeline.
+//! - A connection belongs to one future at a time.
+//!
+//! A statement that fails aborts the transaction, and the `COMMIT` behind it then rolls back.
+
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::Poll;
+
+use diesel::pg::Pg;
+use diesel::query_builder::{QueryFragment, QueryId};
+use diesel::result::{Error, QueryResult};
+use diesel::sql_types::{Bool, Text};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::future::{BoxFuture, FutureExt, MaybeDone, join4, maybe_done};
+use tessera_domain::SchemaName;
+
+use crate::statement::Statement;
+
+/// Statements of which only the success counts.
+pub(crate) struct Pipeline<'c> {
+    connection: &'c AsyncPgConnection,
+    statements: Vec<MaybeDone<BoxFuture<'c, QueryResult<usize>>>>,
+}
+
+impl<'c> Pipeline<'c> {
+    /// A transaction that has yet to be sent.
+    pub(crate) fn begin(connection: &'c AsyncPgConnection) -> Self {
+        let mut pipeline = Self {
+            connection,
+            statements: Vec::new(),
+        };
+        pipeline.push(Statement::new(BEGIN));
+        pipeline
+    }
+
+    /// Adds a statement; its values are taken over here and now.
+    pub(crate) fn push<S>(&mut self, statement: S)
+    where
+        S: QueryFragment<Pg> + QueryId + Send,
+    {
+        let mut connection = self.connection;
+        let sent = statement.execute(&mut connection);
+        self.statements.push(maybe_done(sent));
+    }
+
+    /// From here on, names of tables are those of the tenant that lives in `schema`.
+    pub(crate) fn enter(&mut self, schema: &SchemaName) {
+        self.push(search_path(schema));
+    }
+
+    /// Waits for what was added so far, so that no number of statements makes one too long.
+    pub(crate) async fn make_room(&mut self) -> QueryResult<()> {
+        if self.statements.len() < LONGEST {
+            return Ok(());
+        }
+        self.settle().await
+    }
+
+    /// Sends what was added, and waits until all of it is answered.
+    pub(crate) async fn settle(&mut self) -> QueryResult<()> {
+        let answers = self.run().await;
+        answers.into_iter().try_for_each(|answer| answer.map(drop))
+    }
+
+    /// Sends the rest and `COMMIT`.
+    pub(crate) async fn commit(mut self) -> Ended {
+        self.push(Statement::new(COMMIT));
+        let answers = self.run().await;
+        Ended {
+            over: matches!(answers.last(), Some(Ok(_))),
+            answer: answers.into_iter().try_for_each(|answer| answer.map(drop)),
+        }
+    }
+
+    /// Takes back what was sent, because of `error`.
+    pub(crate) async fn roll_back(mut self, error: Error) -> Ended {
+        self.statements.clear();
+        self.push(Statement::new("ROLLBACK"));
+        Ended {
+            over: self.settle().await.is_ok(),
+            answer: Err(error),
+        }
+    }
+
+    /// Runs SQL of several statements, by itself and after all that was added.
+    pub(crate) async fn batch(&mut self, sql: &str) -> QueryResult<()> {
+        use diesel_async::SimpleAsyncConnection;
+
+        self.settle().await?;
+        let mut connection = self.connection;
+        connection.batch_execute(sql).await
+    }
+
+    async fn run(&mut self) -> Vec<QueryResult<usize>> {
+        let mut statements = core::mem::take(&mut self.statements);
+        poll_fn(|context| {
+            let mut poll = Poll::Ready(());
+            for statement in &mut statements {
+                if Pin::new(statement).poll(context).is_pending() {
+                    poll = Poll::Pending;
+                }
+            }
+            poll
+        })
+        .await;
+        statements
+            .iter_mut()
+            .filter_map(|statement| Pin::new(statement).take_output())
+            .collect()
+    }
+}
+
+/// How a transaction ended.
+pub(crate) struct Ended<T = ()> {
+    /// Whether the server said that it is over, committed or rolled back.
+    pub(crate) over: bool,
+    /// What came of it: the first error, in the order of the statements.
+    pub(crate) answer: QueryResult<T>,
+}
+
+/// Runs `select` in a read-only transaction of the tenant that lives in `schema`.
+pub(crate) async fn read_tenant<'c, T>(
+    connection: &'c AsyncPgConnection,
+    schema: &SchemaName,
+    select: BoxFuture<'c, QueryResult<T>>,
+) -> Ended<T> {
+    let (mut first, mut second, mut last) = (connection, connection, connection);
+    let begin = Statement::new(BEGIN_READ).execute(&mut first);
+    let path = search_path(schema).execute(&mut second);
+    let commit = Statement::new(COMMIT).execute(&mut last);
+    let (first, second, rows, last) = join4(begin, path, select, commit).await;
+    let over = last.is_ok();
+    let answer = first.and(second).and(rows);
+    let answer = answer.and_then(|rows| last.map(|_| rows));
+    Ended { over, answer }
+}
+
+/// Runs `write` in a transaction of the tenant that lives in `schema`; answers how many rows it
+/// wrote.
+pub(crate) async fn write_tenant(
+    connection: &AsyncPgConnection,
+    schema: &SchemaName,
+    write: Statement<'_>,
+) -> Ended<usize> {
+    let mut pipeline = Pipeline::begin(connection);
+    pipeline.enter(schema);
+    pipeline.push(write);
+    pipeline.push(Statement::new(COMMIT));
+    let answers = pipeline.run().await;
+    let over = matches!(answers.last(), Some(Ok(_)));
+    let answer = answers.into_iter().collect::<QueryResult<Vec<usize>>>();
+    Ended {
+        over,
+        answer: answer.map(|counts| counts.into_iter().rev().nth(1).unwrap_or(0)),
+    }
+}
+
+/// Prepares what every transaction begins and ends with.
+pub(crate) async fn prepare(connection: &AsyncPgConnection) -> Result<(), Error> {
+    let nowhere = SchemaName::restore(String::new());
+    let mut write = Pipeline::begin(connection);
+    write.enter(&nowhere);
+    write.commit().await.answer?;
+    let nothing = async { Ok(()) }.boxed();
+    read_tenant(connection, &nowhere, nothing).await.answer
+}
+
+/// The Postgres schema of the tenant that shows `schema`.
+pub(crate) fn place(schema: &SchemaName) -> &str {
+    match schema.as_str() {
+        SchemaName::DEFAULT => "tessera_public",
+        other => other,
+    }
+}
+
+/// `identifier` as SQL may name it.
+pub(crate) fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
+}
+
+fn search_path(schema: &SchemaName) -> Statement<'static> {
+    Statement::new("SELECT set_config($, quote_ident($), $)")
+        .bind::<Text, _>("search_path")
+        .bind::<Text, _>(place(schema).to_owned())
+        .bind::<Bool, _>(true)
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+const COMMIT: &str = "COMMIT";
+const LONGEST: usize = 64;

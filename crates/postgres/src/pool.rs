@@ -1,0 +1,166 @@
+//! Connections on loan, and what becomes of one whose borrower was dropped.
+
+use core::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{self, Object, QueueMode, Timeouts};
+use diesel::result::QueryResult;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::FutureExt;
+use tessera_app::{CommitError, Unavailable};
+use tokio::time::timeout;
+
+use crate::connect::{Connector, State};
+use crate::error::{is_read_only, refusal};
+use crate::pipeline::Ended;
+
+/// A bounded number of connections.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    connections: managed::Pool<Connector>,
+}
+
+impl Pool {
+    /// A pool of at most `size` connections, none of which is made yet.
+    pub(crate) fn new(connector: Connector, size: usize) -> Result<Self, managed::BuildError> {
+        let connections = managed::Pool::builder(connector)
+            .max_size(size.max(1))
+            .queue_mode(QueueMode::Lifo)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                recycle: Some(RECYCLE),
+                ..Timeouts::new()
+            })
+            .build()?;
+        Ok(Self { connections })
+    }
+
+    /// A connection, within half a second or not at all.
+    pub(crate) async fn lease(&self) -> Result<Lease, Unavailable> {
+        let mut connection = timeout(PATIENCE, self.connections.get())
+            .await
+            .map_err(|_| Unavailable::new("no connection to Postgres within the time allowed"))?
+            .map_err(Unavailable::new)?;
+        connection.state = State::Lent;
+        Ok(Lease {
+            connection,
+            pool: self.connections.clone(),
+        })
+    }
+
+    /// Who makes the connections.
+    pub(crate) fn connector(&self) -> &Connector {
+        self.connections.manager()
+    }
+
+    /// How many connections there are, and how many wait for one.
+    pub(crate) fn status(&self) -> PoolStatus {
+        let status = self.connections.status();
+        PoolStatus {
+            max_size: status.max_size,
+            size: status.size,
+            available: status.available,
+            waiting: status.waiting,
+        }
+    }
+}
+
+/// The connections at a moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PoolStatus {
+    /// How many there may be.
+    pub max_size: usize,
+    /// How many there are.
+    pub size: usize,
+    /// How many of them nobody uses.
+    pub available: usize,
+    /// How many callers wait for one.
+    pub waiting: usize,
+}
+
+/// One connection, until this is dropped.
+///
+/// Dropped before [`settle`](Self::settle), in the middle of something, it rolls back what may be
+/// open: the `ROLLBACK` is handed to the connection's driver here and now, behind all that was
+/// sent and before the pool has the connection back. The next borrower waits until that is
+/// answered, or gets another one.
+pub(crate) struct Lease {
+    connection: Object<Connector>,
+    pool: managed::Pool<Connector>,
+}
+
+impl Lease {
+    /// The connection, for statements that are transactions of their own.
+    pub(crate) fn connection(&self) -> &AsyncPgConnection {
+        &self.connection.postgres
+    }
+
+    /// The connection, for a transaction.
+    pub(crate) fn transaction(&mut self) -> &AsyncPgConnection {
+        self.connection.state = State::Transaction;
+        &self.connection.postgres
+    }
+
+    /// The answer to a statement that was a transaction of its own.
+    pub(crate) fn answer<T>(self, answer: QueryResult<T>) -> Result<T, Unavailable> {
+        let over = true;
+        self.end_read(Ended { over, answer })
+    }
+
+    /// The end of a transaction that only read.
+    pub(crate) fn end_read<T>(mut self, ended: Ended<T>) -> Result<T, Unavailable> {
+        match ended.answer {
+            Ok(rows) => {
+                self.connection.state = State::Idle;
+                Ok(rows)
+            }
+            Err(error) => {
+                self.give_up(is_read_only(&error));
+                Err(Unavailable::new(error))
+            }
+        }
+    }
+
+    /// The end of a transaction that wrote. To be refused is an answer like others, after which
+    /// the connection is as good as before, if the server said that the transaction is over.
+    pub(crate) fn end_write(mut self, ended: Ended) -> Result<(), CommitError> {
+        let Err(error) = ended.answer else {
+            self.connection.state = State::Idle;
+            return Ok(());
+        };
+        let read_only = is_read_only(&error);
+        let refused = refusal(error);
+        if ended.over && !matches!(refused, CommitError::Unavailable(_)) {
+            self.connection.state = State::Idle;
+        } else {
+            self.give_up(read_only);
+        }
+        Err(refused)
+    }
+
+    fn give_up(&mut self, read_only: bool) {
+        self.connection.state = State::Broken;
+        // After a fail-over the others lead to the old primary, too.
+        if read_only {
+            self.pool.retain(|_, _| false);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        match self.connection.state {
+            State::Broken | State::Idle | State::Unsettled => {}
+            State::Lent => self.connection.state = State::Unsettled,
+            State::Transaction => {
+                let mut postgres = &self.connection.postgres;
+                // Polled once it is on its way; nobody waits for the answer.
+                let _answer = postgres.batch_execute("ROLLBACK").now_or_never();
+                self.connection.state = State::Unsettled;
+            }
+        }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_millis(500);
+const RECYCLE: Duration = Duration::from_millis(100);

@@ -1,0 +1,239 @@
+//! Sessions: their rows, and how these are read and written.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tessera_app::Unavailable;
+use tessera_domain::{
+    Change, Device, Epoch, Generation, Id, KeyId, Session, SessionEnd, SessionEnded, Tenant,
+    Timestamp, User,
+};
+use uuid::Uuid;
+
+use crate::error::unknown;
+use crate::pipeline::Pipeline;
+use crate::schema::{sessions, tenants, users};
+use crate::statement::Statement;
+use crate::tenant::{self, TenantRead};
+use crate::user::UserRow;
+use crate::value::{count, number};
+
+/// A row of `sessions`.
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+#[diesel(treat_none_as_default_value = false)]
+pub(crate) struct SessionRow {
+    tenant_id: Uuid,
+    id: Uuid,
+    user_id: Uuid,
+    epoch: i64,
+    generation: i64,
+    refreshed_at: i64,
+    idle_end: i64,
+    absolute_end: i64,
+    key: String,
+    created_at: i64,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    ended_at: Option<i64>,
+    ended_why: Option<String>,
+    version: i64,
+}
+
+impl SessionRow {
+    fn new(tenant: &Tenant, session: &Session) -> Self {
+        let ended = session.ended.as_ref();
+        Self {
+            tenant_id: tenant.id.uuid(),
+            id: session.id.uuid(),
+            user_id: session.user.uuid(),
+            epoch: number(session.epoch.number()),
+            generation: number(session.generation.number()),
+            refreshed_at: session.refreshed_at.as_micros(),
+            idle_end: session.idle_end.as_micros(),
+            absolute_end: session.absolute_end.as_micros(),
+            key: session.key.as_str().to_owned(),
+            created_at: session.created_at.as_micros(),
+            ip: session.device.ip.clone(),
+            user_agent: session.device.user_agent.clone(),
+            ended_at: ended.map(|ended| ended.at.as_micros()),
+            ended_why: ended.map(|ended| why_text(ended.why).to_owned()),
+            version: number(session.version.saturating_add(1)),
+        }
+    }
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = Unavailable;
+
+    fn try_from(row: SessionRow) -> Result<Self, Unavailable> {
+        let ended = match row.ended_at.zip(row.ended_why) {
+            Some((at, why)) => Some(SessionEnded {
+                at: Timestamp::from_micros(at),
+                why: why_of(&why)?,
+            }),
+            None => None,
+        };
+        Ok(Self {
+            id: Id::from(row.id),
+            user: Id::from(row.user_id),
+            epoch: Epoch::new(count(row.epoch)),
+            generation: Generation::new(count(row.generation)),
+            refreshed_at: Timestamp::from_micros(row.refreshed_at),
+            idle_end: Timestamp::from_micros(row.idle_end),
+            absolute_end: Timestamp::from_micros(row.absolute_end),
+            key: KeyId::new(row.key),
+            created_at: Timestamp::from_micros(row.created_at),
+            device: Device {
+                ip: row.ip,
+                user_agent: row.user_agent,
+            },
+            ended,
+            version: count(row.version),
+        })
+    }
+}
+
+/// A session with its user and its tenant, as they were read.
+pub(crate) type HolderRead = (SessionRow, UserRow, TenantRead);
+
+/// The session of the tenant that shows `schema`, with its user and its tenant.
+pub(crate) async fn find(
+    mut connection: &AsyncPgConnection,
+    schema: String,
+    id: Id<Session>,
+) -> QueryResult<Option<HolderRead>> {
+    let user = users::tenant_id
+        .eq(sessions::tenant_id)
+        .and(users::id.eq(sessions::user_id));
+    sessions::table
+        .inner_join(users::table.on(user))
+        .inner_join(tenants::table.on(tenants::id.eq(sessions::tenant_id)))
+        .filter(tenants::schema.eq(schema))
+        .filter(sessions::id.eq(id.uuid()))
+        .select((
+            SessionRow::as_select(),
+            UserRow::as_select(),
+            tenant::columns(),
+        ))
+        .first(&mut connection)
+        .await
+        .optional()
+}
+
+/// The sessions of a user of the tenant, oldest first.
+pub(crate) async fn of_user(
+    mut connection: &AsyncPgConnection,
+    tenant: Uuid,
+    user: Id<User>,
+) -> QueryResult<Vec<SessionRow>> {
+    sessions::table
+        .filter(sessions::tenant_id.eq(tenant))
+        .filter(sessions::user_id.eq(user.uuid()))
+        .order((sessions::created_at, sessions::id))
+        .select(SessionRow::as_select())
+        .load(&mut connection)
+        .await
+}
+
+/// A statement that removes at most `limit` sessions of the tenant that give nothing any more.
+pub(crate) fn prune(tenant: &Tenant, now: Timestamp, limit: i64) -> Statement<'static> {
+    Statement::new(PRUNE)
+        .bind::<SqlUuid, _>(tenant.id.uuid())
+        .bind::<BigInt, _>(now.as_micros())
+        .bind::<BigInt, _>(now.as_micros())
+        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(now.as_micros())
+        .bind::<BigInt, _>(now.as_micros())
+}
+
+/// Adds what happens to a session.
+pub(crate) fn write(pipeline: &mut Pipeline<'_>, tenant: &Tenant, change: &Change<Session>) {
+    match change {
+        Change::Insert(session) => {
+            let row = SessionRow::new(tenant, session);
+            pipeline.push(diesel::insert_into(sessions::table).values(row));
+        }
+        Change::Remove(session) => {
+            let it = sessions::table
+                .filter(sessions::tenant_id.eq(tenant.id.uuid()))
+                .filter(sessions::id.eq(session.uuid()));
+            pipeline.push(diesel::delete(it));
+        }
+        Change::Update(session) => {
+            pipeline.push(update(SessionRow::new(tenant, session), session.version));
+        }
+    }
+}
+
+fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
+    Statement::new(UPDATE)
+        .bind::<SqlUuid, _>(row.user_id)
+        .bind::<BigInt, _>(row.epoch)
+        .bind::<BigInt, _>(row.generation)
+        .bind::<BigInt, _>(row.refreshed_at)
+        .bind::<BigInt, _>(row.idle_end)
+        .bind::<BigInt, _>(row.absolute_end)
+        .bind::<Text, _>(row.key)
+        .bind::<BigInt, _>(row.created_at)
+        .bind::<Nullable<Text>, _>(row.ip)
+        .bind::<Nullable<Text>, _>(row.user_agent)
+        .bind::<Nullable<BigInt>, _>(row.ended_at)
+        .bind::<Nullable<Text>, _>(row.ended_why)
+        .bind::<BigInt, _>(row.version)
+        .bind::<SqlUuid, _>(row.tenant_id)
+        .bind::<SqlUuid, _>(row.id)
+        .bind::<BigInt, _>(number(read_at))
+}
+
+fn why_text(why: SessionEnd) -> &'static str {
+    match why {
+        SessionEnd::Disabled => "disabled",
+        SessionEnd::Guessing => "guessing",
+        SessionEnd::Limit => "limit",
+        SessionEnd::LogOut => "log_out",
+        SessionEnd::LogOutEverywhere => "log_out_everywhere",
+        SessionEnd::Operator => "operator",
+        SessionEnd::PasswordChange => "password_change",
+        SessionEnd::Reuse => "reuse",
+        SessionEnd::Revoked => "revoked",
+    }
+}
+
+fn why_of(text: &str) -> Result<SessionEnd, Unavailable> {
+    Ok(match text {
+        "disabled" => SessionEnd::Disabled,
+        "guessing" => SessionEnd::Guessing,
+        "limit" => SessionEnd::Limit,
+        "log_out" => SessionEnd::LogOut,
+        "log_out_everywhere" => SessionEnd::LogOutEverywhere,
+        "operator" => SessionEnd::Operator,
+        "password_change" => SessionEnd::PasswordChange,
+        "reuse" => SessionEnd::Reuse,
+        "revoked" => SessionEnd::Revoked,
+        _ => return Err(unknown("sessions.ended_why")),
+    })
+}
+
+const UPDATE: &str = "\
+    WITH found AS (\
+        UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
+            idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
+            ended_at = $, ended_why = $, version = $ \
+        WHERE tenant_id = $ AND id = $ AND version = $ RETURNING 1\
+    ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
+
+// What makes a session dead is said twice: for the choice, and for the row as it is once its lock
+// is held, lest a session that was refreshed meanwhile be removed.
+const PRUNE: &str = "\
+    WITH dead AS (\
+        SELECT sessions.tenant_id, sessions.id, users.epoch FROM sessions \
+        JOIN users ON users.tenant_id = sessions.tenant_id AND users.id = sessions.user_id \
+        WHERE sessions.tenant_id = $ AND (sessions.ended_at IS NOT NULL \
+            OR sessions.idle_end <= $ OR sessions.absolute_end <= $ \
+            OR sessions.epoch <> users.epoch) \
+        LIMIT $\
+    ) DELETE FROM sessions USING dead \
+    WHERE sessions.tenant_id = dead.tenant_id AND sessions.id = dead.id \
+        AND (sessions.ended_at IS NOT NULL OR sessions.idle_end <= $ \
+            OR sessions.absolute_end <= $ OR sessions.epoch <> dead.epoch)";

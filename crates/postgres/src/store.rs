@@ -1,0 +1,305 @@
+//! The store.
+
+use core::fmt;
+use core::time::Duration;
+
+use async_trait::async_trait;
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_util::future::{BoxFuture, FutureExt};
+use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_domain::{
+    Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+use crate::connect::Connector;
+use crate::migrate::{SHARED_SCHEMA, to_regclass};
+use crate::migration::SHARED;
+use crate::pipeline::{read_tenant, write_tenant};
+use crate::pool::{Pool, PoolStatus};
+use crate::schema::migrations;
+use crate::url::{Target, UrlError};
+use crate::{commit, key, session, tenant, user};
+
+/// What a store on Postgres is made of.
+#[derive(Clone)]
+pub struct PostgresSettings {
+    /// Where Postgres is: `postgres://user:password@host:port/database`.
+    ///
+    /// `sslmode` is as in libpq, `prefer` when absent; see [`UrlError`] for the other parameters.
+    pub url: String,
+    /// How many connections there may be at once.
+    pub pool_size: usize,
+    /// The runtime that makes and drives connections; it outlives the store.
+    pub runtime: Handle,
+}
+
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresSettings")
+            .field("pool_size", &self.pool_size)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The store on Postgres. A clone shares the connections.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pub(crate) pool: Pool,
+}
+
+impl PostgresStore {
+    /// A store that connects once it is used.
+    pub fn new(settings: PostgresSettings) -> Result<Self, UrlError> {
+        let target = Target::parse(&settings.url)?;
+        let connector = Connector::new(target, settings.runtime);
+        Ok(Self {
+            pool: Pool::new(connector, settings.pool_size)?,
+        })
+    }
+
+    /// How the connections are used at the moment.
+    pub fn pool_status(&self) -> PoolStatus {
+        self.pool.status()
+    }
+
+    /// Runs a statement on shared tables.
+    async fn read<T>(
+        &self,
+        select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
+    ) -> Result<T, Unavailable> {
+        in_time(async {
+            let lease = self.pool.lease().await?;
+            let answer = select(lease.connection()).await;
+            lease.answer(answer)
+        })
+        .await
+    }
+
+    /// Runs a statement on the tables of the tenant that lives in `schema`.
+    async fn read_of_tenant<T>(
+        &self,
+        schema: &SchemaName,
+        select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
+    ) -> Result<T, Unavailable> {
+        in_time(async {
+            let mut lease = self.pool.lease().await?;
+            let connection = lease.transaction();
+            let ended = read_tenant(connection, schema, select(connection)).await;
+            lease.end_read(ended)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("pool", &self.pool_status())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        in_time(async {
+            let mut lease = self.pool.lease().await?;
+            let ended = commit::commit(lease.transaction(), tenant, changes).await;
+            Ok(lease.end_write(ended))
+        })
+        .await?
+    }
+
+    async fn check(&self) -> Result<(), Unready> {
+        let answer = self.read(|connection| state(connection).boxed()).await?;
+        match answer {
+            State::Ready => Ok(()),
+            State::NotMigrated => Err(Unready::NotMigrated),
+            State::ReadOnly => Err(Unready::ReadOnly),
+        }
+    }
+
+    async fn installation(&self) -> Result<Option<Installation>, Unavailable> {
+        self.read(|connection| key::settled(connection).boxed())
+            .await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
+        let rows = self.read(|connection| key::all(connection).boxed()).await?;
+        rows.into_iter().map(Key::try_from).collect()
+    }
+
+    async fn prune(
+        &self,
+        tenant: &Tenant,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Unavailable> {
+        let prune = session::prune(tenant, now, at_most(limit));
+        in_time(async {
+            let mut lease = self.pool.lease().await?;
+            let ended = write_tenant(lease.transaction(), &tenant.schema, prune).await;
+            lease.end_read(ended)
+        })
+        .await
+    }
+
+    async fn session(
+        &self,
+        schema: &SchemaName,
+        id: Id<Session>,
+    ) -> Result<Option<SessionHolder>, Unavailable> {
+        let shown = schema.as_str();
+        if unspeakable(shown) {
+            return Ok(None);
+        }
+        let found = self
+            .read_of_tenant(schema, |connection| {
+                session::find(connection, shown.to_owned(), id).boxed()
+            })
+            .await;
+        let found = match found {
+            Ok(found) => found,
+            // Where there is no such tenant there are no tables to ask.
+            Err(error) => {
+                let exists = self
+                    .read(|connection| tenant::exists(connection, shown.to_owned()).boxed())
+                    .await?;
+                return if exists { Err(error) } else { Ok(None) };
+            }
+        };
+        let Some((session, user, read)) = found else {
+            return Ok(None);
+        };
+        Ok(Some(SessionHolder {
+            tenant: tenant::tenant(read)?,
+            user: user.try_into()?,
+            session: session.try_into()?,
+        }))
+    }
+
+    async fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Result<Vec<Session>, Unavailable> {
+        let id = tenant.id.uuid();
+        let rows = self
+            .read_of_tenant(&tenant.schema, |connection| {
+                session::of_user(connection, id, user).boxed()
+            })
+            .await?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
+    async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
+        let text = match by {
+            TenantKey::Host(host) => host.as_str(),
+            TenantKey::Name(key) => key,
+        };
+        if unspeakable(text) {
+            return Ok(None);
+        }
+        let by = by.clone();
+        let found = self
+            .read(|connection| tenant::find(connection, by).boxed())
+            .await?;
+        found.map(tenant::tenant).transpose()
+    }
+
+    async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        let found = self
+            .read(|connection| tenant::all(connection).boxed())
+            .await?;
+        found.into_iter().map(tenant::tenant).collect()
+    }
+
+    async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
+        match by {
+            UserKey::Email(key) | UserKey::Username(key) if unspeakable(key) => return Ok(None),
+            UserKey::Email(_) | UserKey::Id(_) | UserKey::Username(_) => {}
+        }
+        let (id, by) = (tenant.id.uuid(), by.clone());
+        let found = self
+            .read_of_tenant(&tenant.schema, |connection| {
+                user::find(connection, id, by).boxed()
+            })
+            .await?;
+        found.map(User::try_from).transpose()
+    }
+
+    async fn users(
+        &self,
+        tenant: &Tenant,
+        after: Option<Id<User>>,
+        limit: usize,
+    ) -> Result<Vec<User>, Unavailable> {
+        let (id, limit) = (tenant.id.uuid(), at_most(limit));
+        let rows = self
+            .read_of_tenant(&tenant.schema, |connection| {
+                user::page(connection, id, after, limit).boxed()
+            })
+            .await?;
+        rows.into_iter().map(User::try_from).collect()
+    }
+}
+
+enum State {
+    NotMigrated,
+    ReadOnly,
+    Ready,
+}
+
+async fn state(mut connection: &AsyncPgConnection) -> QueryResult<State> {
+    let (standby, read_only, known): (bool, String, bool) = diesel::select((
+        pg_is_in_recovery(),
+        current_setting("transaction_read_only"),
+        to_regclass("tessera.migrations").is_not_null(),
+    ))
+    .get_result(&mut connection)
+    .await?;
+    if standby || read_only == "on" {
+        return Ok(State::ReadOnly);
+    }
+    if !known {
+        return Ok(State::NotMigrated);
+    }
+    let versions: Vec<i32> = SHARED.iter().map(|migration| migration.version).collect();
+    let wanted = i64::try_from(versions.len()).unwrap_or(i64::MAX);
+    let applied: i64 = migrations::table
+        .filter(migrations::schema.eq(SHARED_SCHEMA))
+        .filter(migrations::version.eq_any(versions))
+        .select(count_star())
+        .first(&mut connection)
+        .await?;
+    Ok(if applied == wanted {
+        State::Ready
+    } else {
+        State::NotMigrated
+    })
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Unavailable>>) -> Result<T, Unavailable> {
+    timeout(ANSWER, work)
+        .await
+        .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")))
+}
+
+/// Postgres keeps no text with a NUL in it, so there is nothing to be found by one.
+fn unspeakable(text: &str) -> bool {
+    text.contains('\0')
+}
+
+fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn current_setting(name: Text) -> Text;
+    fn pg_is_in_recovery() -> Bool;
+}
+
+/// Longer than the server lets a statement take.
+const ANSWER: Duration = Duration::from_secs(6);

@@ -1,0 +1,237 @@
+//! Tenants: their rows, their names and domains, and how these are read and written.
+
+use std::collections::BTreeSet;
+
+use diesel::dsl::{AsSelect, Eq, Filter, Order, Select, array};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tessera_app::{TenantKey, Unavailable};
+use tessera_domain::{
+    HostName, Id, SchemaName, Tenant, TenantDomain, TenantName, TenantStatus, Timestamp,
+};
+use uuid::Uuid;
+
+use crate::error::unknown;
+use crate::pipeline::Pipeline;
+use crate::schema::{tenant_domains, tenant_names, tenants};
+use crate::statement::Statement;
+use crate::value::{count, number};
+
+/// A row of `tessera.tenants`.
+#[derive(Insertable, Queryable, Selectable)]
+#[diesel(table_name = tenants, check_for_backend(Pg))]
+#[diesel(treat_none_as_default_value = false)]
+pub(crate) struct TenantRow {
+    id: Uuid,
+    external_id: Option<String>,
+    name: String,
+    schema: String,
+    status: String,
+    created_at: i64,
+    events: i64,
+    version: i64,
+}
+
+/// A tenant with its hosts, in their order, and with which of these is the primary one.
+pub(crate) type TenantRead = (TenantRow, Vec<String>, Vec<bool>);
+
+impl TenantRow {
+    fn new(tenant: &Tenant) -> Self {
+        Self {
+            id: tenant.id.uuid(),
+            external_id: tenant.external_id.clone(),
+            name: tenant.name.as_str().to_owned(),
+            schema: tenant.schema.as_str().to_owned(),
+            status: status_text(tenant.status).to_owned(),
+            created_at: tenant.created_at.as_micros(),
+            events: number(tenant.events),
+            version: number(tenant.version.saturating_add(1)),
+        }
+    }
+}
+
+/// The tenant that was read.
+pub(crate) fn tenant((row, hosts, primary): TenantRead) -> Result<Tenant, Unavailable> {
+    let domains = hosts.into_iter().zip(primary);
+    Ok(Tenant {
+        id: Id::from(row.id),
+        external_id: row.external_id,
+        name: TenantName::restore(row.name),
+        schema: SchemaName::restore(row.schema),
+        domains: domains
+            .map(|(host, primary)| TenantDomain {
+                host: HostName::restore(host),
+                primary,
+            })
+            .collect(),
+        status: status(&row.status)?,
+        created_at: Timestamp::from_micros(row.created_at),
+        events: count(row.events),
+        version: count(row.version),
+    })
+}
+
+/// What is selected of a tenant.
+pub(crate) fn columns() -> Columns {
+    let of_tenant = || {
+        tenant_domains::table
+            .filter(tenant_domains::tenant_id.eq(tenants::id))
+            .order(tenant_domains::place)
+    };
+    (
+        TenantRow::as_select(),
+        array(of_tenant().select(tenant_domains::host)),
+        array(of_tenant().select(tenant_domains::is_primary)),
+    )
+}
+
+type Columns = (
+    AsSelect<TenantRow, Pg>,
+    array<Text, Select<OfTenant, tenant_domains::host>>,
+    array<Bool, Select<OfTenant, tenant_domains::is_primary>>,
+);
+type OfTenant = Order<
+    Filter<tenant_domains::table, Eq<tenant_domains::tenant_id, tenants::id>>,
+    tenant_domains::place,
+>;
+
+/// The tenant of that name or host.
+pub(crate) async fn find(
+    mut connection: &AsyncPgConnection,
+    by: TenantKey,
+) -> QueryResult<Option<TenantRead>> {
+    match by {
+        TenantKey::Host(host) => {
+            let by_host = tenant_domains::table
+                .filter(tenant_domains::host.eq(host.as_str().to_owned()))
+                .select(tenant_domains::tenant_id);
+            tenants::table
+                .filter(tenants::id.nullable().eq(by_host.single_value()))
+                .select(columns())
+                .first(&mut connection)
+                .await
+                .optional()
+        }
+        TenantKey::Name(key) => {
+            let by_name = tenant_names::table
+                .filter(tenant_names::key.eq(key))
+                .select(tenant_names::tenant_id);
+            tenants::table
+                .filter(tenants::id.nullable().eq(by_name.single_value()))
+                .select(columns())
+                .first(&mut connection)
+                .await
+                .optional()
+        }
+    }
+}
+
+/// All tenants, by schema name.
+pub(crate) async fn all(mut connection: &AsyncPgConnection) -> QueryResult<Vec<TenantRead>> {
+    tenants::table
+        .order(tenants::schema)
+        .select(columns())
+        .load(&mut connection)
+        .await
+}
+
+/// Whether a tenant shows `schema`.
+pub(crate) async fn exists(
+    mut connection: &AsyncPgConnection,
+    schema: String,
+) -> QueryResult<bool> {
+    let it = tenants::table.filter(tenants::schema.eq(schema));
+    diesel::select(diesel::dsl::exists(it))
+        .get_result(&mut connection)
+        .await
+}
+
+/// Adds a new tenant.
+pub(crate) fn insert(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
+    let row = TenantRow::new(tenant);
+    pipeline.push(diesel::insert_into(tenants::table).values(row));
+    name(pipeline, tenant);
+}
+
+/// Adds that a tenant changes.
+pub(crate) fn update(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
+    let row = TenantRow::new(tenant);
+    pipeline.push(
+        Statement::new(UPDATE)
+            .bind::<Nullable<Text>, _>(row.external_id)
+            .bind::<Text, _>(row.name)
+            .bind::<Text, _>(row.status)
+            .bind::<BigInt, _>(row.created_at)
+            .bind::<BigInt, _>(row.events)
+            .bind::<BigInt, _>(row.version)
+            .bind::<SqlUuid, _>(row.id)
+            .bind::<BigInt, _>(number(tenant.version)),
+    );
+    let id = tenant.id.uuid();
+    let names = tenant_names::table.filter(tenant_names::tenant_id.eq(id));
+    pipeline.push(diesel::delete(names));
+    let domains = tenant_domains::table.filter(tenant_domains::tenant_id.eq(id));
+    pipeline.push(diesel::delete(domains));
+    name(pipeline, tenant);
+}
+
+/// Adds that a tenant goes, with its names and domains.
+pub(crate) fn remove(pipeline: &mut Pipeline<'_>, tenant: Id<Tenant>) {
+    let it = tenants::table.filter(tenants::id.eq(tenant.uuid()));
+    pipeline.push(diesel::delete(it));
+}
+
+/// The schema name that a tenant shows.
+pub(crate) async fn schema_of(
+    mut connection: &AsyncPgConnection,
+    tenant: Id<Tenant>,
+) -> QueryResult<Option<String>> {
+    tenants::table
+        .filter(tenants::id.eq(tenant.uuid()))
+        .select(tenants::schema)
+        .first(&mut connection)
+        .await
+        .optional()
+}
+
+fn name(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
+    let keys = BTreeSet::from([tenant.name.key(), tenant.schema.key()]);
+    for key in keys {
+        pipeline.push(diesel::insert_into(tenant_names::table).values((
+            tenant_names::key.eq(key),
+            tenant_names::tenant_id.eq(tenant.id.uuid()),
+        )));
+    }
+    for (place, domain) in (0_i64..).zip(&tenant.domains) {
+        pipeline.push(diesel::insert_into(tenant_domains::table).values((
+            tenant_domains::host.eq(domain.host.as_str().to_owned()),
+            tenant_domains::tenant_id.eq(tenant.id.uuid()),
+            tenant_domains::place.eq(place),
+            tenant_domains::is_primary.eq(domain.primary),
+        )));
+    }
+}
+
+fn status_text(status: TenantStatus) -> &'static str {
+    match status {
+        TenantStatus::Active => "active",
+        TenantStatus::Suspended => "suspended",
+    }
+}
+
+fn status(text: &str) -> Result<TenantStatus, Unavailable> {
+    match text {
+        "active" => Ok(TenantStatus::Active),
+        "suspended" => Ok(TenantStatus::Suspended),
+        _ => Err(unknown("tenants.status")),
+    }
+}
+
+const UPDATE: &str = "\
+    WITH found AS (\
+        UPDATE tessera.tenants SET external_id = $, name = $, status = $, created_at = $, \
+            events = $, version = $ \
+        WHERE id = $ AND version = $ RETURNING 1\
+    ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
