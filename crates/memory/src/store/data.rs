@@ -39,10 +39,8 @@ impl Data {
         let mut tenants = self.tenants.clone();
         change_all(&mut tenants, changes.tenants)?;
         check_tenants(&tenants)?;
-        if ![&self.tenants, &tenants]
-            .iter()
-            .any(|all| all.contains_key(&tenant.id))
-        {
+        let [before, after] = [&self.tenants, &tenants].map(|all| all.contains_key(&tenant.id));
+        if !before && !after {
             return Err(CommitError::Stale);
         }
         let mut place = self.places.get(&tenant.id).cloned().unwrap_or_default();
