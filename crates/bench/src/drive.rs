@@ -1,0 +1,148 @@
+//! The closed loop: clients that ask again as soon as they are answered.
+
+use core::time::Duration;
+use std::net::SocketAddr;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinSet;
+
+use crate::Failure;
+use crate::client::{self, Answer, Connection, member};
+use crate::process::Process;
+use crate::watch::Stopwatch;
+
+/// What one client asks for again and again.
+#[derive(Clone, Debug)]
+pub(crate) enum Asked {
+    /// The same request each time.
+    Same(Vec<u8>),
+    /// Refreshes, each with the token that the one before gave.
+    Refresh(String),
+}
+
+impl Asked {
+    fn request(&self) -> Vec<u8> {
+        match self {
+            Self::Same(request) => request.clone(),
+            Self::Refresh(token) => client::post(
+                "/api/token/refresh/",
+                &format!(r#"{{"refresh":"{token}"}}"#),
+            ),
+        }
+    }
+
+    fn answered(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
+        if answer.status != 200 {
+            let body = String::from_utf8_lossy(answer.body);
+            return Err(format!("answered {}: {body}", answer.status).into());
+        }
+        if let Self::Refresh(token) = self {
+            let next = member(answer.body, "refresh").ok_or("a refresh without a token")?;
+            next.clone_into(token);
+        }
+        Ok(())
+    }
+}
+
+/// The clients of one service.
+#[derive(Clone, Debug)]
+pub(crate) struct Crowd {
+    pub(crate) address: SocketAddr,
+    pub(crate) clients: Vec<Asked>,
+    /// How long a client waits between an answer and its next request.
+    pub(crate) pause: Duration,
+}
+
+impl Crowd {
+    /// Lets every client ask until `span` is over, and answers how long each request took.
+    async fn run(&mut self, span: Duration) -> Result<Vec<Duration>, Failure> {
+        let mut running = JoinSet::new();
+        for asked in self.clients.drain(..) {
+            running.spawn_local(one(self.address, asked, self.pause, span));
+        }
+        let mut latencies = Vec::new();
+        while let Some(done) = running.join_next().await {
+            let (asked, mut its) = done??;
+            self.clients.push(asked);
+            latencies.append(&mut its);
+        }
+        Ok(latencies)
+    }
+}
+
+async fn one(
+    address: SocketAddr,
+    mut asked: Asked,
+    pause: Duration,
+    span: Duration,
+) -> Result<(Asked, Vec<Duration>), Failure> {
+    let mut connection = Connection::open(address).await?;
+    let mut latencies = Vec::new();
+    let watch = Stopwatch::start();
+    while watch.elapsed() < span {
+        let request = asked.request();
+        let sent = Stopwatch::start();
+        let answer = connection.ask(&request).await?;
+        latencies.push(sent.elapsed());
+        asked.answered(&answer)?;
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+    }
+    Ok((asked, latencies))
+}
+
+/// How many requests were answered, in which time and for how much CPU time of the service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    pub(crate) per_second: f64,
+    pub(crate) per_cpu_second: f64,
+}
+
+impl Rate {
+    pub(crate) fn of(count: usize, time: Duration, cpu: Duration) -> Result<Self, Failure> {
+        let count = f64::from(u32::try_from(count)?);
+        Ok(Self {
+            per_second: count / time.as_secs_f64(),
+            per_cpu_second: count / cpu.as_secs_f64(),
+        })
+    }
+}
+
+/// Drives one service as fast as it answers.
+pub(crate) fn rate(crowd: &mut Crowd, service: &Process, span: Duration) -> Result<Rate, Failure> {
+    let (watch, before) = (Stopwatch::start(), service.cpu()?);
+    let answered = block_on(crowd.run(span))?;
+    let (time, cpu) = (watch.elapsed(), service.cpu()?.saturating_sub(before));
+    Rate::of(answered.len(), time, cpu)
+}
+
+/// How long requests take, while `beside` are asking too.
+pub(crate) fn latencies(
+    crowd: &mut Crowd,
+    beside: Option<&mut Crowd>,
+    span: Duration,
+) -> Result<Vec<Duration>, Failure> {
+    let Some(beside) = beside else {
+        return block_on(crowd.run(span));
+    };
+    block_on(async {
+        // The others begin before and end after, so that nothing is measured without them.
+        let others = beside.run(span + LEAD + LEAD);
+        let measured = async {
+            tokio::time::sleep(LEAD).await;
+            crowd.run(span).await
+        };
+        let (others, latencies) = tokio::join!(others, measured);
+        others.and(latencies)
+    })
+}
+
+/// Runs `work` on this thread.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime: Runtime = Builder::new_current_thread().enable_all().build()?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, work)
+}
+
+const LEAD: Duration = Duration::from_millis(300);

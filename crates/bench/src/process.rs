@@ -1,0 +1,65 @@
+//! A process that is measured, and what `/proc` tells of it.
+
+use core::time::Duration;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Child;
+
+use crate::Failure;
+
+/// A child that serves; it ends with this value.
+pub(crate) struct Process {
+    child: Child,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Process {
+    pub(crate) fn new(child: Child, address: SocketAddr) -> Self {
+        Self { child, address }
+    }
+
+    /// That it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<bool, Failure> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// The CPU time that it has used, in user and system mode, all threads together.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failure> {
+        let stat = fs::read_to_string(self.proc("stat"))?;
+        // The name before it, in brackets, may hold anything.
+        let (_, fields) = stat.rsplit_once(')').ok_or("a stat without a name")?;
+        let mut ticks = 0_u64;
+        for field in fields.split_whitespace().skip(USER_TIME).take(2) {
+            ticks += field.parse::<u64>()?;
+        }
+        Ok(TICK * u32::try_from(ticks)?)
+    }
+
+    /// Its resident memory in MiB.
+    pub(crate) fn resident(&self) -> Result<f64, Failure> {
+        let status = fs::read_to_string(self.proc("status"))?;
+        let kib = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+            .ok_or("a status without VmRSS")?;
+        Ok(kib.trim().parse::<f64>()? / 1_024.0)
+    }
+
+    fn proc(&self, file: &str) -> String {
+        format!("/proc/{}/{file}", self.child.id())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where in `/proc/PID/stat`, behind the name, the times begin.
+const USER_TIME: usize = 11;
+/// The unit of the times there is the same on every Linux.
+const TICK: Duration = Duration::from_millis(10);

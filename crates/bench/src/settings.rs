@@ -1,0 +1,61 @@
+//! What is measured, where, and for how long.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use crate::Failure;
+
+/// What is measured, where, and for how long.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The binary that is measured.
+    pub(crate) service: PathBuf,
+    /// An empty folder for what the services write; whoever gives it removes it.
+    pub(crate) folder: PathBuf,
+    /// An empty database for a service that signs with RS256, and one for ES256.
+    pub(crate) postgres: Option<[String; 2]>,
+    /// How long each row runs in each round.
+    pub(crate) span: Duration,
+    /// How often each row is measured.
+    pub(crate) rounds: u32,
+    /// What the services log.
+    pub(crate) log: String,
+}
+
+impl Settings {
+    /// Reads the command line.
+    pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
+        let (mut service, mut folder, mut rs256, mut es256) = (None, None, None, None);
+        let (mut seconds, mut rounds, mut log) = (2.0, 5, "info".to_owned());
+        while let Some(name) = arguments.next() {
+            let value = arguments
+                .next()
+                .ok_or_else(|| format!("{name} needs a value"))?;
+            match name.as_str() {
+                "--service" => service = Some(PathBuf::from(value)),
+                "--folder" => folder = Some(PathBuf::from(value)),
+                "--postgres-rs256" => rs256 = Some(value),
+                "--postgres-es256" => es256 = Some(value),
+                "--seconds" => seconds = value.parse()?,
+                "--rounds" => rounds = value.parse()?,
+                "--log" => log = value,
+                _ => return Err(format!("there is no option {name}").into()),
+            }
+        }
+        if rounds == 0 {
+            return Err("--rounds is at least 1".into());
+        }
+        Ok(Self {
+            service: service
+                .ok_or("--service names the binary")?
+                .canonicalize()?,
+            folder: folder
+                .ok_or("--folder names an empty folder")?
+                .canonicalize()?,
+            postgres: rs256.zip(es256).map(|(rs256, es256)| [rs256, es256]),
+            span: Duration::try_from_secs_f64(seconds)?,
+            rounds,
+            log,
+        })
+    }
+}
