@@ -1,7 +1,7 @@
 //! How events are stored with what they tell of.
 
 use tessera_app::Unique;
-use tessera_domain::{Change, Event, Subject, Tenant};
+use tessera_domain::{Change, Event, Subject, Tenant, User};
 
 use crate::fixture::{events, users};
 use crate::{Fixture, values};
@@ -92,7 +92,11 @@ pub(super) async fn a_refused_commit_has_no_event(fixture: &Fixture) {
     fixture
         .inserted_user(&acme, values::named_user(1, "ada"))
         .await;
-    let mut changes = users([Change::Insert(values::named_user(2, "ada"))]);
+    let namesake = User {
+        username: None,
+        ..values::named_user(2, "ada")
+    };
+    let mut changes = users([Change::Insert(namesake)]);
     changes.events = vec![nth(1, &acme, 1)];
     fixture.duplicate(&acme, changes, Unique::Email).await;
     assert!(fixture.events().await.is_empty());
