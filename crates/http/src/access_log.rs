@@ -29,7 +29,7 @@ pub(crate) fn answered(
         method = method.as_str(),
         route,
         status = status.as_u16(),
-        micros = took.as_micros(),
+        micros = micros(took),
         client = client.as_ref().map(tracing::field::display),
         "request"
     );
@@ -40,7 +40,7 @@ pub(crate) fn abandoned(method: &Method, took: Duration, client: Option<IpAddr>)
     info!(
         target: "tessera_http::access",
         method = method.as_str(),
-        micros = took.as_micros(),
+        micros = micros(took),
         client = client.as_ref().map(tracing::field::display),
         "request abandoned by its client"
     );
@@ -57,6 +57,11 @@ pub(crate) fn failed(problem: &Problem) {
     } else {
         warn!(%cause, "request refused, as something is unavailable");
     }
+}
+
+/// A number: wider ones become texts in JSON.
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// An error with all that caused it.

@@ -9,6 +9,7 @@ mod caller;
 mod client;
 mod cookie;
 mod cors;
+mod docs;
 mod envelope;
 mod headers;
 mod input;

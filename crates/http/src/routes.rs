@@ -6,6 +6,7 @@ use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, guard, web};
 use paperclip::actix::web as documented;
 
+use crate::docs;
 use crate::problem::Problem;
 
 /// A method and its handler, which the documentation describes too.
@@ -154,6 +155,10 @@ pub(crate) fn configure(config: &mut ServiceConfig, surface: Surface) {
     for (path, endpoint) in served_paths(&endpoints) {
         config.service(resource(&path, endpoint));
         of_tenant = of_tenant.service(resource(&path, endpoint));
+    }
+    match surface {
+        Surface::Everything | Surface::WithoutMetrics => docs::configure(config),
+        Surface::MetricsAndProbes => {}
     }
     config.service(of_tenant);
 }
