@@ -82,3 +82,51 @@ struct Slot {
 
 const WAYS: usize = 4;
 const SETS: usize = 2_048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, access_claims};
+
+    fn remembered(secs: i64) -> Remembered {
+        let mut claims = access_claims();
+        claims.expires_at = Timestamp::from_secs(secs);
+        Remembered {
+            claims: Arc::new(claims),
+            counts_from: NOW,
+            key_until: None,
+        }
+    }
+
+    fn fingerprint(last: u8) -> Fingerprint {
+        let mut bytes = [0; SHA256_OUTPUT_LEN];
+        bytes[31] = last;
+        Fingerprint(bytes)
+    }
+
+    #[test]
+    fn of_too_many_the_one_that_is_over_first_is_forgotten() {
+        let cache = Cache::new();
+        for (token, end) in [(1, 50), (2, 20), (3, 90), (4, 70), (3, 90), (5, 60)] {
+            cache.keep(fingerprint(token), remembered(end));
+        }
+        let known = |token| cache.find(&fingerprint(token)).is_some();
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6].map(known),
+            [true, false, true, true, true, false]
+        );
+    }
+
+    #[test]
+    fn a_token_is_known_by_all_of_its_fingerprint() {
+        let cache = Cache::new();
+        let token = Fingerprint::of("a.b.c").unwrap();
+        cache.keep(token, remembered(100));
+        assert!(cache.find(&token).is_some());
+        for place in 0..SHA256_OUTPUT_LEN {
+            let mut other = token;
+            other.0[place] ^= 1;
+            assert!(cache.find(&other).is_none());
+        }
+    }
+}

@@ -212,3 +212,6 @@ const REFRESH_JTI: &[u8] = b"tessera refresh jti\0";
 
 /// How far ahead of ours a clock may be that made a token.
 const LEEWAY: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

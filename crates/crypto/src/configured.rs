@@ -155,3 +155,6 @@ fn block(text: &str) -> Result<(String, Zeroizing<Vec<u8>>), &'static str> {
 const LEAST_SECRET_BYTES: usize = 32;
 const NOT_PEM: &str = "not a private key in PEM (PKCS#8, PKCS#1 or SEC 1)";
 const TOO_SMALL: &str = "an RSA key that signs tokens has 2048 bits or more";
+
+#[cfg(test)]
+mod tests;

@@ -198,3 +198,6 @@ impl KeyMaker {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ mod private_key;
 mod public_key;
 mod ring;
 mod settings;
+#[cfg(test)]
+mod testing;
 mod tokens;
 mod verify;
 

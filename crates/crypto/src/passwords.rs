@@ -9,7 +9,7 @@ use tessera_domain::{Password, PasswordRecord, Verdict};
 
 use crate::cost::{Argon2Ceiling, Argon2Cost};
 use crate::phc::{DIGEST_BYTES, Phc, SALT_BYTES};
-use crate::pool::HashPool;
+use crate::pool::{Arena, HashPool};
 
 /// Hashes with Argon2id in a [`HashPool`] of its own.
 pub struct Argon2Passwords {
@@ -80,18 +80,27 @@ impl Passwords for Argon2Passwords {
     ) -> Result<Verdict, Overloaded> {
         let (dummy, ceiling) = (Arc::clone(&self.dummy), self.ceiling);
         self.pool
-            .run(move |arena| {
-                let password = password.as_str().as_bytes();
-                let known = record.and_then(|record| Phc::parse(record.as_str(), ceiling));
-                match known {
-                    Some(hash) if hash.verify(password, arena) => Verdict::Match,
-                    Some(_) => Verdict::Mismatch,
-                    None => {
-                        dummy.verify(password, arena);
-                        Verdict::Mismatch
-                    }
-                }
-            })
+            .run(move |arena| check(record.as_ref(), &password, &dummy, ceiling, arena))
             .await
     }
 }
+
+/// Verifies against `dummy` where there is no record that can be verified, for the same work.
+fn check(
+    record: Option<&PasswordRecord>,
+    password: &Password,
+    dummy: &Phc,
+    ceiling: Argon2Ceiling,
+    arena: &mut Arena,
+) -> Verdict {
+    let known = record.and_then(|record| Phc::parse(record.as_str(), ceiling));
+    let hash = known.as_ref().unwrap_or(dummy);
+    if hash.verify(password.as_str().as_bytes(), arena) && known.is_some() {
+        Verdict::Match
+    } else {
+        Verdict::Mismatch
+    }
+}
+
+#[cfg(test)]
+mod tests;

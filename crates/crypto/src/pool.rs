@@ -161,6 +161,11 @@ impl Arena {
         self.blocks.get_mut(..count).unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.blocks.len()
+    }
+
     fn shrink(&mut self, count: usize) {
         if self.blocks.len() > count {
             self.blocks.truncate(count);
@@ -201,3 +206,6 @@ const NICENESS: i32 = 10;
 
 /// How long a thread without work keeps its memory.
 const IDLE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;

@@ -149,3 +149,6 @@ fn written(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 const SECRET_BYTES: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -78,3 +78,6 @@ fn thumbprint(key: &DecodingKey, algorithm: Algorithm) -> Result<(Jwk, String), 
 fn unusable() -> KeyError {
     KeyError::Unusable("the public part of a key could not be written".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,6 @@ impl Tokens for JwtTokens {
         read_refresh(&signed, now).ok_or(TokenError::Invalid)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,3 +95,6 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 }
 
 const MOST_BYTES: usize = 8 * 1024;
+
+#[cfg(test)]
+mod tests;
