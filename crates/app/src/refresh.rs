@@ -82,7 +82,10 @@ impl Tessera {
                 tracing::debug!(?why, session = %session.id, "refresh refused");
                 Err(RefreshStep::Answer(RefreshError::Invalid))
             }
-            Refresh::Repeat => self.answer(holder, RefreshToken::Given, now),
+            Refresh::Repeat => {
+                self.know_key_of(&holder).await?;
+                self.answer(holder, RefreshToken::Given, now)
+            }
             Refresh::Reuse(ended) => self.end_reused(holder, ended, presented, now).await,
             Refresh::Rotate(next) => {
                 let changes = Changes {
@@ -101,6 +104,15 @@ impl Tessera {
                 self.answer(rotated, RefreshToken::Given, now)
             }
         }
+    }
+
+    /// The live token may be signed with a key that another replica made a moment ago.
+    async fn know_key_of(&self, holder: &SessionHolder) -> Result<(), RefreshStep> {
+        let claims = holder.session.refresh_claims(&holder.tenant);
+        if self.ports.tokens.sign_refresh(&claims) == Err(TokenError::UnknownKey) {
+            self.reload_keys_for_a_token().await?;
+        }
+        Ok(())
     }
 
     fn answer(
@@ -149,6 +161,12 @@ impl From<CommitError> for RefreshStep {
             }
             CommitError::Unavailable(unavailable) => Self::Answer(unavailable.into()),
         }
+    }
+}
+
+impl From<Unavailable> for RefreshStep {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Answer(unavailable.into())
     }
 }
 

@@ -1,0 +1,325 @@
+//! A service with one account, and what tests do with it again and again.
+
+mod busy_store;
+mod done;
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use tessera_app::{
+    Caller, Clock, CreateTenant, CreateUser, Grant, LogIn, LogInError, LogOut, LogOutError, Ports,
+    PublicUrl, RefreshError, RefreshTokens, Settings, Store, TenantHints, Tessera, ValidateError,
+};
+use tessera_crypto::{
+    Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
+};
+use tessera_domain::{
+    Change, Changes, Device, EmailAddress, Generation, HostName, Id, LockoutPolicy, Password,
+    PasswordPolicy, Profile, Session, Tenant, TenantName, TenantOrder, TenantStatus, Timestamp,
+    TokenPolicy, User, Username,
+};
+use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
+
+pub(crate) use crate::world::busy_store::BusyStore;
+pub(crate) use crate::world::done::Done;
+
+/// The service, and handles to what is behind its ports.
+pub(crate) struct World {
+    pub(crate) tessera: Arc<Tessera>,
+    pub(crate) store: BusyStore,
+    pub(crate) clock: ManualClock,
+    pub(crate) passwords: PlainPasswords,
+    entropy: SeededEntropy,
+}
+
+impl World {
+    /// A service that is prepared and has the account `ada`.
+    pub(crate) async fn new() -> Self {
+        Self::with(settings()).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let world = Self::empty(settings);
+        world.tessera.prepare().await.unwrap();
+        let default = world.tenant().await;
+        world.create_user(&default, "Ada@Example.com", "Ada").await;
+        world
+    }
+
+    /// A service that is not prepared and has nothing.
+    pub(crate) fn empty(settings: Settings) -> Self {
+        let memory = MemoryStore::default();
+        let (store, clock) = (BusyStore::new(memory), ManualClock::default());
+        let (passwords, entropy) = (PlainPasswords::default(), SeededEntropy::default());
+        let ports = ports(&store, &clock, &passwords, &entropy, None);
+        Self {
+            tessera: Arc::new(Tessera::new(ports, settings)),
+            store,
+            clock,
+            passwords,
+            entropy,
+        }
+    }
+
+    /// The same service as another process has it: all that is stored, nothing remembered.
+    pub(crate) fn another_process(&self) -> Self {
+        self.another_process_with(self.tessera.settings().clone(), None)
+    }
+
+    pub(crate) fn another_process_with(
+        &self,
+        settings: Settings,
+        configured: Option<ConfiguredKey>,
+    ) -> Self {
+        let (store, clock) = (&self.store, &self.clock);
+        let ports = ports(store, clock, &self.passwords, &self.entropy, configured);
+        Self {
+            tessera: Arc::new(Tessera::new(ports, settings)),
+            store: store.clone(),
+            clock: clock.clone(),
+            passwords: self.passwords.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// The same service after a start.
+    pub(crate) async fn restarted(&self) -> Self {
+        let world = self.another_process();
+        world.tessera.prepare().await.unwrap();
+        world
+    }
+
+    pub(crate) fn wait(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The default tenant.
+    pub(crate) async fn tenant(&self) -> Tenant {
+        self.stored_tenant("public").await
+    }
+
+    pub(crate) async fn stored_tenant(&self, name: &str) -> Tenant {
+        let all = self.store.tenants().await.unwrap();
+        let named = |tenant: &Tenant| tenant.name.as_str() == name;
+        all.into_iter().find(named).unwrap()
+    }
+
+    /// A new tenant with those domains.
+    pub(crate) async fn create_tenant(&self, name: &str, domains: &[&str]) -> Tenant {
+        let command = CreateTenant {
+            name: TenantName::parse(name).unwrap(),
+            schema: None,
+            domains: domains.iter().map(|domain| host(domain)).collect(),
+        };
+        self.tessera.create_tenant(command).await.unwrap()
+    }
+
+    /// Suspends a tenant from behind, and waits until that is known.
+    pub(crate) async fn suspend(&self, name: &str) {
+        let tenant = Tenant {
+            status: TenantStatus::Suspended,
+            ..self.stored_tenant(name).await
+        };
+        let changes = Changes {
+            tenants: vec![Change::Update(tenant.clone())],
+            ..Changes::default()
+        };
+        self.store.commit(&tenant, changes).await.unwrap();
+        self.wait(1);
+    }
+
+    pub(crate) async fn create_user(&self, tenant: &Tenant, email: &str, username: &str) -> User {
+        let command = new_user(email, username);
+        self.tessera.create_user(tenant, command).await.unwrap()
+    }
+
+    /// The account `ada` of the default tenant, as it is stored.
+    pub(crate) async fn ada(&self) -> User {
+        let tenant = self.tenant().await;
+        self.tessera.user(&tenant, "ada").await.unwrap().unwrap()
+    }
+
+    /// The session as it is stored, while it is.
+    pub(crate) async fn stored(&self, id: Id<Session>) -> Option<Session> {
+        let schema = self.tenant().await.schema;
+        let holder = self.store.session(&schema, id).await.unwrap();
+        holder.map(|holder| holder.session)
+    }
+
+    pub(crate) async fn generation(&self, grant: &Grant) -> Generation {
+        self.stored(grant.session.id).await.unwrap().generation
+    }
+
+    /// A session of `ada`.
+    pub(crate) async fn log_in(&self) -> Grant {
+        self.try_log_in("ada", PASSWORD).await.unwrap()
+    }
+
+    pub(crate) async fn try_log_in(
+        &self,
+        login: &str,
+        password: &str,
+    ) -> Result<Grant, LogInError> {
+        self.tessera.log_in(command(login, password)).await
+    }
+
+    pub(crate) async fn refresh(&self, grant: &Grant) -> Result<Grant, RefreshError> {
+        let token = grant.refresh.clone().unwrap();
+        self.refresh_with(&token, TenantHints::default()).await
+    }
+
+    pub(crate) async fn refresh_with(
+        &self,
+        token: &str,
+        hints: TenantHints,
+    ) -> Result<Grant, RefreshError> {
+        let token = token.to_owned();
+        self.tessera.refresh(RefreshTokens { hints, token }).await
+    }
+
+    pub(crate) async fn validate(&self, grant: &Grant) -> Result<Caller, ValidateError> {
+        let hints = TenantHints::default();
+        self.tessera.validate(&grant.access, &hints).await
+    }
+
+    pub(crate) async fn caller(&self, grant: &Grant) -> Caller {
+        self.validate(grant).await.unwrap()
+    }
+
+    /// That both tokens work; the refresh token is not used up.
+    pub(crate) async fn assert_works(&self, grant: &Grant) {
+        let caller = self.caller(grant).await;
+        assert_eq!(caller.session.id, grant.session.id);
+        let epoch = caller.user.epoch;
+        assert!(caller.session.is_live(epoch, self.now()));
+        assert_eq!(caller.session.generation, grant.session.generation);
+    }
+
+    /// That neither token works, and that trying them leaves no trace.
+    pub(crate) async fn assert_dead(&self, grant: &Grant) {
+        let ((), done) = self
+            .watch(async {
+                let validated = self.validate(grant).await;
+                assert!(
+                    matches!(validated, Err(ValidateError::Invalid)),
+                    "{validated:?}"
+                );
+                let refreshed = self.refresh(grant).await;
+                assert!(
+                    matches!(refreshed, Err(RefreshError::Invalid)),
+                    "{refreshed:?}"
+                );
+            })
+            .await;
+        assert_eq!(done.commits, 0);
+    }
+
+    pub(crate) async fn log_out(
+        &self,
+        access: Option<&Grant>,
+        refresh: Option<&Grant>,
+    ) -> Result<(), LogOutError> {
+        let command = LogOut {
+            hints: TenantHints::default(),
+            access: access.map(|grant| grant.access.clone()),
+            refresh: refresh.and_then(|grant| grant.refresh.clone()),
+        };
+        self.tessera.log_out(command).await
+    }
+}
+
+/// Hints that name a tenant in so many words.
+pub(crate) fn explicit(names: &[&str]) -> TenantHints {
+    TenantHints {
+        explicit: names.iter().map(|name| (*name).to_owned()).collect(),
+        host: None,
+    }
+}
+
+/// Hints of a request that was sent to that host.
+pub(crate) fn at_host(host: &str) -> TenantHints {
+    TenantHints {
+        explicit: Vec::new(),
+        host: Some(host.to_owned()),
+    }
+}
+
+pub(crate) fn command(login: &str, password: &str) -> LogIn {
+    LogIn {
+        hints: TenantHints::default(),
+        login: login.to_owned(),
+        password: typed(password),
+        device: Device::new(Some(IP.to_owned()), Some("a test")),
+    }
+}
+
+pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
+    CreateUser {
+        email: EmailAddress::parse(email).unwrap(),
+        email_verified: true,
+        username: Some(Username::parse(username).unwrap()),
+        profile: Profile::default(),
+        roles: Vec::new(),
+        is_superuser: false,
+        password: typed(PASSWORD),
+    }
+}
+
+pub(crate) fn typed(password: &str) -> Password {
+    Password::new(password.to_owned())
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    HostName::parse(name).unwrap()
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        tokens: TokenPolicy::default(),
+        lockout: LockoutPolicy::default(),
+        passwords: PasswordPolicy::default(),
+        tenant_order: TenantOrder::default(),
+        public_url: PublicUrl::Configured("https://login.example".to_owned()),
+    }
+}
+
+/// Settings with another token policy.
+pub(crate) fn with_tokens(tokens: TokenPolicy) -> Settings {
+    Settings {
+        tokens,
+        ..settings()
+    }
+}
+
+fn ports(
+    store: &BusyStore,
+    clock: &ManualClock,
+    passwords: &PlainPasswords,
+    entropy: &SeededEntropy,
+    configured: Option<ConfiguredKey>,
+) -> Ports {
+    let entropy = Arc::new(entropy.clone());
+    let settings = TokenSettings {
+        algorithm: None,
+        configured,
+        audience: Audience::Issuer,
+        typ: TokenTyp::Jwt,
+        key_encryption_key: KeyEncryptionKey::generate(&SeededEntropy::new(1)),
+    };
+    Ports {
+        store: Arc::new(store.clone()),
+        passwords: Arc::new(passwords.clone()),
+        tokens: Arc::new(JwtTokens::new(settings, entropy.clone()).unwrap()),
+        clock: Arc::new(clock.clone()),
+        entropy,
+    }
+}
+
+pub(crate) const IP: &str = "192.0.2.7";
+pub(crate) const PASSWORD: &str = "right horse battery";
+pub(crate) const WRONG: &str = "wrong horse battery";
+pub(crate) const OTHER: &str = "other horse battery";

@@ -1,0 +1,126 @@
+//! A store that others use at the same time.
+
+use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_domain::{
+    Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+};
+use tessera_memory::MemoryStore;
+use tokio::task::yield_now;
+
+/// The store in memory, letting other tasks go first at each call, so that tasks that race meet at
+/// their worst; and something may happen right before a commit.
+#[derive(Clone)]
+pub(crate) struct BusyStore {
+    memory: MemoryStore,
+    key_reads: Arc<AtomicUsize>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl BusyStore {
+    pub(crate) fn new(memory: MemoryStore) -> Self {
+        Self {
+            memory,
+            key_reads: Arc::default(),
+            meanwhile: Arc::default(),
+        }
+    }
+
+    /// What is behind, with its switches.
+    pub(crate) fn memory(&self) -> &MemoryStore {
+        &self.memory
+    }
+
+    /// How often the key ring was read.
+    pub(crate) fn key_reads(&self) -> usize {
+        self.key_reads.load(Ordering::SeqCst)
+    }
+
+    /// Lets something happen between what the next committer read and its commit.
+    pub(crate) fn before_next_commit(&self, meanwhile: impl Future<Output = ()> + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::pin(meanwhile));
+    }
+}
+
+#[async_trait]
+impl Store for BusyStore {
+    async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        yield_now().await;
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile.await;
+        }
+        self.memory.commit(tenant, changes).await
+    }
+
+    async fn check(&self) -> Result<(), Unready> {
+        yield_now().await;
+        self.memory.check().await
+    }
+
+    async fn installation(&self) -> Result<Option<Installation>, Unavailable> {
+        yield_now().await;
+        self.memory.installation().await
+    }
+
+    async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
+        yield_now().await;
+        self.key_reads.fetch_add(1, Ordering::SeqCst);
+        self.memory.keys().await
+    }
+
+    async fn prune(
+        &self,
+        tenant: &Tenant,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<usize, Unavailable> {
+        yield_now().await;
+        self.memory.prune(tenant, now, limit).await
+    }
+
+    async fn session(
+        &self,
+        schema: &SchemaName,
+        id: Id<Session>,
+    ) -> Result<Option<SessionHolder>, Unavailable> {
+        yield_now().await;
+        self.memory.session(schema, id).await
+    }
+
+    async fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Result<Vec<Session>, Unavailable> {
+        yield_now().await;
+        self.memory.sessions(tenant, user).await
+    }
+
+    async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
+        yield_now().await;
+        self.memory.tenant(by).await
+    }
+
+    async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        yield_now().await;
+        self.memory.tenants().await
+    }
+
+    async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
+        yield_now().await;
+        self.memory.user(tenant, by).await
+    }
+
+    async fn users(
+        &self,
+        tenant: &Tenant,
+        after: Option<Id<User>>,
+        limit: usize,
+    ) -> Result<Vec<User>, Unavailable> {
+        yield_now().await;
+        self.memory.users(tenant, after, limit).await
+    }
+}
