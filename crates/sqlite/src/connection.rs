@@ -56,6 +56,19 @@ pub(crate) fn application(conn: &mut SqliteConnection) -> QueryResult<i32> {
     Ok(header.application_id)
 }
 
+/// The size of its pages in bytes.
+pub(crate) fn page_size(conn: &mut SqliteConnection) -> QueryResult<u64> {
+    let header: PageSize = sql_query("PRAGMA page_size").get_result(conn)?;
+    Ok(u64::from(header.page_size.unsigned_abs()))
+}
+
+/// What is wrong with the first thing that is wrong with it; reads all of it.
+pub(crate) fn quick_check(conn: &mut SqliteConnection) -> QueryResult<Option<String>> {
+    let found: QuickCheck = sql_query("PRAGMA quick_check(1)").get_result(conn)?;
+    let what = found.quick_check.lines().last().unwrap_or_default();
+    Ok((what != "ok").then(|| what.to_owned()))
+}
+
 /// Marks a new database as ours and turns the write-ahead log on, unless that is done; answers
 /// whether the log is on.
 ///
@@ -98,6 +111,18 @@ fn is_busy(error: &Error) -> bool {
 struct Header {
     #[diesel(sql_type = Integer)]
     application_id: i32,
+}
+
+#[derive(QueryableByName)]
+struct PageSize {
+    #[diesel(sql_type = Integer)]
+    page_size: i32,
+}
+
+#[derive(QueryableByName)]
+struct QuickCheck {
+    #[diesel(sql_type = Text)]
+    quick_check: String,
 }
 
 #[derive(QueryableByName)]

@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use diesel::sql_query;
-use diesel::sql_types::Text;
 
 use crate::connection::{APPLICATION_ID, ConnectError, Purpose};
-use crate::connection::{application, connect, patiently, settle};
+use crate::connection::{application, connect, page_size, patiently, quick_check, settle};
 use crate::migrations::{self, MigrateError};
 
 /// Why the file cannot be used. Each is one sentence for the operator; the file is as it was.
@@ -61,7 +59,7 @@ pub(crate) fn open(
     if exists_with_content(path)? {
         inspect(path, patience)?;
     }
-    let refused = |error: ConnectError| refused(path, &error);
+    let refused = |error: ConnectError| refused(path, error.to_string());
     let mut writer = connect(path, Purpose::Write, patience).map_err(refused)?;
     let settled =
         patiently(patience, || settle(&mut writer)).map_err(|error| refused(error.into()))?;
@@ -84,14 +82,29 @@ fn exists_with_content(path: &Path) -> Result<bool, OpenError> {
         source,
     };
     match fs::metadata(path) {
-        Ok(found) if found.is_file() => Ok(found.len() > 0),
-        Ok(_) => Err(OpenError::NotAFile(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create(path).map_err(failed)?;
-            Ok(false)
-        }
-        Err(error) => Err(failed(error)),
+        Ok(found) if !found.is_file() => return Err(OpenError::NotAFile(path.to_owned())),
+        Ok(found) if found.len() > 0 => return Ok(true),
+        Ok(_) => (),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (),
+        Err(error) => return Err(failed(error)),
     }
+    // `SQLite` would throw it away. Nothing of ours writes a log beside an empty file.
+    if has_log(path) {
+        let what = "it is empty, but its log is not".to_owned();
+        return Err(OpenError::Damaged(path.to_owned(), what));
+    }
+    create(path).map_err(failed)?;
+    Ok(false)
+}
+
+fn has_log(path: &Path) -> bool {
+    log_length(path).is_some_and(|length| length > 0)
+}
+
+fn log_length(path: &Path) -> Option<u64> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Some(fs::metadata(log).ok()?.len())
 }
 
 /// Makes the file, for its owner alone; `SQLite` gives the files beside it the same mode.
@@ -114,30 +127,65 @@ fn create(path: &Path) -> io::Result<()> {
 }
 
 /// Refuses what is not ours, damaged, or of a later version.
+///
+/// Without a log beside it, nobody uses the file, and looking at it alone leaves no files there.
 fn inspect(path: &Path, patience: Duration) -> Result<(), OpenError> {
-    let identified =
-        connect(path, Purpose::Identify, patience).and_then(|mut conn| Ok(application(&mut conn)?));
-    if !identified.is_ok_and(|found| found == APPLICATION_ID) {
-        return Err(OpenError::Foreign(path.to_owned()));
-    }
-    let refused = |error: ConnectError| refused(path, &error);
-    let mut conn = connect(path, Purpose::Inspect, patience).map_err(refused)?;
-    if fs::metadata(path).is_ok_and(|file| file.len() <= QUICKLY_CHECKED) {
-        let found: Vec<QuickCheck> = sql_query("PRAGMA quick_check(1)")
-            .load(&mut conn)
-            .map_err(|error| refused(error.into()))?;
-        if let Some(found) = found.into_iter().find(|found| found.quick_check != "ok") {
-            return Err(OpenError::Damaged(path.to_owned(), found.quick_check));
+    let connect =
+        |purpose| connect(path, purpose, patience).map_err(|why| refused(path, why.to_string()));
+    let mut alone = connect(Purpose::Identify)?;
+    identify(path, &mut alone)?;
+    if log_length(path).is_none() {
+        let found = whole(path, &mut alone).and_then(|()| examine(path, &mut alone));
+        if log_length(path).is_none() {
+            return found;
         }
     }
-    migrations::is_current(&mut conn)
-        .map(|_| ())
-        .map_err(|why| OpenError::Schema(path.to_owned(), why))
+    examine(path, &mut connect(Purpose::Inspect)?)
 }
 
-fn refused(path: &Path, error: &ConnectError) -> OpenError {
+fn identify(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let foreign = || OpenError::Foreign(path.to_owned());
+    let found = application(conn).map_err(|error| {
+        let what = error.to_string();
+        if what == NO_DATABASE {
+            foreign()
+        } else {
+            refused(path, what)
+        }
+    })?;
+    (found == APPLICATION_ID).then_some(()).ok_or_else(foreign)
+}
+
+/// `SQLite` overlooks that a part of the last page is missing.
+fn whole(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let size = page_size(conn).map_err(|error| refused(path, error.to_string()))?;
+    let length = fs::metadata(path).map_or(0, |file| file.len());
+    if length.is_multiple_of(size) {
+        Ok(())
+    } else {
+        let what = "its end is missing".to_owned();
+        Err(OpenError::Damaged(path.to_owned(), what))
+    }
+}
+
+fn examine(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() <= QUICKLY_CHECKED) {
+        let found = quick_check(conn).map_err(|error| refused(path, error.to_string()))?;
+        if let Some(what) = found {
+            return Err(OpenError::Damaged(path.to_owned(), what));
+        }
+    }
+    match migrations::is_current(conn) {
+        Ok(_) => Ok(()),
+        Err(MigrateError::Unavailable(why)) => Err(refused(path, why.0.to_string())),
+        Err(why @ (MigrateError::Changed(_) | MigrateError::Newer(_))) => {
+            Err(OpenError::Schema(path.to_owned(), why))
+        }
+    }
+}
+
+fn refused(path: &Path, what: String) -> OpenError {
     let path = path.to_owned();
-    let what = error.to_string();
     if DAMAGE.iter().any(|damage| what.contains(damage)) {
         OpenError::Damaged(path, what)
     } else if what.contains("readonly") {
@@ -147,18 +195,14 @@ fn refused(path: &Path, error: &ConnectError) -> OpenError {
     }
 }
 
-#[derive(QueryableByName)]
-struct QuickCheck {
-    #[diesel(sql_type = Text)]
-    quick_check: String,
-}
-
 /// What `SQLite` says of a file that it cannot read.
 const DAMAGE: [&str; 3] = [
+    NO_DATABASE,
     "database disk image is malformed",
-    "file is not a database",
     "malformed database schema",
 ];
+
+const NO_DATABASE: &str = "file is not a database";
 
 /// The largest file, in bytes, that is read through at each start.
 const QUICKLY_CHECKED: u64 = 8 * 1024 * 1024;

@@ -93,3 +93,8 @@ impl<T> Queue<T> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the store is closed")]
 pub(crate) struct Closed;
+
+/// The work was begun and panicked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the store failed at it")]
+pub(crate) struct Lost;

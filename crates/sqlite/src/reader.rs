@@ -1,6 +1,7 @@
 //! The threads that read, each with a connection and its prepared statements.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -8,7 +9,7 @@ use diesel::prelude::*;
 use tessera_app::Unavailable;
 use tokio::sync::oneshot;
 
-use crate::queue::{Closed, Queue};
+use crate::queue::{Lost, Queue};
 
 /// The way to the readers' threads.
 #[derive(Clone)]
@@ -36,7 +37,8 @@ impl Readers {
         let name = format!("sqlite-reader-{number}");
         thread::Builder::new().name(name).spawn(move || {
             while let Some(task) = tasks.pop() {
-                task(&mut conn);
+                // The panic was told already; the thread and its connection serve others.
+                let _ = catch_unwind(AssertUnwindSafe(|| task(&mut conn)));
             }
         })
     }
@@ -53,7 +55,7 @@ impl Readers {
             }
         });
         self.0.push(task).await.map_err(Unavailable::new)?;
-        let outcome = told.await.map_err(|_| Unavailable::new(Closed))?;
+        let outcome = told.await.map_err(|_| Unavailable::new(Lost))?;
         outcome.map_err(Unavailable::new)
     }
 

@@ -5,6 +5,7 @@
 //! commit, the refused too: what refused them was not yet sure before.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tessera_app::Unavailable;
 use tokio::sync::oneshot;
 
 use crate::connection::patiently;
-use crate::queue::{Closed, Queue};
+use crate::queue::{Lost, Queue};
 
 /// The way to the writer's thread.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ impl Writer {
         };
         let queued = self.0.push(Box::new(task)).await;
         queued.map_err(Unavailable::new)?;
-        told.await.map_err(|_| Unavailable::new(Closed))?
+        told.await.map_err(|_| Unavailable::new(Lost))?
     }
 
     /// Lets nothing more in; the thread ends when it has done what waits.
@@ -139,7 +140,9 @@ fn write(
 
 fn run_apart(conn: &mut SqliteConnection, task: &mut dyn Task) -> Result<(), Error> {
     conn.batch_execute("SAVEPOINT task")?;
-    if task.run(conn) {
+    // A panic was told already, and undoes its own work alone.
+    let stays = catch_unwind(AssertUnwindSafe(|| task.run(conn)));
+    if stays.unwrap_or(false) {
         conn.batch_execute("RELEASE task")
     } else {
         conn.batch_execute("ROLLBACK TO task; RELEASE task")
