@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_async::AsyncPgConnection;
 use tessera_domain::{Change, Changes, Id, SchemaName, Tenant, User};
 
 use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
+use crate::statement::Statement;
 use crate::{event, key, session, tenant, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes or there
@@ -89,9 +91,9 @@ async fn write_of_tenant(
 /// Makes the place where a new tenant's data lives, once its name is known to be free.
 async fn build(pipeline: &mut Pipeline<'_>, schema: &SchemaName) -> QueryResult<()> {
     let schema_name = place(schema);
-    pipeline
-        .batch(&format!("CREATE SCHEMA {}", quoted(schema_name)))
-        .await?;
+    pipeline.push(Statement::new(VACANT).bind::<Text, _>(schema_name.to_owned()));
+    let create = format!("CREATE SCHEMA {}", quoted(schema_name));
+    pipeline.batch(&create).await?;
     pipeline.enter(schema);
     for migration in TENANT {
         pipeline.batch(migration.up).await?;
@@ -137,3 +139,7 @@ fn id_of_user(change: &Change<User>) -> Id<User> {
         Change::Remove(id) => *id,
     }
 }
+
+const VACANT: &str = "\
+    SELECT CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = $) \
+        THEN tessera.taken() ELSE true END";

@@ -1,3 +1,4 @@
+DROP FUNCTION tessera.taken();
 DROP FUNCTION tessera.stale();
 DROP TABLE tessera.events;
 DROP TABLE tessera.keys;

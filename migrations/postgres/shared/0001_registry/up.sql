@@ -89,3 +89,11 @@ BEGIN
         USING ERRCODE = 'TS001', CONSTRAINT = 'tessera_stale';
 END
 $$;
+
+-- Refuses the transaction as the registry does that has the name already.
+CREATE FUNCTION tessera.taken() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RAISE EXCEPTION 'the schema exists, and is not of this registry'
+        USING ERRCODE = 'unique_violation', CONSTRAINT = 'tenants_schema_key';
+END
+$$;

@@ -1,0 +1,244 @@
+//! What goes wrong on the other side, or on this one, passes.
+
+use core::time::Duration;
+
+use tessera_app::{CommitError, Store, Unready};
+use tessera_domain::Change;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_postgres::Client;
+
+use crate::proxy::{Proxy, silence};
+use crate::server::{Database, populated, reread, store, touch, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_dropped_while_it_waits_leaves_no_open_transaction() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let (acme, mut ada, _) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    let watcher = database.admin().await;
+    // On a cold connection first, then on a warm one.
+    for round in 0..2 {
+        let lock = "BEGIN; SELECT FROM acme.users FOR UPDATE";
+        admin.batch_execute(lock).await.unwrap();
+        let mut task = JoinSet::new();
+        let (store_of_task, tenant, changes) = (store.clone(), acme.clone(), touch(&ada));
+        task.spawn(async move { store_of_task.commit(&tenant, changes).await });
+        until("the commit waits for the row", async || {
+            count(&watcher, "wait_event_type = 'Lock'").await == 1
+        })
+        .await;
+        task.shutdown().await;
+        admin.batch_execute("ROLLBACK").await.unwrap();
+        until("nothing is open", async || {
+            count(&watcher, "state <> 'idle'").await == 0
+        })
+        .await;
+        // Warm, its COMMIT was on its way already; either way it is whole.
+        let written = reread(&store, &acme, &ada).await;
+        assert_eq!(written.version, ada.version + u64::from(written != ada));
+        assert!(round == 0 || written.version == ada.version + 1);
+        ada = written;
+        store.commit(&acme, touch(&ada)).await.unwrap();
+        ada.version += 1;
+    }
+    assert_eq!(store.pool_status().size, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_leave_cost_no_connection_and_hold_none() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    let mut tasks = JoinSet::new();
+    for number in 0..100 {
+        let (store, acme, ada) = (store.clone(), acme.clone(), ada.clone());
+        tasks.spawn(async move { reread(&store, &acme, &ada).await });
+        if number % 3 == 0 {
+            tokio::task::yield_now().await;
+            tasks.abort_all();
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+    assert_eq!(reread(&store, &acme, &ada).await, ada);
+    let watcher = database.admin().await;
+    until("nothing is open", async || {
+        count(&watcher, "state <> 'idle'").await == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_refused_commits_none_costs_a_connection() {
+    let database = Database::migrated().await;
+    let store = database.store(4);
+    let (acme, mut ada, _) = populated(&store, "Acme").await;
+    ada.version += 1;
+    let before = backends(&database.admin().await).await;
+    for _ in 0..20 {
+        let refused = store.commit(&acme, touch(&ada)).await;
+        assert!(matches!(refused, Err(CommitError::Stale)), "{refused:?}");
+        let twice = Change::Insert(ada.clone());
+        let changes = tessera_domain::Changes {
+            users: vec![twice],
+            ..Default::default()
+        };
+        assert!(store.commit(&acme, changes).await.is_err());
+    }
+    assert_eq!(backends(&database.admin().await).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_its_connections_were_killed_it_serves_again() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    for _ in 0..3 {
+        admin
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE application_name = 'tessera' AND datname = current_database()",
+                &[],
+            )
+            .await
+            .unwrap();
+        serves_again(&store, async || {
+            let read = store.users(&acme, None, 1).await;
+            read.is_ok_and(|users| users == [ada.clone()])
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_went_is_told_of_within_a_second_and_found_again_within_two() {
+    let database = Database::migrated().await;
+    let (mut proxy, url) = Proxy::of(&database.url()).await;
+    let store = store(url, 2);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    for _ in 0..2 {
+        proxy.stop().await;
+        for _ in 0..8 {
+            let read = timeout(SECOND, store.users(&acme, None, 1)).await;
+            assert!(read.unwrap().is_err());
+            let written = timeout(SECOND, store.commit(&acme, touch(&ada))).await;
+            let written = written.unwrap();
+            assert!(
+                matches!(written, Err(CommitError::Unavailable(_))),
+                "{written:?}"
+            );
+            let checked = timeout(SECOND, store.check()).await.unwrap();
+            assert!(matches!(checked, Err(Unready::Unavailable(_))));
+        }
+        proxy.start().await;
+        serves_again(&store, async || store.check().await.is_ok()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_says_nothing_is_given_up_within_a_second() {
+    let port = silence().await;
+    let store = store(format!("postgres://ada@127.0.0.1:{port}/auth"), 2);
+    for _ in 0..4 {
+        let read = timeout(SECOND, store.tenants()).await;
+        assert!(read.unwrap().is_err());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_pool_is_told_of_within_a_second() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    let lock = "BEGIN; SELECT FROM acme.users FOR UPDATE";
+    admin.batch_execute(lock).await.unwrap();
+    let mut task = JoinSet::new();
+    let (store_of_task, tenant, changes) = (store.clone(), acme.clone(), touch(&ada));
+    task.spawn(async move { store_of_task.commit(&tenant, changes).await });
+    let watcher = database.admin().await;
+    until("the commit waits for the row", async || {
+        count(&watcher, "wait_event_type = 'Lock'").await == 1
+    })
+    .await;
+    let read = timeout(SECOND, store.users(&acme, None, 1)).await;
+    assert!(read.unwrap().is_err());
+    admin.batch_execute("ROLLBACK").await.unwrap();
+    task.join_all().await.remove(0).unwrap();
+    let status = store.pool_status();
+    assert_eq!((status.size, status.available), (1, 1), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_read_only_is_left_and_found_again() {
+    let database = Database::migrated().await;
+    let store = database.store(4);
+    let (acme, mut ada, _) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    set_read_only(&admin, "on").await;
+    let written = store.commit(&acme, touch(&ada)).await;
+    assert!(
+        matches!(written, Err(CommitError::Unavailable(_))),
+        "{written:?}"
+    );
+    assert!(matches!(store.check().await, Err(Unready::ReadOnly)));
+    assert_eq!(reread(&store, &acme, &ada).await, ada);
+    set_read_only(&admin, "off").await;
+    serves_again(&store, async || {
+        let written = store.commit(&acme, touch(&ada)).await;
+        ada.version += u64::from(written.is_ok());
+        written.is_ok()
+    })
+    .await;
+    store.check().await.unwrap();
+}
+
+async fn set_read_only(admin: &Client, value: &str) {
+    let row = admin.query_one("SELECT current_database()::text", &[]);
+    let name: String = row.await.unwrap().get(0);
+    admin
+        .batch_execute(&format!(
+            "ALTER DATABASE {name} SET default_transaction_read_only = {value}; \
+             SET default_transaction_read_only = off; \
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'tessera' AND datname = current_database()"
+        ))
+        .await
+        .unwrap();
+    until("the old connections are gone", async || {
+        backends(admin).await.is_empty()
+    })
+    .await;
+}
+
+async fn serves_again(store: &tessera_postgres::PostgresStore, serves: impl AsyncFnMut() -> bool) {
+    timeout(2 * SECOND, until("it serves again", serves))
+        .await
+        .unwrap_or_else(|_| panic!("it does not serve within two seconds: {store:?}"));
+}
+
+/// How many of the store's connections are as `what` says.
+async fn count(watcher: &Client, what: &str) -> i64 {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE application_name = 'tessera' AND datname = current_database() AND {what}"
+    );
+    watcher.query_one(&sql, &[]).await.unwrap().get(0)
+}
+
+/// The processes that serve the store.
+async fn backends(watcher: &Client) -> Vec<i32> {
+    let rows = watcher
+        .query(
+            "SELECT pid FROM pg_stat_activity \
+             WHERE application_name = 'tessera' AND datname = current_database() ORDER BY pid",
+            &[],
+        )
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+const SECOND: Duration = Duration::from_secs(1);

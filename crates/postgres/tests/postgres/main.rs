@@ -1,0 +1,16 @@
+//! The store on Postgres does what every store must do, and what only Postgres can get wrong.
+
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod contract;
+mod faults;
+mod isolation;
+mod migrations;
+mod proxy;
+mod round_trips;
+mod server;
+mod tls;

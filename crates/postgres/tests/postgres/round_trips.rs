@@ -1,0 +1,82 @@
+//! What is said to take one round trip does: nothing is answered before all of it was sent.
+
+use tessera_app::Store;
+use tessera_contract::values;
+use tessera_domain::{Change, Changes, Session, Timestamp};
+use tessera_postgres::PostgresStore;
+
+use crate::proxy::Proxy;
+use crate::server::{Database, populated};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_reads_in_one_round_trip_and_writes_in_another() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = crate::server::store(url, 1);
+    let (tenant, ada, mut session) = populated(&store, "Acme").await;
+    // The first time, the connection prepares its statements.
+    for statements in [0, 5] {
+        proxy.hold(if statements == 0 { 0 } else { 4 });
+        let read = store.session(&tenant.schema, session.id).await.unwrap();
+        let sent = proxy.release();
+        assert!(statements == 0 || sent == 4, "{sent} statements");
+        assert_eq!(read.unwrap().session, session);
+
+        let rotated = rotated(&session);
+        let changes = Changes {
+            sessions: vec![Change::Update(rotated)],
+            epochs: vec![(ada.id, ada.epoch)],
+            ..Changes::default()
+        };
+        proxy.hold(statements);
+        store.commit(&tenant, changes).await.unwrap();
+        let sent = proxy.release();
+        assert!(statements == 0 || sent == statements, "{sent} statements");
+        session = reread(&store, &tenant.schema, &session).await;
+        assert_eq!(session.version, if statements == 0 { 2 } else { 3 });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_in_writes_in_one_round_trip() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = crate::server::store(url, 1);
+    let (tenant, mut ada, session) = populated(&store, "Acme").await;
+    for number in [2, 3] {
+        let new = values::session(&ada, number);
+        let fact = ada.logged_in(new.id, &new.device);
+        let changes = Changes {
+            users: vec![Change::Update(ada.clone())],
+            sessions: vec![Change::Insert(new)],
+            events: vec![values::event(number, &tenant, fact)],
+            ..Changes::default()
+        };
+        // BEGIN, the search path, three writes, COMMIT.
+        let cold = number == 2;
+        proxy.hold(if cold { 0 } else { 6 });
+        store.commit(&tenant, changes).await.unwrap();
+        let sent = proxy.release();
+        assert!(cold || sent == 6, "{sent} statements");
+        ada.version += 1;
+    }
+    let kept = store.sessions(&tenant, session.user).await.unwrap();
+    assert_eq!(kept.len(), 3);
+}
+
+fn rotated(session: &Session) -> Session {
+    Session {
+        generation: session.generation.next(),
+        refreshed_at: Timestamp::from_micros(session.refreshed_at.as_micros() + 1),
+        ..session.clone()
+    }
+}
+
+async fn reread(
+    store: &PostgresStore,
+    schema: &tessera_domain::SchemaName,
+    session: &Session,
+) -> Session {
+    let read = store.session(schema, session.id).await.unwrap();
+    read.unwrap().session
+}

@@ -1,0 +1,165 @@
+//! A database for each test, on a server that is there already.
+
+use core::num::NonZeroUsize;
+use core::time::Duration;
+use std::thread;
+
+use tessera_app::{Store, UserKey};
+use tessera_contract::values;
+use tessera_domain::{Change, Changes, Session, Tenant, User};
+use tessera_postgres::{Migrate, PostgresSettings, PostgresStore};
+use tokio::runtime::{Builder, Handle};
+use tokio_postgres::{Client, NoTls};
+
+/// A database of its own, gone when this is dropped.
+pub(crate) struct Database {
+    name: String,
+    server: String,
+}
+
+impl Database {
+    /// An empty database.
+    pub(crate) async fn empty() -> Self {
+        let server = server_url();
+        let admin = connect(&server).await;
+        // The server knows best what is not taken yet.
+        let row = admin
+            .query_one(
+                "SELECT 'tessera_test_' || replace(gen_random_uuid()::text, '-', '')",
+                &[],
+            )
+            .await
+            .unwrap();
+        let name: String = row.get(0);
+        let create = format!("CREATE DATABASE {name} TEMPLATE template0");
+        admin.batch_execute(&create).await.unwrap();
+        Self { name, server }
+    }
+
+    /// A database with the shared tables, and no tenant.
+    pub(crate) async fn migrated() -> Self {
+        let database = Self::empty().await;
+        migrate(&database.store(1)).await;
+        database
+    }
+
+    /// A store on it with at most so many connections.
+    pub(crate) fn store(&self, pool_size: usize) -> PostgresStore {
+        store(self.url(), pool_size)
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> String {
+        with_database(&self.server, &self.name)
+    }
+
+    /// A connection that is not the store's.
+    pub(crate) async fn admin(&self) -> Client {
+        connect(&self.url()).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let server = self.server.clone();
+        // The runtime of the test may be at its end.
+        let dropped = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { connect(&server).await.batch_execute(&drop).await })
+        });
+        if let Ok(answer) = dropped.join()
+            && !thread::panicking()
+        {
+            answer.unwrap();
+        }
+    }
+}
+
+/// A store on the database of that URL.
+pub(crate) fn store(url: String, pool_size: usize) -> PostgresStore {
+    PostgresStore::new(PostgresSettings {
+        url,
+        pool_size,
+        runtime: Handle::current(),
+    })
+    .unwrap()
+}
+
+/// Takes every step that is missing.
+pub(crate) async fn migrate(store: &PostgresStore) -> usize {
+    let run = Migrate {
+        tenant: None,
+        jobs: NonZeroUsize::MIN,
+        progress: &|_| {},
+    };
+    store.migrate(&run).await.unwrap().len()
+}
+
+/// A tenant with a user and a session, as they were read.
+pub(crate) async fn populated(store: &PostgresStore, name: &str) -> (Tenant, User, Session) {
+    let tenant = values::tenant(name);
+    let ada = values::named_user(1, "ada");
+    let session = values::session(&ada, 1);
+    let changes = Changes {
+        tenants: vec![Change::Insert(tenant.clone())],
+        users: vec![Change::Insert(ada.clone())],
+        sessions: vec![Change::Insert(session.clone())],
+        ..Changes::default()
+    };
+    store.commit(&tenant, changes).await.unwrap();
+    let read = store.session(&tenant.schema, session.id).await.unwrap();
+    let holder = read.unwrap();
+    (holder.tenant, holder.user, holder.session)
+}
+
+/// The user, as it is now.
+pub(crate) async fn reread(store: &PostgresStore, tenant: &Tenant, user: &User) -> User {
+    let by = UserKey::Id(user.id);
+    store.user(tenant, &by).await.unwrap().unwrap()
+}
+
+/// A commit that changes the user.
+pub(crate) fn touch(user: &User) -> Changes {
+    Changes {
+        users: vec![Change::Update(user.clone())],
+        ..Changes::default()
+    }
+}
+
+/// Tries until it is so; fails when it does not become so within ten seconds.
+pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    for _ in 0..1_000 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not become so: {what}");
+}
+
+/// The URL `server`, with another database.
+pub(crate) fn with_database(server: &str, database: &str) -> String {
+    let (address, _) = server.rsplit_once('/').unwrap();
+    format!("{address}/{database}")
+}
+
+pub(crate) async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    Handle::current().spawn(connection);
+    client
+}
+
+pub(crate) fn server_url() -> String {
+    setting("TESSERA_TEST_POSTGRES_URL")
+}
+
+/// What `scripts/test` provides.
+pub(crate) fn setting(name: &str) -> String {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no configuration but this"
+    )]
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run ./scripts/test, which provides it"))
+}
