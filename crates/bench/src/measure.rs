@@ -56,6 +56,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         }
     }
     for subject in subjects {
+        report.idle = report.idle.max(subject.idle);
         report.busy = report.busy.max(subject.measured.busy.largest());
         report.services.push((subject.name, subject.measured));
     }
@@ -118,6 +119,8 @@ fn measure_bounds(
 struct Subject {
     name: &'static str,
     process: Process,
+    /// Resident memory before the first request, in MiB.
+    idle: f64,
     log_in: Crowd,
     refresh: Crowd,
     validate: Crowd,
@@ -130,6 +133,7 @@ struct Subject {
 impl Subject {
     fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
         let process = installation.start()?;
+        thread::sleep(SETTLE);
         let crowd = |clients, pause| Crowd {
             address: process.address,
             clients,
@@ -141,6 +145,7 @@ impl Subject {
         let key_set = Asked::Same(client::get("/.well-known/jwks.json", None));
         Ok(Self {
             name,
+            idle: process.resident()?,
             log_in: crowd(log_in.collect(), Duration::ZERO),
             refresh: crowd(Vec::new(), Duration::ZERO),
             validate: crowd(Vec::new(), Duration::ZERO),
@@ -149,10 +154,6 @@ impl Subject {
             measured: Measured::default(),
             process,
         })
-    }
-
-    fn resident(&self) -> Result<f64, Failure> {
-        self.process.resident()
     }
 
     fn log_everyone_in(&mut self) -> Result<(), Failure> {
@@ -218,7 +219,7 @@ fn most_resident(process: &Process, span: Duration) -> Result<f64, Failure> {
     Ok(most)
 }
 
-/// How many round trips to Postgres a refresh makes, and how many answers it waits for.
+/// How many round trips to Postgres a refresh makes.
 fn round_trips(installation: &Installation) -> Result<RoundTripsMade, Failure> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let (through, postgres) = installation.through(listener.local_addr()?.port())?;
