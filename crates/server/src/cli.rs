@@ -1,0 +1,257 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tessera_domain::{EmailAddress, HostName, Role, SchemaName, TenantName, Username};
+
+/// A multi-tenant authentication service.
+///
+/// Without a command it serves. Settings come from the environment and from `.env` in the working
+/// directory, for every command alike; `.env.example` lists them.
+#[derive(Debug, Parser)]
+#[command(name = "tessera", version, after_help = EXAMPLES, after_long_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Print one JSON document, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve requests until told to end (the default)
+    Serve,
+    /// Bring the tables up to this version: the shared ones, then those of every tenant
+    Migrate(Migrate),
+    /// Make tenants and see them
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// Make users, see and change them
+    #[command(subcommand)]
+    User(UserCommand),
+    /// See the signing keys, and change which one signs
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Print the `OpenAPI` document
+    Openapi,
+    /// Ask the running service whether it answers: exit status 0 when it does
+    Healthcheck,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    /// Only say which migrations have run and which have not
+    #[arg(long, conflicts_with_all = ["dry_run", "down"])]
+    pub(crate) status: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Undo the last N migrations instead
+    #[arg(long, value_name = "N")]
+    pub(crate) down: Option<usize>,
+    /// Only the tables of this tenant
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tenant: Option<String>,
+    /// Tenants that are migrated at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = jobs)]
+    pub(crate) jobs: usize,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TenantCommand {
+    /// Make a tenant, with the place where its data lives
+    Create {
+        /// What it is called
+        #[arg(value_parser = TenantName::parse)]
+        name: TenantName,
+        /// Its schema name, `tenant_schema` in tokens; what the name suggests when it is not said
+        #[arg(long, value_name = "S", value_parser = SchemaName::parse)]
+        schema: Option<SchemaName>,
+        /// A host and e-mail domain of its own; may be repeated, the first is the primary one
+        #[arg(long = "domain", value_name = "D", value_parser = HostName::parse)]
+        domains: Vec<HostName>,
+    },
+    /// List all tenants
+    List,
+    /// Show one tenant
+    Show {
+        /// Its name or schema name
+        tenant: String,
+    },
+    /// Change which domains a tenant has
+    #[command(subcommand)]
+    Domain(DomainCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DomainCommand {
+    /// Give a tenant a domain, and list the users of the default tenant whom it hides
+    Add {
+        /// The tenant's name or schema name
+        tenant: String,
+        /// The domain
+        #[arg(value_parser = HostName::parse)]
+        domain: HostName,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user; the password comes on standard input
+    Create(Box<CreateUser>),
+    /// List the users of a tenant
+    List(OfTenant),
+    /// Show a user
+    Show(OneUser),
+    /// Keep a user from logging in, and end all sessions for good
+    Disable(OneUser),
+    /// Let a user log in again
+    Enable(OneUser),
+    /// End the lock that wrong passwords caused
+    Unlock(OneUser),
+    /// Set a user's password, read from standard input, and end all sessions
+    SetPassword {
+        #[command(flatten)]
+        user: OneUser,
+        /// Read the password from standard input, which is what happens anyway
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// List the live sessions of a user
+    Sessions(OneUser),
+    /// End all sessions of a user
+    Logout(OneUser),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CreateUser {
+    /// The address
+    #[arg(value_parser = EmailAddress::parse)]
+    pub(crate) email: EmailAddress,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// Another name to log in with
+    #[arg(long, value_name = "U", value_parser = Username::parse)]
+    pub(crate) username: Option<Username>,
+    /// The given name
+    #[arg(long, value_name = "F", default_value = "")]
+    pub(crate) first_name: String,
+    /// The family name
+    #[arg(long, value_name = "L", default_value = "")]
+    pub(crate) last_name: String,
+    /// A role; may be repeated, the first is the one shown as `role`
+    #[arg(long = "role", value_name = "R", value_parser = Role::parse)]
+    pub(crate) roles: Vec<Role>,
+    /// Set `is_superuser`, which is carried for clients and grants nothing here
+    #[arg(long)]
+    pub(crate) superuser: bool,
+    /// The owner of the address has proved it
+    #[arg(long)]
+    pub(crate) verified: bool,
+    /// Read the password from standard input; one newline at its end is no part of it
+    #[arg(long, required = true)]
+    pub(crate) password_stdin: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OneUser {
+    /// The user's address, id or username
+    pub(crate) user: String,
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OfTenant {
+    /// The tenant, by name or schema name
+    #[arg(long, value_name = "T", default_value = SchemaName::DEFAULT)]
+    pub(crate) tenant: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys that sign or verify access tokens, or did
+    List,
+    /// Make a new signing key; the one before verifies what it signed until that is over
+    Rotate {
+        /// Sign with it at once, not in ten minutes when everyone has fetched it
+        #[arg(long)]
+        now: bool,
+    },
+    /// Take a key out of use: what it signed is refused from now on
+    Retire {
+        /// The key's `kid`
+        kid: String,
+    },
+    /// Print the public keys
+    Export {
+        /// How they are written
+        #[arg(long, value_enum, default_value_t = ExportFormat::Jwks)]
+        format: ExportFormat,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// A JWK Set (RFC 7517)
+    Jwks,
+    /// A declarative configuration for Kong's jwt plugin
+    Kong,
+    /// PEM, one block a key
+    Pem,
+}
+
+fn jobs(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|jobs| (1..=64).contains(jobs))
+        .ok_or_else(|| "a number from 1 to 64".to_owned())
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tessera
+      Serve on 127.0.0.1:8000 with everything under ./data
+
+  DATABASE_URL=postgres://tessera:secret@localhost/tessera tessera migrate
+      Make the tables in Postgres, once before the first start and after each update
+
+  printf %s \"$PASSWORD\" | tessera user create ada@example.org --verified --password-stdin
+      Make a user of the default tenant
+
+  tessera tenant create Acme --schema acme --domain acme.example
+  tessera user list --tenant acme --json
+      Make a tenant, and list its users for a program
+
+  tessera keys rotate
+      Sign with a new key ten minutes from now
+
+Exit status: 0 done, 1 failed, 2 wrong use or wrong configuration.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves() {
+        assert!(Cli::try_parse_from(["tessera"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        let create = ["tessera", "user", "create", "ada@example.org"];
+        assert!(Cli::try_parse_from(create).is_err());
+        let with = [&create[..], &["--password", "secret"]].concat();
+        assert!(Cli::try_parse_from(with).is_err());
+        let by_stdin = [&create[..], &["--password-stdin"]].concat();
+        assert!(Cli::try_parse_from(by_stdin).is_ok());
+    }
+}
