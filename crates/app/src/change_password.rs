@@ -1,7 +1,8 @@
 //! Change one's password: every other session ends, this one goes on.
 
 use tessera_domain::{
-    Attempt, Change, Changes, Password, PasswordRecord, PasswordWeakness, SessionEnd, Verdict,
+    Attempt, Change, Changes, LoginFailure, Password, PasswordRecord, PasswordWeakness, SessionEnd,
+    Verdict,
 };
 
 use crate::ports::{CommitError, Overloaded, SessionHolder, Unavailable};
@@ -129,7 +130,7 @@ impl Tessera {
                 };
                 self.commit(&holder.tenant, changes).await
             }
-            Attempt::Refused(_) if holder.user.lockout.is_locked(now) => {
+            Attempt::Refused(LoginFailure::Locked) => {
                 Ok(self.end_session_of(holder, SessionEnd::Guessing).await?)
             }
             Attempt::Admitted(_) | Attempt::Refused(_) => Ok(()),

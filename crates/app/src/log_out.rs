@@ -1,6 +1,6 @@
 //! Log out: the session of a token ends, or all sessions of its user.
 
-use tessera_domain::{Change, Changes, Id, Session, SessionEnd, User};
+use tessera_domain::{Change, Changes, Id, Session, SessionEnd};
 
 use crate::ports::{CommitError, Expiry, SessionHolder, Unavailable};
 use crate::refresh::RefreshError;
@@ -73,18 +73,13 @@ impl Tessera {
         Ok(())
     }
 
-    /// Ends all sessions of the caller.
+    /// Ends all sessions of the caller, also those that a password change meanwhile spared.
     pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), ChangeUserError> {
-        self.end_all(caller, SessionEnd::LogOutEverywhere).await
-    }
-
-    async fn end_all(&self, caller: &Caller, why: SessionEnd) -> Result<(), ChangeUserError> {
-        let id: Id<User> = caller.user.id;
-        self.change_user(&caller.tenant, id, |user| {
-            (user.epoch == caller.session.epoch).then(|| UserChange {
+        self.change_user(&caller.tenant, caller.user.id, |user| {
+            Some(UserChange {
                 user: user.in_next_epoch(),
                 fact: None,
-                ends: Some(why),
+                ends: Some(SessionEnd::LogOutEverywhere),
             })
         })
         .await

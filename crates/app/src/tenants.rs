@@ -118,7 +118,12 @@ impl Tessera {
             match self.commit(&tenant, changes).await {
                 Ok(()) => {
                     self.registry.clear();
-                    return self.domain_added(with_domain, &host).await;
+                    let version = with_domain.version + 1;
+                    let tenant = Tenant {
+                        version,
+                        ..with_domain
+                    };
+                    return self.domain_added(tenant, &host).await;
                 }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Duplicate(what)) => return Err(AddDomainError::Duplicate(what)),

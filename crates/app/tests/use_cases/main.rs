@@ -6,10 +6,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod change_password;
 mod lockout;
 mod log_in;
+mod log_out;
+mod prune;
 mod refresh;
 mod refresh_races;
 mod resolve_tenant;
+mod sessions;
+mod tenants;
+mod users;
 mod validate;
 mod world;

@@ -159,6 +159,28 @@ impl World {
         self.try_log_in("ada", PASSWORD).await.unwrap()
     }
 
+    /// So many sessions of `ada`, from behind.
+    pub(crate) async fn add_sessions(&self, count: u16) {
+        let begun = self.log_in().await.session;
+        let copy = |number: u16| {
+            let [high, low] = number.to_be_bytes();
+            let id = Id::new(self.now(), [0, 0, 0, 0, 0, 0, 0, 0, high, low]);
+            Change::Insert(Session {
+                id,
+                version: 0,
+                ..begun.clone()
+            })
+        };
+        let changes = Changes {
+            sessions: (1..count).map(copy).collect(),
+            ..Changes::default()
+        };
+        self.store
+            .commit(&self.tenant().await, changes)
+            .await
+            .unwrap();
+    }
+
     pub(crate) async fn try_log_in(
         &self,
         login: &str,
