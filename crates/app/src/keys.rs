@@ -94,7 +94,10 @@ impl Tessera {
             match self.commit(&tenant, changes).await {
                 Ok(()) => {
                     self.reload_keys().await?;
-                    return Ok(retired);
+                    return Ok(Key {
+                        version: retired.version + 1,
+                        ..retired
+                    });
                 }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Duplicate(what)) => {
@@ -148,17 +151,22 @@ impl Tessera {
             KeyPurpose::Refresh => self.settings.tokens.session_lifetime,
         };
         let KeyRotation { new, older, fact } = Key::rotate(ring, new, lifetime);
+        let joins = if ring.iter().any(|key| key.id == new.id) {
+            Change::Update(new.clone())
+        } else {
+            Change::Insert(new.clone())
+        };
+        let older = older.into_iter().map(Change::Update);
         let changes = Changes {
-            keys: older
-                .into_iter()
-                .map(Change::Update)
-                .chain([Change::Insert(new.clone())])
-                .collect(),
+            keys: older.chain([joins]).collect(),
             events: vec![self.event(&tenant, now, fact)],
             ..Changes::default()
         };
         self.commit(&tenant, changes).await?;
-        Ok(new)
+        Ok(Key {
+            version: new.version + 1,
+            ..new
+        })
     }
 }
 

@@ -49,15 +49,21 @@ impl Key {
         self.verifies_until.is_none_or(|until| now < until)
     }
 
-    /// What becomes of the ring when `new` joins it: the keys of its purpose stop verifying once
-    /// the last token they could have signed is over, `lifetime` after `new` starts to sign.
+    /// What becomes of the ring when `new` joins it, or comes back to it: the keys of its purpose
+    /// stop verifying once the last token they could have signed is over, `lifetime` after `new`
+    /// starts to sign. One that would start later than `new` does never signs.
     pub fn rotate(keys: &[Self], mut new: Self, lifetime: Duration) -> KeyRotation {
         let last = new.signs_from + lifetime + LEEWAY;
         let older = keys
             .iter()
-            .filter(|key| key.purpose == new.purpose)
+            .filter(|key| key.purpose == new.purpose && key.id != new.id)
             .filter(|key| key.verifies_until.is_none_or(|until| until > last))
             .map(|key| Self {
+                signs_from: if key.signs_from > new.signs_from {
+                    last
+                } else {
+                    key.signs_from
+                },
                 verifies_until: Some(last),
                 ..key.clone()
             })
@@ -240,6 +246,34 @@ mod tests {
         assert_eq!(signing(600), Some("new"));
         assert!(ring[0].verifies(Timestamp::from_secs(600 + 900)));
         assert!(!ring[0].verifies(Timestamp::from_secs(600 + 900 + 60)));
+    }
+
+    #[test]
+    fn a_key_that_a_later_one_overtakes_never_signs() {
+        let lifetime = Duration::from_mins(15);
+        let announced = Key::rotate(&[key("old", 0)], key("announced", 600), lifetime);
+        let ring = [announced.older[0].clone(), announced.new];
+        let overtaking = Key::rotate(&ring, key("at once", 60), lifetime);
+        let ring = [overtaking.older, vec![overtaking.new]].concat();
+        for secs in (60..3_600).step_by(10) {
+            let signing = Key::signing(&ring, KeyPurpose::Access, Timestamp::from_secs(secs));
+            assert_eq!(signing.map(|key| key.kid.as_str()), Some("at once"));
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_back_is_not_older_than_itself() {
+        let lifetime = Duration::from_mins(15);
+        let away = Key::rotate(&[key("one", 0)], key("other", 60), lifetime);
+        let ring = [away.older[0].clone(), away.new];
+        let back = Key {
+            signs_from: Timestamp::from_secs(120),
+            verifies_until: None,
+            ..ring[0].clone()
+        };
+        let rotation = Key::rotate(&ring, back, lifetime);
+        let older: Vec<&str> = rotation.older.iter().map(|key| key.kid.as_str()).collect();
+        assert_eq!(older, ["other"]);
     }
 
     #[test]

@@ -7,9 +7,11 @@
 )]
 
 mod change_password;
+mod keys;
 mod lockout;
 mod log_in;
 mod log_out;
+mod prepare;
 mod prune;
 mod refresh;
 mod refresh_races;
