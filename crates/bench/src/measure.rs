@@ -27,11 +27,6 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     }
 
     let mut subjects = vec![Subject::start("SQLite, ES256", &sqlite)?];
-    thread::sleep(SETTLE);
-    report.idle = subjects
-        .iter()
-        .map(Subject::resident)
-        .sum::<Result<_, _>>()?;
     if let Some([rs256, es256]) = &settings.postgres {
         for (name, algorithm, url) in [
             ("Postgres, RS256", "RS256", rs256),
