@@ -282,7 +282,7 @@ mod tests {
         let (retired, fact) = key("old", 0).retire(now).unwrap();
         assert!(!retired.verifies(now));
         assert_eq!(
-            Key::signing(&[retired.clone()], KeyPurpose::Access, now),
+            Key::signing(core::slice::from_ref(&retired), KeyPurpose::Access, now),
             None
         );
         assert_eq!(fact.sequence, 1);

@@ -7,6 +7,8 @@
 )]
 
 mod change_password;
+mod events;
+mod interleavings;
 mod keys;
 mod lockout;
 mod log_in;
