@@ -14,10 +14,10 @@ use diesel::sql_types::{Integer, Text};
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Purpose {
-    /// Looks at the file alone, not at its log, as if nobody else used it.
-    Identify,
     /// Looks at what is there, and changes nothing.
     Inspect,
+    /// Looks at a file that nobody uses and that has no log, and makes no files beside it.
+    InspectAlone,
     Read,
     Write,
 }
@@ -39,8 +39,8 @@ pub(crate) fn connect(
     patience: Duration,
 ) -> Result<SqliteConnection, ConnectError> {
     let (options, settings) = match purpose {
-        Purpose::Identify => ("immutable=1", ""),
         Purpose::Inspect => ("mode=ro", ""),
+        Purpose::InspectAlone => ("immutable=1", ""),
         Purpose::Read => ("mode=rw", READING),
         Purpose::Write => ("mode=rw", WRITING),
     };
@@ -82,6 +82,11 @@ pub(crate) fn settle(conn: &mut SqliteConnection) -> QueryResult<bool> {
     }
     let mode: JournalMode = sql_query("PRAGMA journal_mode = WAL").get_result(conn)?;
     Ok(mode.journal_mode == "wal")
+}
+
+/// Writes what is there already, to see whether it can be written.
+pub(crate) fn touch(conn: &mut SqliteConnection) -> QueryResult<()> {
+    conn.batch_execute("PRAGMA user_version = 0")
 }
 
 /// Tries again while another connection holds a lock, until `patience` is over.

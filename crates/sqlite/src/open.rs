@@ -13,7 +13,7 @@ use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 
 use crate::connection::{APPLICATION_ID, ConnectError, Purpose};
-use crate::connection::{application, connect, page_size, patiently, quick_check, settle};
+use crate::connection::{application, connect, page_size, patiently, quick_check, settle, touch};
 use crate::migrations::{self, MigrateError};
 
 /// Why the file cannot be used. Each is one sentence for the operator; the file is as it was.
@@ -67,6 +67,7 @@ pub(crate) fn open(
         return Err(OpenError::NoLog(path.to_owned()));
     }
     patiently(patience, || writer.batch_execute("BEGIN IMMEDIATE"))
+        .and_then(|()| touch(&mut writer))
         .and_then(|()| writer.batch_execute("ROLLBACK"))
         .map_err(|error| refused(error.into()))?;
     let readers = (0..readers)
@@ -128,19 +129,24 @@ fn create(path: &Path) -> io::Result<()> {
 
 /// Refuses what is not ours, damaged, or of a later version.
 ///
-/// Without a log beside it, nobody uses the file, and looking at it alone leaves no files there.
+/// Without a log beside it, nobody uses the file: looking at it alone sees everything, and leaves
+/// nothing there. With one, the file by itself may be half of what was written.
 fn inspect(path: &Path, patience: Duration) -> Result<(), OpenError> {
     let connect =
         |purpose| connect(path, purpose, patience).map_err(|why| refused(path, why.to_string()));
-    let mut alone = connect(Purpose::Identify)?;
-    identify(path, &mut alone)?;
     if log_length(path).is_none() {
-        let found = whole(path, &mut alone).and_then(|()| examine(path, &mut alone));
+        let found = connect(Purpose::InspectAlone).and_then(|mut conn| {
+            identify(path, &mut conn)?;
+            whole(path, &mut conn)?;
+            examine(path, &mut conn)
+        });
         if log_length(path).is_none() {
             return found;
         }
     }
-    examine(path, &mut connect(Purpose::Inspect)?)
+    let mut conn = connect(Purpose::Inspect)?;
+    identify(path, &mut conn)?;
+    examine(path, &mut conn)
 }
 
 fn identify(path: &Path, conn: &mut SqliteConnection) -> Result<(), OpenError> {

@@ -16,6 +16,7 @@ use tessera_domain::{
 
 use crate::columns::Uid;
 use crate::commit::Commit;
+use crate::connection::touch;
 use crate::migrations::{self, MigrateError, MigrationStatus};
 use crate::open::{OpenError, open};
 use crate::read;
@@ -148,8 +149,16 @@ impl Store for SqliteStore {
     async fn check(&self) -> Result<(), Unready> {
         // SQLite would go on writing to a file that was deleted.
         std::fs::metadata(&self.path).map_err(Unavailable::new)?;
-        let current = self.writer.write(migrations::is_current).await;
-        match current {
+        // A lock can be had on a full disk too, and a real write costs an fsync: only while writes
+        // fail it is worth one.
+        let failing = self.writer.is_failing();
+        let look = move |conn: &mut SqliteConnection| {
+            if failing {
+                touch(conn)?;
+            }
+            migrations::is_current(conn)
+        };
+        match self.writer.write(look).await {
             Ok(true) => Ok(()),
             Ok(false) | Err(MigrateError::Changed(_) | MigrateError::Newer(_)) => {
                 Err(Unready::NotMigrated)

@@ -7,6 +7,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,7 +22,12 @@ use crate::queue::{Lost, Queue};
 
 /// The way to the writer's thread.
 #[derive(Clone)]
-pub(crate) struct Writer(Arc<Queue<Box<dyn Task>>>);
+pub(crate) struct Writer(Arc<Shared>);
+
+struct Shared {
+    tasks: Queue<Box<dyn Task>>,
+    failing: AtomicBool,
+}
 
 impl Writer {
     /// Starts the thread. `patience` is how long it waits for another process that writes.
@@ -29,12 +35,15 @@ impl Writer {
         conn: SqliteConnection,
         patience: Duration,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        let queue = Arc::new(Queue::new(CAPACITY));
-        let tasks = Arc::clone(&queue);
+        let shared = Arc::new(Shared {
+            tasks: Queue::new(CAPACITY),
+            failing: AtomicBool::new(false),
+        });
+        let writer = Self(Arc::clone(&shared));
         let thread = thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || run(conn, &tasks, patience))?;
-        Ok((Self(queue), thread))
+            .spawn(move || run(conn, &shared, patience))?;
+        Ok((writer, thread))
     }
 
     /// Does `work` in a transaction, and answers what it answers once that is committed. What it
@@ -53,14 +62,19 @@ impl Writer {
             outcome: None,
             tell,
         };
-        let queued = self.0.push(Box::new(task)).await;
+        let queued = self.0.tasks.push(Box::new(task)).await;
         queued.map_err(Unavailable::new)?;
         told.await.map_err(|_| Unavailable::new(Lost))?
     }
 
+    /// Whether the last transaction failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
+    }
+
     /// Lets nothing more in; the thread ends when it has done what waits.
     pub(crate) fn close(&self) {
-        self.0.close();
+        self.0.tasks.close();
     }
 }
 
@@ -102,13 +116,14 @@ where
     }
 }
 
-fn run(mut conn: SqliteConnection, tasks: &Queue<Box<dyn Task>>, patience: Duration) {
+fn run(mut conn: SqliteConnection, shared: &Shared, patience: Duration) {
     loop {
-        let mut batch = tasks.pop_many(LARGEST_BATCH);
+        let mut batch = shared.tasks.pop_many(LARGEST_BATCH);
         if batch.is_empty() {
             break;
         }
         let committed = write(&mut conn, &mut batch, patience).map_err(Arc::new);
+        shared.failing.store(committed.is_err(), Ordering::Relaxed);
         if let Err(error) = &committed {
             tracing::error!(%error, "nothing could be written");
         }

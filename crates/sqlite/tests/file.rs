@@ -50,6 +50,25 @@ async fn what_a_killed_process_left_is_recovered() {
     assert_eq!(integrity(&left.file()), "ok");
 }
 
+#[tokio::test]
+async fn a_log_that_was_emptied_in_part_is_recovered() {
+    let folder = Folder::new();
+    let _running = folder.store().await;
+    let whole = Folder::new();
+    fs::copy(folder.file(), whole.file()).unwrap();
+    fs::copy(folder.log(), whole.log()).unwrap();
+    drop(open(&whole.file()).unwrap());
+
+    let left = Folder::new();
+    let first_page = &fs::read(whole.file()).unwrap()[..4_096];
+    fs::write(left.file(), first_page).unwrap();
+    fs::copy(folder.log(), left.log()).unwrap();
+    let recovered = open(&left.file()).unwrap();
+    assert!(recovered.check().await.is_ok());
+    drop(recovered);
+    assert_eq!(integrity(&left.file()), "ok");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn the_files_are_for_their_owner_alone() {
