@@ -210,5 +210,5 @@ const DAMAGE: [&str; 3] = [
 
 const NO_DATABASE: &str = "file is not a database";
 
-/// The largest file, in bytes, that is read through at each start.
-const QUICKLY_CHECKED: u64 = 8 * 1024 * 1024;
+/// The largest file, in bytes, that is read through at each start: some ten milliseconds.
+const QUICKLY_CHECKED: u64 = 2 * 1024 * 1024;

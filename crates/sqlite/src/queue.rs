@@ -98,3 +98,34 @@ pub(crate) struct Closed;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the store failed at it")]
 pub(crate) struct Lost;
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_goes_away_while_waiting_for_room_queues_nothing() {
+        let queue = Queue::new(1);
+        queue.push(1).await.unwrap();
+        let waited = timeout(Duration::ZERO, queue.push(2)).await;
+        assert!(waited.is_err());
+        assert_eq!(queue.pop(), Some(1));
+        queue.push(3).await.unwrap();
+        assert_eq!(queue.pop_many(10), [3]);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_gives_out_what_waits_and_takes_nothing() {
+        let queue = Queue::new(2);
+        queue.push(1).await.unwrap();
+        queue.close();
+        assert_eq!(queue.push(2).await, Err(Closed));
+        assert_eq!(queue.pop(), Some(1));
+        assert_eq!(queue.pop(), None);
+        assert!(queue.pop_many(10).is_empty());
+    }
+}

@@ -168,3 +168,41 @@ fn run_apart(conn: &mut SqliteConnection, task: &mut dyn Task) -> Result<(), Err
 const CAPACITY: usize = 1024;
 /// The most writes that one transaction takes, which bounds how long the first waits for the last.
 const LARGEST_BATCH: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use diesel::dsl::sql;
+    use diesel::select;
+    use diesel::sql_types::BigInt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_undoes_its_own_work_alone() {
+        let mut conn = SqliteConnection::establish(":memory:").unwrap();
+        conn.batch_execute("CREATE TABLE numbers (number)").unwrap();
+        let (writer, thread) = Writer::start(conn, Duration::ZERO).unwrap();
+        let insert = |conn: &mut SqliteConnection| {
+            conn.batch_execute("INSERT INTO numbers VALUES (1)")
+                .map_err(Unavailable::new)
+        };
+        let (before, panicked, after) = tokio::join!(
+            writer.write(insert),
+            writer.write(move |conn| {
+                insert(conn)?;
+                conn.batch_execute("not SQL").unwrap();
+                Ok::<_, Unavailable>(())
+            }),
+            writer.write(insert),
+        );
+        assert!(before.is_ok() && panicked.is_err() && after.is_ok());
+        let count = writer.write(|conn| {
+            let numbers = sql::<BigInt>("(SELECT count(*) FROM numbers)");
+            let count = select(numbers).get_result::<i64>(conn);
+            count.map_err(Unavailable::new)
+        });
+        assert_eq!(count.await.unwrap(), 2);
+        writer.close();
+        thread.join().unwrap();
+    }
+}
