@@ -15,6 +15,7 @@ mod log_in;
 mod log_out;
 mod prepare;
 mod prune;
+mod races;
 mod refresh;
 mod refresh_races;
 mod resolve_tenant;
