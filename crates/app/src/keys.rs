@@ -82,12 +82,16 @@ impl Tessera {
                 return Ok(key.clone());
             };
             let others: Vec<Key> = ring.iter().filter(|k| k.id != key.id).cloned().collect();
-            if Key::signing(&others, KeyPurpose::Access, now).is_none() {
+            let Some(next) = Key::signing(&others, KeyPurpose::Access, now) else {
                 return Err(KeysError::LastKey);
-            }
+            };
             let tenant = self.default_tenant().await?;
             let changes = Changes {
-                keys: vec![Change::Update(retired.clone())],
+                // The next is written as it is, so that it cannot be retired meanwhile.
+                keys: vec![
+                    Change::Update(retired.clone()),
+                    Change::Update(next.clone()),
+                ],
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };

@@ -109,6 +109,21 @@ async fn the_only_key_that_signs_is_not_retired() {
 }
 
 #[tokio::test]
+async fn of_the_last_two_keys_retired_at_once_one_stays() {
+    let world = World::new().await;
+    let old = signing(&world).await;
+    world.wait(1);
+    let new = world.tessera.rotate_keys(RotateKeys::AtOnce).await.unwrap();
+    let other = world.restarted().await;
+    world.store.before_next_commit(async move {
+        other.tessera.retire_key(old.kid.as_str()).await.unwrap();
+    });
+    let answer = world.tessera.retire_key(new.kid.as_str()).await;
+    assert!(matches!(answer, Err(KeysError::LastKey)), "{answer:?}");
+    assert_eq!(signing(&world).await.id, new.id);
+}
+
+#[tokio::test]
 async fn tokens_of_a_retired_key_are_refused_at_once() {
     let world = World::new().await;
     let grant = world.log_in().await;

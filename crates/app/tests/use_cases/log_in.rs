@@ -4,13 +4,10 @@ use std::sync::Arc;
 
 use tessera_app::{CommitError, Grant, LogInError, Store, Unavailable, UserKey};
 use tessera_domain::{
-    Change, Changes, EventKind, Generation, LoginFailure, NewUser, Session, SessionEnd, Subject,
-    TokenPolicy, User, Username,
+    Change, Changes, EventKind, Generation, LoginFailure, NewUser, Subject, User, Username,
 };
 
-use crate::world::{
-    Done, IP, OTHER, PASSWORD, WRONG, World, command, explicit, settings, typed, with_tokens,
-};
+use crate::world::{Done, IP, OTHER, PASSWORD, WRONG, World, command, explicit, typed};
 
 #[tokio::test]
 async fn the_right_password_begins_a_session_and_tells_of_it() {
@@ -257,54 +254,6 @@ async fn without_keys_no_session_begins() {
     let (answer, done) = world.watch(world.try_log_in("ada", PASSWORD)).await;
     assert!(matches!(answer, Err(LogInError::NotReady(_))));
     assert_eq!(done.commits, 0);
-}
-
-#[tokio::test]
-async fn the_session_above_the_most_ends_the_one_least_recently_refreshed() {
-    let world = World::with(with_tokens(TokenPolicy {
-        sessions_per_user: 2,
-        ..TokenPolicy::default()
-    }))
-    .await;
-    let first = world.log_in().await;
-    world.wait(1);
-    let second = world.log_in().await;
-    world.wait(1);
-    let first = world.refresh(&first).await.unwrap();
-    world.wait(1);
-    let (third, done) = world.watch(world.log_in()).await;
-    assert_eq!(done.names(), ["UserLoggedIn", "SessionEnded"]);
-    let evicted = Subject::Session(second.session.id);
-    assert_eq!(done.ended(), [(evicted, SessionEnd::Limit)]);
-    assert_eq!(done.commits, 1);
-    world.assert_dead(&second).await;
-    world.assert_works(&first).await;
-    world.assert_works(&third).await;
-}
-
-#[tokio::test]
-async fn a_log_in_removes_the_sessions_that_give_nothing_any_more() {
-    let world = World::new().await;
-    let [ended, kept] = [world.log_in().await, world.log_in().await];
-    world.log_out(Some(&ended), None).await.unwrap();
-    let (_, done) = world.watch(world.log_in()).await;
-    assert_eq!(done.names(), ["UserLoggedIn"]);
-    assert_eq!(world.stored(ended.session.id).await, None::<Session>);
-    assert!(world.stored(kept.session.id).await.is_some());
-}
-
-#[tokio::test]
-async fn dead_sessions_do_not_count_toward_the_most() {
-    let tokens = TokenPolicy {
-        sessions_per_user: 2,
-        ..settings().tokens
-    };
-    let world = World::with(with_tokens(tokens)).await;
-    let [kept, ended] = [world.log_in().await, world.log_in().await];
-    world.log_out(Some(&ended), None).await.unwrap();
-    let (_, done) = world.watch(world.log_in()).await;
-    assert_eq!(done.names(), ["UserLoggedIn"]);
-    world.assert_works(&kept).await;
 }
 
 fn assert_refused(answer: &Result<Grant, LogInError>, done: &Done) {

@@ -19,6 +19,7 @@ mod races;
 mod refresh;
 mod refresh_races;
 mod resolve_tenant;
+mod session_limit;
 mod sessions;
 mod tenants;
 mod users;

@@ -53,7 +53,7 @@ fn request() -> impl Strategy<Value = Request> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 128,
+        cases: 64,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

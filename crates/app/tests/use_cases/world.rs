@@ -2,26 +2,29 @@
 
 mod busy_store;
 mod done;
+mod values;
 
 use core::time::Duration;
 use std::sync::Arc;
 
 use tessera_app::{
-    Caller, Clock, CreateTenant, CreateUser, Grant, LogIn, LogInError, LogOut, LogOutError, Ports,
-    PublicUrl, RefreshError, RefreshTokens, Settings, Store, TenantHints, Tessera, ValidateError,
+    Caller, Clock, CreateTenant, Grant, LogInError, LogOut, LogOutError, Ports, RefreshError,
+    RefreshTokens, Settings, Store, TenantHints, Tessera, ValidateError,
 };
 use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
-    Change, Changes, Device, EmailAddress, Generation, HostName, Id, LockoutPolicy, Password,
-    PasswordPolicy, Profile, Session, Tenant, TenantName, TenantOrder, TenantStatus, Timestamp,
-    TokenPolicy, User, Username,
+    Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp, User,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
 pub(crate) use crate::world::busy_store::BusyStore;
 pub(crate) use crate::world::done::Done;
+pub(crate) use crate::world::values::{
+    IP, OTHER, PASSWORD, WRONG, at_host, command, explicit, host, new_user, settings, typed,
+    with_tokens,
+};
 
 /// The service, and handles to what is behind its ports.
 pub(crate) struct World {
@@ -254,69 +257,6 @@ impl World {
     }
 }
 
-/// Hints that name a tenant in so many words.
-pub(crate) fn explicit(names: &[&str]) -> TenantHints {
-    TenantHints {
-        explicit: names.iter().map(|name| (*name).to_owned()).collect(),
-        host: None,
-    }
-}
-
-/// Hints of a request that was sent to that host.
-pub(crate) fn at_host(host: &str) -> TenantHints {
-    TenantHints {
-        explicit: Vec::new(),
-        host: Some(host.to_owned()),
-    }
-}
-
-pub(crate) fn command(login: &str, password: &str) -> LogIn {
-    LogIn {
-        hints: TenantHints::default(),
-        login: login.to_owned(),
-        password: typed(password),
-        device: Device::new(Some(IP.to_owned()), Some("a test")),
-    }
-}
-
-pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
-    CreateUser {
-        email: EmailAddress::parse(email).unwrap(),
-        email_verified: true,
-        username: Some(Username::parse(username).unwrap()),
-        profile: Profile::default(),
-        roles: Vec::new(),
-        is_superuser: false,
-        password: typed(PASSWORD),
-    }
-}
-
-pub(crate) fn typed(password: &str) -> Password {
-    Password::new(password.to_owned())
-}
-
-pub(crate) fn host(name: &str) -> HostName {
-    HostName::parse(name).unwrap()
-}
-
-pub(crate) fn settings() -> Settings {
-    Settings {
-        tokens: TokenPolicy::default(),
-        lockout: LockoutPolicy::default(),
-        passwords: PasswordPolicy::default(),
-        tenant_order: TenantOrder::default(),
-        public_url: PublicUrl::Configured("https://login.example".to_owned()),
-    }
-}
-
-/// Settings with another token policy.
-pub(crate) fn with_tokens(tokens: TokenPolicy) -> Settings {
-    Settings {
-        tokens,
-        ..settings()
-    }
-}
-
 fn ports(
     store: &BusyStore,
     clock: &ManualClock,
@@ -340,8 +280,3 @@ fn ports(
         entropy,
     }
 }
-
-pub(crate) const IP: &str = "192.0.2.7";
-pub(crate) const PASSWORD: &str = "right horse battery";
-pub(crate) const WRONG: &str = "wrong horse battery";
-pub(crate) const OTHER: &str = "other horse battery";
