@@ -26,6 +26,7 @@ mod tls;
 mod url;
 mod user;
 mod value;
+mod worker;
 
 pub use migrate::{Migrate, MigrateError, Step};
 pub use pool::PoolStatus;

@@ -16,7 +16,10 @@ pub(crate) struct Migration {
     pub(crate) down: &'static str,
 }
 
-/// Those of the schema `tessera`.
+/// The schema of the tables that all tenants share.
+pub(crate) const SHARED_SCHEMA: &str = "tessera";
+
+/// Those of the shared schema.
 pub(crate) const SHARED: &[Migration] = &[Migration {
     version: 1,
     name: "registry",
@@ -31,6 +34,15 @@ pub(crate) const TENANT: &[Migration] = &[Migration {
     up: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/up.sql"),
     down: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/down.sql"),
 }];
+
+/// The migrations of `schema`.
+pub(crate) fn list(schema: &str) -> &'static [Migration] {
+    if schema == SHARED_SCHEMA {
+        SHARED
+    } else {
+        TENANT
+    }
+}
 
 /// A statement that notes that `migration` was applied to `schema`.
 pub(crate) fn applied(schema: &str, migration: &Migration) -> Statement<'static> {

@@ -17,12 +17,12 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use crate::connect::Connector;
-use crate::migrate::{SHARED_SCHEMA, to_regclass};
-use crate::migration::SHARED;
+use crate::migration::{SHARED, SHARED_SCHEMA};
 use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
 use crate::schema::migrations;
 use crate::url::{Target, UrlError};
+use crate::worker::to_regclass;
 use crate::{commit, key, session, tenant, user};
 
 /// What a store on Postgres is made of.
