@@ -33,7 +33,7 @@ pub(crate) enum Command {
     /// See the signing keys, and change which one signs
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Print the `OpenAPI` document
+    #[command(about = "Print the OpenAPI document")]
     Openapi,
     /// Ask the running service whether it answers: exit status 0 when it does
     Healthcheck,

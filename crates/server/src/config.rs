@@ -24,6 +24,7 @@ mod web;
 
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, without_final_newline};
+pub(crate) use key_file::read as read_key_file;
 pub(crate) use listen::Listen;
 pub(crate) use log::{Format, Log};
 pub(crate) use signing::{Signing, SigningKey};

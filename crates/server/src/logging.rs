@@ -14,7 +14,7 @@ use rotated::RotatedFile;
 
 /// Starts the log of the service.
 pub(crate) fn start(log: &Log) -> io::Result<()> {
-    let filter = EnvFilter::new(log.filter.as_deref().unwrap_or("info"));
+    let filter = EnvFilter::new(log.filter.as_deref().unwrap_or("info,actix_server=warn"));
     match &log.file {
         None => {
             let terminal = io::stderr().is_terminal();
@@ -53,7 +53,7 @@ fn subscribe(
         .with_ansi(colours)
         .with_writer(writer);
     match format {
-        Format::Json => log.json().flatten_event(true).init(),
+        Format::Json => log.json().flatten_event(true).with_span_list(false).init(),
         Format::Pretty => log.init(),
     }
 }

@@ -1,34 +1,53 @@
 //! The `tessera` binary: reads the settings, wires the ports, and serves or runs one command.
 
-#![expect(dead_code, unused_imports, reason = "what is wired follows")]
-
+mod backend;
 mod cli;
 mod clock;
+mod commands;
 mod config;
+mod data_folder;
+mod failure;
 mod logging;
+mod output;
+mod serve;
+mod views;
+mod welcome;
+mod wiring;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::Runtime;
 
-use cli::Cli;
+use cli::{Cli, Command};
 use config::Config;
+use failure::Failure;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let started = match Config::load() {
-        Ok(config) if cli.command.is_some() => {
-            logging::start_for_command(&config.log);
-            Ok(())
-        }
-        Ok(config) => logging::start(&config.log).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    match started {
+    let mut cli = Cli::parse();
+    let command = cli.command.take().unwrap_or(Command::Serve);
+    match run(cli, command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => {
-            eprintln!("tessera: {sentence}");
-            ExitCode::from(2)
+        Err(failure) => {
+            eprintln!("tessera: {failure}");
+            failure.exit_code()
         }
     }
+}
+
+fn run(cli: Cli, command: Command) -> Result<(), Failure> {
+    let config = Config::load()?;
+    match command {
+        Command::Serve => logging::start(&config.log)
+            .map_err(|error| Failure::Misused(format!("TESSERA_LOG_FILE: {error}")))?,
+        Command::Healthcheck
+        | Command::Keys(_)
+        | Command::Migrate(_)
+        | Command::Openapi
+        | Command::Tenant(_)
+        | Command::User(_) => logging::start_for_command(&config.log),
+    }
+    // Workers of the server are single-threaded; what must outlive a request runs here.
+    let runtime = Runtime::new().map_err(|error| Failure::because(&error))?;
+    runtime.block_on(commands::run(cli, command, &config))
 }

@@ -1,0 +1,76 @@
+//! The commands of operators: each opens the store, runs one use case, prints what came of it.
+
+use std::io::{self, IsTerminal, Read};
+
+use tessera_domain::{Password, Tenant};
+use tokio::runtime::Handle;
+
+use crate::cli::{Cli, Command};
+use crate::config::{Config, without_final_newline};
+use crate::failure::Failure;
+use crate::output::{self, Output};
+use crate::wiring::{self, KeyRingUse, Wired};
+
+mod healthcheck;
+mod keys;
+mod migrate;
+mod tenant;
+mod user;
+
+/// Runs the command.
+pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(), Failure> {
+    let output = if cli.json { Output::Json } else { Output::Text };
+    match command {
+        Command::Healthcheck => healthcheck::run(&config.listen, output),
+        Command::Keys(command) => keys::run(command, config, output).await,
+        Command::Migrate(command) => migrate::run(command, config, output).await,
+        Command::Openapi => output::document(&tessera_http::document(&config.web.app_version)),
+        Command::Serve => crate::serve::serve(config).await,
+        Command::Tenant(command) => tenant::run(command, config, output).await,
+        Command::User(command) => user::run(command, config, output).await,
+    }
+}
+
+/// The service over a store that is ready, with a default tenant.
+async fn open(config: &Config, key_ring: KeyRingUse) -> Result<Wired, Failure> {
+    let wired = wiring::wire(config, config.listen.port, key_ring, &Handle::current())?;
+    wired.backend.migrate_embedded().await?;
+    match key_ring {
+        KeyRingUse::Opened => wired.tessera.prepare().await?,
+        KeyRingUse::Untouched => {
+            wired.tessera.ports().store.check().await?;
+            wired.tessera.prepare_default_tenant().await?;
+        }
+    }
+    Ok(wired)
+}
+
+/// The tenant that a command names.
+async fn tenant(wired: &Wired, name: &str) -> Result<Tenant, Failure> {
+    let found = wired.tessera.tenant(name).await?;
+    found
+        .map(|tenant| Tenant::clone(&tenant))
+        .ok_or_else(|| Failure::Failed(format!("there is no tenant named `{name}`")))
+}
+
+/// A password on standard input, without the newline that ends it.
+fn password() -> Result<Password, Failure> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        eprintln!("Type the password, press Enter and then Ctrl-D; it is shown as you type.");
+    }
+    let mut typed = String::new();
+    match input.lock().take(MOST_INPUT).read_to_string(&mut typed) {
+        Ok(_) => {
+            let password = Password::new(without_final_newline(&typed).to_owned());
+            zeroize::Zeroize::zeroize(&mut typed);
+            Ok(password)
+        }
+        Err(error) => Err(Failure::Failed(format!(
+            "the password on standard input cannot be read: {error}"
+        ))),
+    }
+}
+
+/// Far more than a password may have.
+const MOST_INPUT: u64 = 65_536;

@@ -1,0 +1,101 @@
+//! What goes on beside the requests: prepare, see the keys that others made, remove what is dead.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use tessera_app::{PrepareError, Tessera};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::failure::Failure;
+use crate::wiring::Wired;
+
+/// Work that ends when this is dropped.
+pub(crate) struct Upkeep {
+    _tasks: JoinSet<()>,
+    fatal: oneshot::Receiver<Failure>,
+}
+
+/// Starts it. An embedded store is prepared by now; another one is as soon as it can be.
+pub(crate) fn start(wired: &Wired) -> Upkeep {
+    let (report, fatal) = oneshot::channel();
+    let mut tasks = JoinSet::new();
+    let (tessera, embedded) = (Arc::clone(&wired.tessera), wired.backend.is_embedded());
+    tasks.spawn(async move {
+        if !embedded && let Err(failure) = prepare(&tessera).await {
+            // Nobody hears it when the process ends anyway.
+            let _ = report.send(failure);
+            return;
+        }
+        tokio::join!(reload_keys(&tessera), prune(&tessera));
+    });
+    Upkeep {
+        _tasks: tasks,
+        fatal,
+    }
+}
+
+impl Upkeep {
+    /// Waits for something after which the service must not go on.
+    pub(crate) async fn fatal(&mut self) -> Failure {
+        match (&mut self.fatal).await {
+            Ok(failure) => failure,
+            Err(_) => core::future::pending().await,
+        }
+    }
+}
+
+/// Tries until it is done; only a key ring that cannot be opened makes trying again useless.
+async fn prepare(tessera: &Tessera) -> Result<(), Failure> {
+    let mut told = String::new();
+    loop {
+        match tessera.prepare().await {
+            Ok(()) => {
+                tracing::info!("ready");
+                return Ok(());
+            }
+            Err(PrepareError::Keys(error)) => return Err(error.into()),
+            Err(error @ PrepareError::Unready(_)) => {
+                let why = Failure::from(error).to_string();
+                if why != told {
+                    tracing::warn!(%why, "not ready; trying again");
+                    told = why;
+                }
+            }
+        }
+        sleep(RETRY).await;
+    }
+}
+
+async fn reload_keys(tessera: &Tessera) {
+    let mut ticks = interval(KEYS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = tessera.reload_keys().await {
+            let why = Failure::from(error);
+            tracing::debug!(%why, "the keys could not be loaded again");
+        }
+    }
+}
+
+async fn prune(tessera: &Tessera) {
+    let mut ticks = interval(PRUNE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match tessera.prune().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed dead sessions"),
+            Err(error) => {
+                let why = Failure::from(error);
+                tracing::warn!(%why, "dead sessions could not be removed");
+            }
+        }
+    }
+}
+
+const RETRY: Duration = Duration::from_millis(500);
+const KEYS: Duration = Duration::from_secs(2);
+const PRUNE: Duration = Duration::from_hours(1);
