@@ -54,7 +54,7 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Lets every client ask until `span` is over, and answers how long each request took.
+    /// Lets every client ask, once at least, until `span` is over, and answers how long each request took.
     async fn run(&mut self, span: Duration) -> Result<Vec<Duration>, Failure> {
         let mut running = JoinSet::new();
         for asked in self.clients.drain(..) {
@@ -79,17 +79,19 @@ async fn one(
     let mut connection = Connection::open(address).await?;
     let mut latencies = Vec::new();
     let watch = Stopwatch::start();
-    while watch.elapsed() < span {
+    loop {
         let request = asked.request();
         let sent = Stopwatch::start();
         let answer = connection.ask(&request).await?;
         latencies.push(sent.elapsed());
         asked.answered(&answer)?;
+        if watch.elapsed() >= span {
+            return Ok((asked, latencies));
+        }
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
     }
-    Ok((asked, latencies))
 }
 
 /// How many requests were answered, in which time and for how much CPU time of the service.
