@@ -66,7 +66,7 @@ async fn no_rotation_refuses_a_token_before_its_end() {
 }
 
 #[tokio::test]
-async fn a_process_that_loads_the_ring_within_the_announcement_refuses_nothing() {
+async fn a_process_that_has_not_loaded_a_new_key_yet_refuses_nothing_of_it() {
     let world = World::new().await;
     let other = world.restarted().await;
     world.wait(1);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangePassword, RotateKeys, TenantHints, ValidateError};
-use tessera_domain::{AccessClaims, Id, Role};
+use tessera_app::{ChangePassword, RotateKeys, Store, TenantHints, ValidateError};
+use tessera_domain::{AccessClaims, Change, Changes, Id, Role, User, UserStatus};
 
 use crate::world::{OTHER, PASSWORD, World, at_host, explicit, new_user, typed};
 
@@ -100,6 +100,23 @@ async fn a_token_is_refused_at_once_when_its_session_ended() {
     world.refresh(&grant).await.unwrap();
     world.wait(10);
     world.refresh(&grant).await.unwrap_err();
+    world.assert_dead(&grant).await;
+}
+
+#[tokio::test]
+async fn a_user_whom_the_store_has_as_disabled_has_no_live_session() {
+    let world = World::new().await;
+    let grant = world.log_in().await;
+    let disabled = User {
+        status: UserStatus::Disabled,
+        ..world.ada().await
+    };
+    let changes = Changes {
+        users: vec![Change::Update(disabled)],
+        ..Changes::default()
+    };
+    let tenant = world.tenant().await;
+    world.store.commit(&tenant, changes).await.unwrap();
     world.assert_dead(&grant).await;
 }
 
