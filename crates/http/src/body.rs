@@ -220,3 +220,6 @@ fn text(bytes: Vec<u8>) -> Result<String, Problem> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,10 +12,9 @@ use std::panic::catch_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::{Error, HttpResponse};
 use futures_util::FutureExt;
@@ -25,12 +24,18 @@ use tracing::Instrument;
 
 use crate::access_log;
 use crate::client::{Client, Scheme, TrustedProxies};
-use crate::cors::{AllowedHosts, AllowedOrigins};
+use crate::cors::AllowedOrigins;
 use crate::headers;
+use crate::hosts::AllowedHosts;
 use crate::limits::{self, Head};
 use crate::metrics::{Metrics, RouteMeters};
 use crate::problem::Problem;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
+use crate::unread::Rest;
+
+use self::failures::{message, told, translate};
+
+mod failures;
 
 /// What holds for every request. It is in the application's data, too.
 #[derive(Clone)]
@@ -101,8 +106,8 @@ where
 
     actix_web::dev::forward_ready!(inner);
 
-    fn call(&self, request: ServiceRequest) -> Self::Future {
-        let (visit, early) = Visit::begin(&self.worker, &request);
+    fn call(&self, mut request: ServiceRequest) -> Self::Future {
+        let (visit, early) = Visit::begin(&self.worker, &mut request);
         let span = access_log::span(&visit.id);
         let started = match early {
             Some(answer) => Started::Answered(request.into_response(answer)),
@@ -162,14 +167,16 @@ struct Visit {
     method: Method,
     uri: Uri,
     origin: Option<HeaderValue>,
+    rest: Option<Rest>,
     began: Timestamp,
     ended: bool,
 }
 
 impl Visit {
     /// Takes what is known at once, and answers what needs no route.
-    fn begin(worker: &Rc<Worker>, request: &ServiceRequest) -> (Self, Option<HttpResponse>) {
+    fn begin(worker: &Rc<Worker>, request: &mut ServiceRequest) -> (Self, Option<HttpResponse>) {
         let edge = &worker.edge;
+        let rest = Rest::of(request);
         let head = request.head();
         let read = Head::read(head);
         let visit = Self {
@@ -181,6 +188,7 @@ impl Visit {
             method: head.method.clone(),
             uri: head.uri.clone(),
             origin: read.origin.cloned(),
+            rest,
             began: edge.clock.now(),
             ended: false,
             worker: Rc::clone(worker),
@@ -203,7 +211,10 @@ impl Visit {
                 let mut response = told(response);
                 self.write(response.response_mut());
                 self.count(route.as_deref().unwrap_or(UNMATCHED), response.status());
-                Ok(response)
+                Ok(match self.rest.take() {
+                    Some(rest) => response.map_body(|_, body| rest.held_by(body)),
+                    None => response,
+                })
             }
             Outcome::Panicked(payload) => Err(self.lost(&Problem::internal(message(payload)))),
             Outcome::TooLate => Err(self.lost(&Problem::Unavailable("took too long".into()))),
@@ -212,7 +223,7 @@ impl Visit {
 
     /// The answer to a request that went down with its handler: actix cannot route a request that
     /// somebody else holds, so all there is left is what was copied.
-    fn lost(&self, problem: &Problem) -> Error {
+    fn lost(&mut self, problem: &Problem) -> Error {
         access_log::failed(problem);
         let path = self.uri.path();
         let mut answer = problem.answer(path);
@@ -220,6 +231,9 @@ impl Visit {
         // A route without parameters has its path as its pattern.
         let known = self.worker.meters.knows(path);
         self.count(if known { path } else { UNMATCHED }, answer.status());
+        if let Some(rest) = self.rest.take() {
+            answer = answer.map_body(|_, body| rest.held_by(body));
+        }
         InternalError::from_response(problem.code(), answer).into()
     }
 
@@ -262,54 +276,6 @@ impl Edge {
     }
 }
 
-/// The answer with the body of its problem, if it is one.
-fn told(response: ServiceResponse) -> ServiceResponse {
-    let path = response.request().path();
-    let bare = matches!(
-        response.response().body().size(),
-        BodySize::None | BodySize::Sized(0)
-    );
-    let other = match response.response().error() {
-        Some(error) => match error.as_error::<Problem>() {
-            Some(problem) => {
-                access_log::failed(problem);
-                let body = problem.body(path);
-                return response.map_body(|_, _| BoxBody::new(body));
-            }
-            None => translate(error),
-        },
-        // The router's own answers.
-        None if bare && response.status() == StatusCode::NOT_FOUND => Problem::NotFound,
-        None if bare && response.status() == StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = response.headers().get(&ALLOW).cloned();
-            Problem::MethodNotAllowed(allowed.unwrap_or(HeaderValue::from_static("")))
-        }
-        None => return response,
-    };
-    access_log::failed(&other);
-    let answer = other.answer(path);
-    response.into_response(answer)
-}
-
-/// An error of the framework (an extractor's, say) as one of ours.
-fn translate(error: &Error) -> Problem {
-    match error.as_response_error().status_code() {
-        StatusCode::NOT_FOUND => Problem::NotFound,
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::PayloadTooLarge,
-        StatusCode::REQUEST_TIMEOUT => Problem::RequestTimeout,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::UnsupportedMediaType,
-        status if status.is_client_error() => Problem::MalformedBody("The request cannot be read."),
-        _ => Problem::internal(error.to_string()),
-    }
-}
-
-/// What a panic says, for the log.
-fn message(payload: Payload) -> String {
-    let text = payload.downcast::<String>().map(|text| *text);
-    text.or_else(|payload| payload.downcast::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|_| "a panic without a message".to_owned())
-}
-
 const PROBES: [&str; 6] = [
     "",
     "/api/auth/health",
@@ -319,3 +285,6 @@ const PROBES: [&str; 6] = [
     "/readyz",
 ];
 const UNMATCHED: &str = "unmatched";
+
+#[cfg(test)]
+mod tests;

@@ -121,3 +121,87 @@ impl Input {
 
 const BLANK: &str = "This field may not be blank.";
 const NOT_TEXT: &str = "Not a valid string.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    fn fields(json: &str) -> Fields {
+        json::object(json.as_bytes()).unwrap()
+    }
+
+    fn errors(json: &str, take: impl FnOnce(&mut Input) -> Option<String>) -> Vec<FieldError> {
+        match fields(json).read(take) {
+            Err(Problem::Input(errors)) => errors,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_required_field_is_there_a_text_and_not_blank() {
+        for (json, text) in [
+            ("{}", "This field is required."),
+            (r#"{"name":null}"#, "This field may not be null."),
+            (r#"{"name":""}"#, "This field may not be blank."),
+            (r#"{"name":1}"#, "Not a valid string."),
+            (r#"{"name":true}"#, "Not a valid string."),
+            (r#"{"name":["a"]}"#, "Not a valid string."),
+            (r#"{"name":{}}"#, "Not a valid string."),
+        ] {
+            let expected = [FieldError::new("name", text)];
+            assert_eq!(errors(json, |input| input.required("name")), expected);
+            assert_eq!(
+                errors(json, |input| input.required_secret("name")),
+                expected
+            );
+        }
+        let blank = errors(r#"{"name":" \t"}"#, |input| input.required("name"));
+        assert_eq!(blank, [FieldError::new("name", BLANK)]);
+    }
+
+    #[test]
+    fn a_text_is_trimmed_and_a_secret_is_not() {
+        let json = r#"{"a":" x ","b":" y "}"#;
+        let read = |take: fn(&mut Input) -> Option<String>| fields(json).read(take).unwrap();
+        assert_eq!(read(|input| input.required("a")), "x");
+        assert_eq!(read(|input| input.required_secret("b")), " y ");
+        assert_eq!(read(|input| input.optional("a")), "x");
+        assert_eq!(read(|input| input.optional_secret("b")), " y ");
+    }
+
+    #[test]
+    fn an_optional_field_may_be_absent_null_or_blank_but_not_of_another_type() {
+        for json in ["{}", r#"{"a":null}"#, r#"{"a":""}"#] {
+            let read =
+                fields(json).read(|input| Some((input.optional("a"), input.optional_secret("a"))));
+            assert_eq!(read.unwrap(), (None, None), "{json}");
+        }
+        let wrong = errors(r#"{"a":1}"#, |input| {
+            input.optional("a");
+            Some(String::new())
+        });
+        assert_eq!(wrong, [FieldError::new("a", NOT_TEXT)]);
+    }
+
+    #[test]
+    fn no_wrong_field_hides_another() {
+        let found = errors(r#"{"b":2}"#, |input| {
+            let (a, b) = (input.required("a"), input.required("b"));
+            Some(a? + &b?)
+        });
+        assert_eq!(
+            found,
+            [
+                FieldError::new("a", "This field is required."),
+                FieldError::new("b", NOT_TEXT)
+            ]
+        );
+    }
+
+    #[test]
+    fn fields_do_not_show_their_values() {
+        let shown = format!("{:?}", fields(r#"{"password":"hunter2"}"#));
+        assert_eq!(shown, r#"{"password"}"#);
+    }
+}

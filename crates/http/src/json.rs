@@ -174,3 +174,6 @@ const DEPTH_LIMIT: usize = 32;
 const DUPLICATE: &str = "The body has a field twice.";
 const NOT_JSON: &str = "The body is not valid JSON.";
 const NUL: &str = "The body has a NUL character.";
+
+#[cfg(test)]
+mod tests;

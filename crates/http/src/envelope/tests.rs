@@ -1,0 +1,478 @@
+use core::cell::RefCell;
+use core::future::pending;
+use core::net::SocketAddr;
+use std::io;
+use std::sync::LazyLock;
+
+use actix_web::body::to_bytes;
+use actix_web::dev::Service as _;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
+use actix_web::test::{TestRequest, init_service};
+use actix_web::web::{self, Json, Path, ServiceConfig};
+use actix_web::{App, Route};
+use futures_util::poll;
+
+use super::*;
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1_000)
+    }
+}
+
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(0);
+    }
+}
+
+fn edge() -> Edge {
+    Edge {
+        allowed_hosts: AllowedHosts::default(),
+        allowed_origins: "https://app.example".parse().unwrap(),
+        clock: Arc::new(Still),
+        entropy: Arc::new(Zeros),
+        metrics: Arc::new(Metrics::new("1", Vec::new()).unwrap()),
+        public_scheme: Scheme::Http,
+        request_time: Duration::from_secs(15),
+        trusted_proxies: "10.0.0.0/8".parse().unwrap(),
+    }
+}
+
+macro_rules! app {
+    ($edge:expr) => {
+        init_service(App::new().wrap(Envelope(Arc::new($edge))).configure(routes)).await
+    };
+}
+
+fn routes(config: &mut ServiceConfig) {
+    let mut add = |path: &str, route: Route| {
+        config.service(web::resource(path).route(route));
+    };
+    add("/ok", web::get().to(|| async { "done" }));
+    add("/foreign", web::post().to(|_: Json<u8>| async { "read" }));
+    add("/kept", web::get().to(kept));
+    add("/never", web::get().to(pending::<HttpResponse>));
+    add("/number/{n}", web::get().to(number));
+    add("/panic", web::get().to(panics));
+    add("/problem", web::get().to(unavailable));
+}
+
+async fn kept() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "max-age=300"))
+        .finish()
+}
+
+async fn number(n: Path<u8>) -> String {
+    n.to_string()
+}
+
+async fn unavailable() -> Result<HttpResponse, Problem> {
+    Err(Problem::Unavailable("the secret cause".into()))
+}
+
+async fn panics() -> HttpResponse {
+    panic!("the secret message")
+}
+
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name);
+        let value = values.next()?;
+        assert_eq!(values.next(), None, "{name} comes twice");
+        Some(value.to_str().unwrap())
+    }
+
+    fn code(&self) -> String {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{}",
+            self.body
+        );
+        let body: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(body["status"], self.status);
+        body["code"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn send_to(edge: Edge, request: TestRequest) -> Answer {
+    let app = app!(edge);
+    let answer = match app.call(request.to_request()).await {
+        Ok(response) => HttpResponse::from(response),
+        Err(error) => error.error_response(),
+    };
+    Answer {
+        status: answer.status().as_u16(),
+        headers: answer.headers().clone(),
+        body: String::from_utf8(to_bytes(answer.into_body()).await.unwrap().to_vec()).unwrap(),
+    }
+}
+
+async fn send(request: TestRequest) -> Answer {
+    send_to(edge(), request).await
+}
+
+fn get(path: &str) -> TestRequest {
+    TestRequest::with_uri(path)
+}
+
+fn post(path: &str) -> TestRequest {
+    TestRequest::post().uri(path)
+}
+
+fn preflight(path: &str, origin: &str) -> TestRequest {
+    TestRequest::with_uri(path)
+        .method(Method::OPTIONS)
+        .insert_header(("origin", origin.to_owned()))
+        .insert_header(("access-control-request-method", "POST"))
+        .insert_header(("access-control-request-headers", "authorization, x-tenant"))
+}
+
+/// One request of every kind of answer, with its status.
+fn every_kind() -> Vec<(TestRequest, u16)> {
+    vec![
+        (get("/ok"), 200),
+        (preflight("/ok", "https://app.example"), 204),
+        (get("/number/300"), 404),
+        (get("/nothing"), 404),
+        (post("/ok"), 405),
+        (post("/foreign").set_payload("x"), 400),
+        (get("/ok").insert_header(("x", "x".repeat(40_000))), 431),
+        (get(&format!("/{}", "x".repeat(9_000))), 414),
+        (get("/panic"), 500),
+        (get("/problem"), 503),
+        (get("/never"), 503),
+    ]
+}
+
+#[actix_web::test]
+async fn every_answer_has_an_id_and_says_what_browsers_may_not_do() {
+    tokio::time::pause();
+    for (request, status) in every_kind() {
+        let answer = send(request).await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.header("x-request-id").unwrap().len(), 32, "{status}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("referrer-policy", "no-referrer"),
+            ("vary", "Origin"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{name} of {status}");
+        }
+        assert_eq!(answer.header("strict-transport-security"), None);
+    }
+}
+
+#[actix_web::test]
+async fn every_failure_is_a_problem() {
+    tokio::time::pause();
+    for (request, status) in every_kind() {
+        if status >= 400 {
+            assert!(!send(request).await.code().is_empty());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_given_id_comes_back_and_a_harmful_one_does_not() {
+    for path in ["/ok", "/nothing", "/panic"] {
+        let given = send(get(path).insert_header(("x-request-id", "trace-7"))).await;
+        assert_eq!(given.header("x-request-id"), Some("trace-7"), "{path}");
+        let harmful = send(get(path).insert_header(("x-request-id", "a\"b"))).await;
+        assert_eq!(harmful.header("x-request-id").unwrap().len(), 32, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_panic_is_a_problem_that_says_nothing() {
+    let answer = send(get("/panic")).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (500, "internal_error")
+    );
+    assert!(!answer.body.contains("secret"));
+}
+
+#[actix_web::test]
+async fn after_a_panic_the_worker_serves_on() {
+    let app = app!(edge());
+    for _ in 0..3 {
+        assert!(app.call(get("/panic").to_request()).await.is_err());
+        let answer = app.call(get("/ok").to_request()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+}
+
+#[actix_web::test]
+async fn a_request_that_takes_too_long_is_answered_in_time() {
+    tokio::time::pause();
+    let edge = edge();
+    let begin = tokio::time::sleep(edge.request_time).deadline();
+    let answer = send_to(edge, get("/never")).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "unavailable")
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let end = tokio::time::sleep(Duration::ZERO).deadline();
+    assert!(begin <= end && end < begin + Duration::from_secs(1));
+}
+
+#[actix_web::test]
+async fn an_unknown_path_is_404_and_a_wrong_method_405_with_those_there_are() {
+    let unknown = send(get("/nothing")).await;
+    assert_eq!(
+        (unknown.status, unknown.code().as_str()),
+        (404, "not_found")
+    );
+    let wrong = send(post("/ok")).await;
+    assert_eq!(
+        (wrong.status, wrong.code().as_str()),
+        (405, "method_not_allowed")
+    );
+    assert_eq!(wrong.header("allow"), Some("GET"));
+}
+
+#[actix_web::test]
+async fn an_allowed_page_may_read_every_answer_and_another_none() {
+    tokio::time::pause();
+    for (request, status) in every_kind() {
+        if status == 204 {
+            continue;
+        }
+        let answer = send(request.insert_header(("origin", "https://app.example"))).await;
+        assert_eq!(
+            answer.header("access-control-allow-origin"),
+            Some("https://app.example")
+        );
+        assert_eq!(
+            answer.header("access-control-allow-credentials"),
+            Some("true")
+        );
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        for name in ["X-Request-Id", "Retry-After", "WWW-Authenticate"] {
+            assert!(exposed.contains(name), "{name}");
+        }
+    }
+    for origin in ["https://evil.example", "null", "https://app.example.evil"] {
+        let answer = send(get("/ok").insert_header(("origin", origin))).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("access-control-allow-credentials"), None);
+    }
+}
+
+#[actix_web::test]
+async fn a_preflight_is_answered_on_every_path() {
+    for path in ["/ok", "/nothing", "/panic"] {
+        let answer = send(preflight(path, "https://app.example")).await;
+        assert_eq!(answer.status, 204, "{path}");
+        assert!(
+            answer
+                .header("access-control-allow-methods")
+                .unwrap()
+                .contains("DELETE")
+        );
+        let names = answer.header("access-control-allow-headers");
+        assert_eq!(names, Some("authorization, x-tenant"));
+        let other = send(preflight(path, "https://evil.example")).await;
+        assert_eq!(other.status, 204, "{path}");
+        assert_eq!(other.header("access-control-allow-methods"), None);
+        assert_eq!(other.header("access-control-allow-origin"), None);
+    }
+}
+
+#[actix_web::test]
+async fn another_host_is_refused_but_for_probes() {
+    let limited = || Edge {
+        allowed_hosts: AllowedHosts::from("auth.example"),
+        ..edge()
+    };
+    let named = |path: &str, host: &'static str| get(path).insert_header(("host", host));
+    let refused = send_to(limited(), named("/ok", "evil.example")).await;
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (400, "disallowed_host")
+    );
+    assert_eq!(
+        send_to(limited(), named("/ok", "auth.example:8000"))
+            .await
+            .status,
+        200
+    );
+    for probe in PROBES {
+        for path in [probe.to_owned(), format!("{probe}/")] {
+            if !path.is_empty() {
+                let answer = send_to(limited(), named(&path, "10.1.2.3:8000")).await;
+                assert_eq!(answer.status, 404, "{path}");
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn two_authorizations_are_refused() {
+    let two = get("/ok")
+        .append_header(("authorization", "Bearer a"))
+        .append_header(("authorization", "Bearer b"));
+    let answer = send(two).await;
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (400, "malformed_headers")
+    );
+}
+
+#[actix_web::test]
+async fn what_a_handler_says_of_caching_stays() {
+    assert_eq!(
+        send(get("/kept")).await.header("cache-control"),
+        Some("max-age=300")
+    );
+}
+
+#[actix_web::test]
+async fn only_an_encrypted_answer_asks_to_stay_encrypted() {
+    let hsts = |answer: Answer| {
+        answer
+            .header("strict-transport-security")
+            .map(str::to_owned)
+    };
+    let peer = |address: &str| {
+        let address: SocketAddr = address.parse().unwrap();
+        get("/ok")
+            .peer_addr(address)
+            .insert_header(("x-forwarded-proto", "https"))
+    };
+    assert_eq!(hsts(send(peer("203.0.113.9:80")).await), None);
+    assert!(hsts(send(peer("10.0.0.1:80")).await).is_some());
+    let public = Edge {
+        public_scheme: Scheme::Https,
+        ..edge()
+    };
+    assert!(hsts(send_to(public, get("/ok")).await).is_some());
+}
+
+#[actix_web::test]
+async fn requests_are_counted_by_pattern_and_never_by_path() {
+    tokio::time::pause();
+    let edge = edge();
+    for path in ["/number/7", "/number/8", "/secret-of-a-client", "/panic"] {
+        send_to(edge.clone(), get(path)).await;
+    }
+    let text = edge.metrics.render().unwrap();
+    for line in [
+        r#"{method="GET",route="/number/{n}",status="200"} 2"#,
+        r#"{method="GET",route="unmatched",status="404"} 1"#,
+        r#"{method="GET",route="unmatched",status="500"} 1"#,
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!text.contains("secret"));
+}
+
+thread_local! {
+    /// What this test logged: each has a thread, and its runtime has no other.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// One subscriber for all tests: with one a test, a line that another test reaches first is
+/// remembered as wanted by nobody.
+static SUBSCRIBED: LazyLock<()> = LazyLock::new(|| {
+    let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThreadLog);
+    subscriber.init();
+    tracing::callsite::rebuild_interest_cache();
+});
+
+struct ThreadLog;
+
+impl io::Write for ThreadLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.with_borrow_mut(|log| log.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines that this test logged, as JSON.
+fn logged() -> Vec<serde_json::Value> {
+    let text = String::from_utf8(LOG.take()).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+/// The lines that `request` leaves in the log.
+async fn log_of(request: TestRequest) -> Vec<serde_json::Value> {
+    LazyLock::force(&SUBSCRIBED);
+    send(request.insert_header(("x-request-id", "trace-7"))).await;
+    logged()
+}
+
+#[actix_web::test]
+async fn a_request_leaves_one_line_with_its_pattern_and_without_what_it_said() {
+    let request = get("/number/7?token=secret&email=ada@example.com")
+        .peer_addr("10.0.0.1:80".parse().unwrap())
+        .insert_header(("x-forwarded-for", "198.51.100.4"))
+        .insert_header(("authorization", "Bearer secret"));
+    let lines = log_of(request).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let (line, text) = (&lines[0], lines[0].to_string());
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["span"]["request_id"], "trace-7");
+    assert_eq!(line["fields"]["method"], "GET");
+    assert_eq!(line["fields"]["route"], "/number/{n}");
+    assert_eq!(line["fields"]["status"], 200);
+    assert_eq!(line["fields"]["micros"], 0);
+    assert_eq!(line["fields"]["client"], "198.51.100.4");
+    assert!(!text.contains("secret") && !text.contains("ada"), "{text}");
+}
+
+#[actix_web::test]
+async fn what_the_client_is_not_told_is_in_the_log_under_its_id() {
+    for (path, level) in [("/panic", "ERROR"), ("/problem", "WARN")] {
+        let lines = log_of(get(path)).await;
+        let line = lines.iter().find(|line| line["level"] == level).unwrap();
+        assert!(
+            line["fields"]["cause"]
+                .as_str()
+                .unwrap()
+                .contains("the secret"),
+            "{line}"
+        );
+        assert_eq!(line["span"]["request_id"], "trace-7");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_that_its_client_abandons_leaves_a_line() {
+    LazyLock::force(&SUBSCRIBED);
+    let app = app!(edge());
+    let mut answer = Box::pin(app.call(get("/never").to_request()));
+    assert!(poll!(answer.as_mut()).is_pending());
+    drop(answer);
+    let lines = logged();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(
+        lines[0]["fields"]["message"],
+        "request abandoned by its client"
+    );
+}
