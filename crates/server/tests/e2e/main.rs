@@ -1,0 +1,21 @@
+//! The built binary, as operators start it and clients see it.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod client;
+mod commands;
+mod conversation;
+mod crash;
+mod database;
+mod end;
+mod foreign;
+mod fresh_install;
+mod outage;
+mod refresh;
+mod service;
+mod wrong_settings;

@@ -1,0 +1,103 @@
+//! A service on Postgres: before there are tables, without a server, and when it comes back.
+
+use std::time::{Duration, Instant};
+
+use crate::client::{Answer, Request, log_in, refresh};
+use crate::database::{Database, Postgres};
+use crate::service::{ADMIN, Installation, PASSWORD, until};
+
+#[test]
+fn it_runs_unready_until_somebody_migrates() {
+    let database = Database::create();
+    let installation = Installation::on(&database);
+    let service = installation.start();
+    assert_eq!(service.status("/livez"), 200);
+    let unready = service.ask(&Request::get("/readyz"));
+    assert_eq!(unready.status, 503);
+    assert!(unready.body.contains("migrate"), "{unready:?}");
+    let (status, said) = installation.refusal(&["user", "list"], "");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("tessera migrate"), "{said}");
+
+    installation.done(&["migrate"]);
+    until("it is ready", || service.status("/readyz") == 200);
+    assert!(!installation.path("data/initial-admin.txt").exists());
+    assert_eq!(
+        installation.json(&["user", "list"], ""),
+        serde_json::json!([])
+    );
+    let create = ["user", "create", ADMIN, "--password-stdin"];
+    installation.done_with(&create, PASSWORD);
+    service.session(&installation);
+}
+
+#[test]
+fn it_outlives_its_postgres() {
+    let mut postgres = Postgres::start();
+    let installation = Installation::prepared_on_url(&postgres.url());
+    let service = installation.start();
+    until("it is ready", || service.status("/readyz") == 200);
+    let (_, token) = service.session(&installation);
+
+    postgres.stop();
+    let requests = [log_in(ADMIN, PASSWORD), refresh(&token)];
+    for request in &requests {
+        let (answer, time) = timed(|| service.ask(request));
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.header("retry-after").is_some());
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+        assert!(time < Duration::from_secs(1), "{time:?}");
+    }
+    assert_eq!(service.status("/livez"), 200);
+    assert_eq!(service.status("/readyz"), 503);
+
+    postgres.start_again();
+    let (answer, time) = timed(|| {
+        let mut last = None;
+        until("it serves again", || {
+            let answer = service.ask(&refresh(&token));
+            let served = answer.status != 503;
+            last = Some(answer);
+            served
+        });
+        last.unwrap()
+    });
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(time < Duration::from_secs(2), "{time:?}");
+    service.session(&installation);
+    assert_eq!(service.status("/readyz"), 200);
+}
+
+#[test]
+fn it_starts_without_its_postgres() {
+    let mut postgres = Postgres::start();
+    let installation = Installation::prepared_on_url(&postgres.url());
+    postgres.stop();
+    let service = installation.start();
+    assert_eq!(service.status("/livez"), 200);
+    assert_eq!(service.status("/readyz"), 503);
+    let (status, said) = installation.refusal(&["user", "list"], "");
+    assert_eq!(status, Some(1));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    postgres.start_again();
+    until("it is ready", || service.status("/readyz") == 200);
+    service.session(&installation);
+}
+
+fn timed(work: impl FnOnce() -> Answer) -> (Answer, Duration) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a promise in seconds is measured"
+    )]
+    let begun = Instant::now();
+    let answer = work();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a promise in seconds is measured"
+    )]
+    let time = begun.elapsed();
+    (answer, time)
+}
