@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::cost::notation;
 use crate::testing::entropy;
@@ -96,7 +98,8 @@ async fn the_hash_of_another_library_is_verified() {
 fn what_cannot_be_verified_costs_as_much_as_an_unknown_user() {
     let cost = notation("m=128,t=2,p=1").unwrap();
     let ceiling = Argon2Ceiling::over(cost);
-    let dummy = Phc::dummy([7; SALT_BYTES + DIGEST_BYTES], cost);
+    // The worst that could be: a dummy that is the hash of the very password.
+    let dummy = Phc::hash(b"secret", [7; SALT_BYTES], cost, &mut Arena::default()).unwrap();
     let salt = "c29tZXNhbHRzb21lc2FsdA";
     let digest = "sIcdFcVx3AECOm/ZqsaznKI8Ogx9aNqFlFiQzWl01zU";
     let with_cost = |cost: &str| format!("$argon2id$v=19${cost}${salt}${digest}");
@@ -175,4 +178,18 @@ async fn a_pool_without_room_answers_overloaded() {
     assert_eq!(refused, Err(Overloaded));
     assert!(passwords.hash(typed("secret")).await.is_err());
     assert_eq!(passwords.pool().rejected(), 2);
+}
+
+proptest! {
+    #[test]
+    fn no_record_makes_reading_it_panic(
+        text in ".{0,120}",
+        cost in "m=[0-9]{1,11},t=[0-9]{1,11},p=[0-9]{1,11}",
+        rest in "[$A-Za-z0-9+/=,]{0,80}",
+    ) {
+        let ceiling = Argon2Ceiling::over(Argon2Cost::default());
+        prop_assert!(Phc::parse(&text, ceiling).is_none());
+        let read = Phc::parse(&format!("$argon2id$v=19${cost}${rest}"), ceiling);
+        prop_assert!(read.is_none_or(|_| ceiling.admits(notation(&cost).unwrap())));
+    }
 }

@@ -285,6 +285,38 @@ fn a_token_has_three_parts_in_one_spelling() {
 }
 
 #[test]
+fn a_part_in_another_spelling_is_refused_even_where_it_is_signed() {
+    let service = Service::of(Algorithm::Hs256);
+    let header = service.header(KeyPurpose::Access).to_string();
+    let mut claims = payload(&service.access());
+    // Of a text of 3n + 1 bytes, the last character has four bits that mean nothing.
+    claims["x"] = json!("");
+    while claims.to_string().len() % 3 != 1 {
+        claims["x"] = json!(claims["x"].as_str().unwrap().to_owned() + "x");
+    }
+    let signed = unsigned(&header, &claims.to_string());
+    let key = service.private(KeyPurpose::Access);
+    let read_as = |signed: &str| {
+        let signature = key.sign(Algorithm::Hs256, signed.as_bytes()).unwrap();
+        read(&service, &join(signed, &signature))
+    };
+    assert_eq!(read_as(&signed), Ok(()));
+    let (most, last) = signed.split_at(signed.len() - 1);
+    let next = char::from(last.as_bytes()[0] + 1);
+    for respelled in [
+        format!("{signed}=="),
+        format!("{signed}="),
+        format!("{most}{next}"),
+        format!("{signed}\n"),
+        format!(" {signed}"),
+        format!("{signed}."),
+        signed.replacen('.', "..", 1),
+    ] {
+        assert_eq!(read_as(&respelled), Err(TokenError::Invalid), "{respelled}");
+    }
+}
+
+#[test]
 fn a_token_is_at_most_8_kib_long() {
     let service = Service::of(Algorithm::Hs256);
     let header = service.header(KeyPurpose::Access).to_string();
