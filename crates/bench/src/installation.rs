@@ -103,18 +103,21 @@ impl Installation {
         })
     }
 
+    /// Runs a command; on a busy machine Postgres may not answer within the half second that a
+    /// command waits, so it gets another chance.
     fn run(&self, arguments: &[&str], input: &str) -> Result<(), Failure> {
-        let mut command = self.command();
-        let mut child = command.args(arguments).stdin(Stdio::piped()).spawn()?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes())?;
+        for _ in 0..CHANCES {
+            let mut command = self.command();
+            let mut child = command.args(arguments).stdin(Stdio::piped()).spawn()?;
+            if let Some(mut stdin) = child.stdin.take() {
+                stdin.write_all(input.as_bytes())?;
+            }
+            if child.wait()?.success() {
+                return Ok(());
+            }
         }
-        if child.wait()?.success() {
-            return Ok(());
-        }
-        let log = self.log_file();
-        let said = fs::read_to_string(&log).unwrap_or_default();
-        let said = said.lines().last().unwrap_or("nothing").to_owned();
+        let said = fs::read_to_string(self.log_file()).unwrap_or_default();
+        let said = said.lines().last().unwrap_or("nothing");
         Err(format!("tessera {} failed: {said}", arguments.join(" ")).into())
     }
 
@@ -203,4 +206,5 @@ fn email(number: usize) -> String {
 }
 
 const PASSWORD: &str = "a long enough passphrase";
+const CHANCES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
