@@ -1,10 +1,10 @@
 //! The key ring: load it, rotate it, retire a key.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
 use tessera_domain::{Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ports::{CommitError, KeyError, KeyRing, Unavailable};
 use crate::{ATTEMPTS, Contended, PublicUrl, Tessera};
@@ -115,6 +115,31 @@ impl Tessera {
 
     /// Loads the key ring as the store has it now.
     pub async fn reload_keys(&self) -> Result<(), KeysError> {
+        let turn = self.reloads.turn.lock().await;
+        self.reload_keys_in(&turn).await
+    }
+
+    /// Loads the key ring, for a token that names an unknown key, unless that was begun after
+    /// `asked` anyway. One load runs at a time and serves all who wait, so that strangers' tokens
+    /// make the store no busier than one connection is.
+    pub(crate) async fn reload_keys_since(&self, asked: u64) -> Result<(), Unavailable> {
+        let turn = self.reloads.turn.lock().await;
+        if self.reloads.begun() > asked {
+            return Ok(());
+        }
+        match self.reload_keys_in(&turn).await {
+            Ok(()) => Ok(()),
+            Err(KeysError::Unavailable(unavailable)) => Err(unavailable),
+            Err(error @ (KeysError::Key(_) | KeysError::LastKey | KeysError::NotFound)) => {
+                tracing::error!(%error, "the key ring cannot be loaded");
+                Ok(())
+            }
+        }
+    }
+
+    /// Loads the key ring while nobody else does: an older one never replaces a younger.
+    async fn reload_keys_in(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), KeysError> {
+        self.reloads.begun.fetch_add(1, Ordering::Relaxed);
         let keys = self.ports.store.keys().await?;
         let issuer = match &self.settings.public_url {
             PublicUrl::Configured(url) => url.clone(),
@@ -125,22 +150,6 @@ impl Tessera {
         };
         let ring = KeyRing { issuer, keys };
         Ok(self.ports.tokens.load(&ring, self.now())?)
-    }
-
-    /// Loads the key ring for a token that names an unknown key, at most once a second; answers
-    /// whether it did.
-    pub(crate) async fn reload_keys_for_a_token(&self) -> Result<bool, Unavailable> {
-        if !self.reloads.begin(self.now()) {
-            return Ok(false);
-        }
-        match self.reload_keys().await {
-            Ok(()) => Ok(true),
-            Err(KeysError::Unavailable(unavailable)) => Err(unavailable),
-            Err(error @ (KeysError::Key(_) | KeysError::LastKey | KeysError::NotFound)) => {
-                tracing::error!(%error, "the key ring cannot be loaded");
-                Ok(false)
-            }
-        }
     }
 
     pub(crate) async fn commit_rotation(
@@ -174,22 +183,19 @@ impl Tessera {
     }
 }
 
-/// When the key ring was last loaded because of a token, so that strangers' tokens cannot make
-/// the store busy.
+/// Loads of the key ring: how many were begun, and whose turn it is.
 #[derive(Default)]
-pub(crate) struct Reloads(Mutex<Option<Timestamp>>);
+pub(crate) struct Reloads {
+    begun: AtomicU64,
+    turn: Mutex<()>,
+}
 
 impl Reloads {
-    fn begin(&self, now: Timestamp) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now < last || now >= last + PAUSE);
-        if due {
-            *last = Some(now);
-        }
-        due
+    /// How many were begun so far.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
     }
 }
 
-const PAUSE: Duration = Duration::from_secs(1);
 /// Longer than a verifier may keep the key set, and than a replica waits to load the ring.
 const ANNOUNCED: Duration = Duration::from_mins(10);

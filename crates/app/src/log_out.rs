@@ -1,10 +1,10 @@
 //! Log out: the session of a token ends, or all sessions of its user.
 
-use tessera_domain::{Change, Changes, Id, Session, SessionEnd};
+use tessera_domain::{Change, Changes, Contradiction, Id, Session, SessionEnd};
 
 use crate::ports::{CommitError, Expiry, SessionHolder, Unavailable};
 use crate::refresh::RefreshError;
-use crate::resolve_tenant::TenantHints;
+use crate::resolve_tenant::{ResolveTenantError, TenantHints};
 use crate::users::{ChangeUserError, UserChange};
 use crate::validate::{Caller, ValidateError};
 use crate::{ATTEMPTS, Contended, Tessera};
@@ -23,6 +23,9 @@ pub struct LogOut {
 /// Why nothing was ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LogOutError {
+    /// The hints at the tenant contradict each other.
+    #[error(transparent)]
+    Contradiction(Contradiction),
     /// A token is not genuine, not good here, or the two belong to different users.
     #[error("the token is not valid")]
     Invalid,
@@ -40,32 +43,33 @@ pub enum LogOutError {
 impl Tessera {
     /// Ends the session of the tokens that came; doing so again changes nothing.
     pub async fn log_out(&self, command: LogOut) -> Result<(), LogOutError> {
-        let mut holders = Vec::new();
+        if command.access.is_none() && command.refresh.is_none() {
+            return Err(LogOutError::NoToken);
+        }
         let mut user = None;
+        let mut holders: Vec<SessionHolder> = Vec::new();
         if let Some(token) = &command.access {
             let claims = self.read_access(token, Expiry::Ignored).await?;
             user = Some(claims.user);
-            holders.push(
-                self.holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
-                    .await?,
-            );
+            let (schema, tenant) = (&claims.tenant_schema, &claims.tenant_id);
+            holders.extend(self.holder(schema, tenant, claims.session).await?);
         }
         if let Some(token) = &command.refresh {
             let claims = self.read_refresh(token).await?;
-            holders.push(
-                self.holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
-                    .await?,
-            );
+            let (schema, tenant) = (&claims.tenant_schema, &claims.tenant_id);
+            if holders
+                .iter()
+                .all(|holder| holder.session.id != claims.session)
+            {
+                holders.extend(self.holder(schema, tenant, claims.session).await?);
+            }
         }
-        if holders.is_empty() {
-            return Err(LogOutError::NoToken);
-        }
-        let holders: Vec<SessionHolder> = holders.into_iter().flatten().collect();
         for holder in &holders {
             let owner = *user.get_or_insert(holder.user.id);
-            if owner != holder.user.id || !self.agrees(&holder.tenant, &command.hints).await? {
+            if owner != holder.user.id {
                 return Err(LogOutError::Invalid);
             }
+            self.check_hints(&holder.tenant, &command.hints).await?;
         }
         for holder in holders {
             self.end_session_of(holder, SessionEnd::LogOut).await?;
@@ -124,6 +128,7 @@ impl Tessera {
 impl From<ValidateError> for LogOutError {
     fn from(error: ValidateError) -> Self {
         match error {
+            ValidateError::Contradiction(contradiction) => Self::Contradiction(contradiction),
             ValidateError::Invalid => Self::Invalid,
             ValidateError::NotReady => Self::NotReady,
             ValidateError::Unavailable(unavailable) => unavailable.into(),
@@ -134,9 +139,22 @@ impl From<ValidateError> for LogOutError {
 impl From<RefreshError> for LogOutError {
     fn from(error: RefreshError) -> Self {
         match error {
+            RefreshError::Contradiction(contradiction) => Self::Contradiction(contradiction),
             RefreshError::Invalid => Self::Invalid,
             RefreshError::NotReady => Self::NotReady,
             RefreshError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
+}
+
+impl From<ResolveTenantError> for LogOutError {
+    fn from(error: ResolveTenantError) -> Self {
+        match error {
+            ResolveTenantError::Contradiction(Contradiction::Explicit) => {
+                Self::Contradiction(Contradiction::Explicit)
+            }
+            ResolveTenantError::Contradiction(Contradiction::Token) => Self::Invalid,
+            ResolveTenantError::Unavailable(unavailable) => unavailable.into(),
         }
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Change, Changes, Generation, Refresh, RefreshClaims, Session, SessionEnd, Timestamp,
+    Change, Changes, Contradiction, Generation, Refresh, RefreshClaims, Session, SessionEnd,
+    Timestamp,
 };
 
 use crate::grant::{Grant, RefreshToken};
 use crate::ports::{CommitError, SessionHolder, TokenError, Unavailable};
-use crate::resolve_tenant::TenantHints;
+use crate::resolve_tenant::{ResolveTenantError, TenantHints};
 use crate::{ATTEMPTS, Contended, Tessera};
 
 /// A request for new tokens.
@@ -23,6 +24,9 @@ pub struct RefreshTokens {
 /// Why a refresh gives nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
+    /// The hints at the tenant contradict each other.
+    #[error(transparent)]
+    Contradiction(Contradiction),
     /// The token is not good, or not good here, or no longer; its session may just have ended.
     #[error("the token is not valid")]
     Invalid,
@@ -47,9 +51,10 @@ impl Tessera {
                 .holder(&claims.tenant_schema, &claims.tenant_id, claims.session)
                 .await?
                 .ok_or(RefreshError::Invalid)?;
-            if !holder.may_be_live() || !self.agrees(&holder.tenant, &command.hints).await? {
+            if !holder.may_be_live() {
                 return Err(RefreshError::Invalid);
             }
+            self.check_hints(&holder.tenant, &command.hints).await?;
             match self.refresh_once(holder, claims.generation).await {
                 Err(RefreshStep::Again) => {}
                 Err(RefreshStep::Answer(error)) => return Err(error),
@@ -61,8 +66,12 @@ impl Tessera {
 
     pub(crate) async fn read_refresh(&self, token: &str) -> Result<RefreshClaims, RefreshError> {
         let read = || self.ports.tokens.read_refresh(token, self.now());
+        let asked = self.reloads.begun();
         let claims = match read() {
-            Err(TokenError::UnknownKey) if self.reload_keys_for_a_token().await? => read(),
+            Err(TokenError::UnknownKey) => {
+                self.reload_keys_since(asked).await?;
+                read()
+            }
             read => read,
         };
         claims.map_err(RefreshError::from)
@@ -109,8 +118,9 @@ impl Tessera {
     /// The live token may be signed with a key that another replica made a moment ago.
     async fn know_key_of(&self, holder: &SessionHolder) -> Result<(), RefreshStep> {
         let claims = holder.session.refresh_claims(&holder.tenant);
+        let asked = self.reloads.begun();
         if self.ports.tokens.sign_refresh(&claims) == Err(TokenError::UnknownKey) {
-            self.reload_keys_for_a_token().await?;
+            self.reload_keys_since(asked).await?;
         }
         Ok(())
     }
@@ -181,6 +191,18 @@ impl From<TokenError> for RefreshError {
         match error {
             TokenError::Expired | TokenError::Invalid | TokenError::UnknownKey => Self::Invalid,
             TokenError::NoKey => Self::NotReady,
+        }
+    }
+}
+
+impl From<ResolveTenantError> for RefreshError {
+    fn from(error: ResolveTenantError) -> Self {
+        match error {
+            ResolveTenantError::Contradiction(Contradiction::Explicit) => {
+                Self::Contradiction(Contradiction::Explicit)
+            }
+            ResolveTenantError::Contradiction(Contradiction::Token) => Self::Invalid,
+            ResolveTenantError::Unavailable(unavailable) => unavailable.into(),
         }
     }
 }

@@ -65,23 +65,23 @@ impl Tessera {
         Ok(Resolved { tenant, default })
     }
 
-    /// Whether the hints agree with the tenant of the token that came with them.
-    pub(crate) async fn agrees(
+    /// Refuses hints that contradict each other, or the tenant of the token that came with them.
+    pub(crate) async fn check_hints(
         &self,
         token: &Tenant,
         hints: &TenantHints,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<(), ResolveTenantError> {
         let default = self.default_tenant().await?;
         let found = self.look_up(hints).await?;
-        let chosen = Hints {
+        Hints {
             token: Some(token),
             explicit: found.explicit(),
             host: found.host.as_deref(),
             email: None,
             default: &default,
         }
-        .choose(&self.settings.tenant_order);
-        Ok(chosen.is_ok())
+        .choose(&self.settings.tenant_order)?;
+        Ok(())
     }
 
     pub(crate) async fn default_tenant(&self) -> Result<Arc<Tenant>, Unavailable> {

@@ -1,12 +1,13 @@
 //! Validate an access token: who is it that calls?
 
 use tessera_domain::{
-    AccessClaims, SchemaName, Session, Tenant, TenantStatus, Timestamp, User, UserStatus,
+    AccessClaims, Contradiction, SchemaName, Session, Tenant, TenantStatus, Timestamp, User,
+    UserStatus,
 };
 
 use crate::Tessera;
 use crate::ports::{Expiry, SessionHolder, TokenError, Unavailable};
-use crate::resolve_tenant::TenantHints;
+use crate::resolve_tenant::{ResolveTenantError, TenantHints};
 
 /// Someone whose access token was found good, as the store knows them now.
 #[derive(Clone, Debug)]
@@ -24,6 +25,9 @@ pub struct Caller {
 /// Why an access token gives nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ValidateError {
+    /// The hints at the tenant contradict each other.
+    #[error(transparent)]
+    Contradiction(Contradiction),
     /// It is not good, or not good here, or no longer.
     #[error("the token is not valid")]
     Invalid,
@@ -53,9 +57,7 @@ impl Tessera {
         if !holder.is_live(self.now()) || holder.user.id != claims.user {
             return Err(ValidateError::Invalid);
         }
-        if !self.agrees(&holder.tenant, hints).await? {
-            return Err(ValidateError::Invalid);
-        }
+        self.check_hints(&holder.tenant, hints).await?;
         Ok(Caller {
             tenant: holder.tenant,
             user: holder.user,
@@ -72,8 +74,12 @@ impl Tessera {
         expiry: Expiry,
     ) -> Result<AccessClaims, ValidateError> {
         let read = || self.ports.tokens.read_access(token, self.now(), expiry);
+        let asked = self.reloads.begun();
         let claims = match read() {
-            Err(TokenError::UnknownKey) if self.reload_keys_for_a_token().await? => read(),
+            Err(TokenError::UnknownKey) => {
+                self.reload_keys_since(asked).await?;
+                read()
+            }
             read => read,
         };
         claims.map_err(ValidateError::from)
@@ -108,6 +114,18 @@ impl From<TokenError> for ValidateError {
         match error {
             TokenError::Expired | TokenError::Invalid | TokenError::UnknownKey => Self::Invalid,
             TokenError::NoKey => Self::NotReady,
+        }
+    }
+}
+
+impl From<ResolveTenantError> for ValidateError {
+    fn from(error: ResolveTenantError) -> Self {
+        match error {
+            ResolveTenantError::Contradiction(Contradiction::Explicit) => {
+                Self::Contradiction(Contradiction::Explicit)
+            }
+            ResolveTenantError::Contradiction(Contradiction::Token) => Self::Invalid,
+            ResolveTenantError::Unavailable(unavailable) => unavailable.into(),
         }
     }
 }

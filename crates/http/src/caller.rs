@@ -97,6 +97,7 @@ pub(crate) fn tessera(request: &HttpRequest) -> Result<Arc<Tessera>, Problem> {
 impl From<ValidateError> for Problem {
     fn from(error: ValidateError) -> Self {
         match error {
+            ValidateError::Contradiction(_) => Self::ContradictoryTenants,
             ValidateError::Invalid => Self::AccessTokenNotValid,
             ValidateError::NotReady => Self::Unavailable(Box::new(error)),
             ValidateError::Unavailable(unavailable) => unavailable.into(),

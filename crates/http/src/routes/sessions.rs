@@ -98,6 +98,7 @@ pub(crate) struct SessionPath {
 impl From<LogOutError> for Problem {
     fn from(error: LogOutError) -> Self {
         match error {
+            LogOutError::Contradiction(_) => Self::ContradictoryTenants,
             LogOutError::Invalid => Self::AccessTokenNotValid,
             LogOutError::NoToken => Self::NotAuthenticated,
             LogOutError::NotReady => Self::Unavailable(Box::new(error)),

@@ -118,6 +118,7 @@ impl From<LogInError> for Problem {
 impl From<RefreshError> for Problem {
     fn from(error: RefreshError) -> Self {
         match error {
+            RefreshError::Contradiction(_) => Self::ContradictoryTenants,
             RefreshError::Invalid => Self::RefreshTokenNotValid,
             RefreshError::NotReady => Self::Unavailable(Box::new(error)),
             RefreshError::Unavailable(unavailable) => unavailable.into(),
