@@ -13,6 +13,7 @@ use tessera_sqlite::{MigrationStatus, SqliteSettings, SqliteStore};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Database};
+use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::wiring::count;
 
@@ -38,6 +39,7 @@ impl Backend {
                 Ok(Self::Postgres(store))
             }
             Database::Sqlite { path, name } => {
+                DataFolder::open(&config.data_dir)?;
                 let store = SqliteStore::open(SqliteSettings::new(path));
                 let store = store.map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
                 Ok(Self::Sqlite(Arc::new(store)))

@@ -1,9 +1,12 @@
 //! The commands of operators: each opens the store, runs one use case, prints what came of it.
 
+use core::time::Duration;
 use std::io::{self, IsTerminal, Read};
 
+use tessera_app::Unready;
 use tessera_domain::{Password, Tenant};
 use tokio::runtime::Handle;
+use tokio::time::sleep;
 
 use crate::cli::{Cli, Command};
 use crate::config::{Config, without_final_newline};
@@ -35,6 +38,7 @@ pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(
 async fn open(config: &Config, key_ring: KeyRingUse) -> Result<Wired, Failure> {
     let wired = wiring::wire(config, config.listen.port, key_ring, &Handle::current())?;
     wired.backend.migrate_embedded().await?;
+    wait_for(&wired).await;
     match key_ring {
         KeyRingUse::Opened => wired.tessera.prepare().await?,
         KeyRingUse::Untouched => {
@@ -43,6 +47,16 @@ async fn open(config: &Config, key_ring: KeyRingUse) -> Result<Wired, Failure> {
         }
     }
     Ok(wired)
+}
+
+/// A database may be slow to take its first connection: nobody types a command twice gladly.
+async fn wait_for(wired: &Wired) {
+    for _ in 0..ATTEMPTS {
+        match wired.tessera.ports().store.check().await {
+            Err(Unready::Unavailable(_)) => sleep(PAUSE).await,
+            Ok(()) | Err(Unready::NotMigrated | Unready::ReadOnly) => return,
+        }
+    }
 }
 
 /// The tenant that a command names.
@@ -71,6 +85,9 @@ fn password() -> Result<Password, Failure> {
         ))),
     }
 }
+
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Far more than a password may have.
 const MOST_INPUT: u64 = 65_536;

@@ -31,6 +31,11 @@ pub(crate) fn start(log: &Log) -> io::Result<()> {
             subscribe(filter, format, false, Mutex::new(file));
         }
     }
+    // What a panic says may hold anything, and belongs to no log line; where it was does.
+    std::panic::set_hook(Box::new(|panic| {
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(location, "panicked");
+    }));
     Ok(())
 }
 

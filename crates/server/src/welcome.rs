@@ -94,7 +94,7 @@ pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 const PREPARE: &str = "
-  Make the tables, and the first user:
+  In a new database, make the tables and the first user:
 
 tessera migrate
 printf %s \"$PASSWORD\" | tessera user create EMAIL --role platform-admin --verified --password-stdin

@@ -9,13 +9,13 @@ use tessera_crypto::{
     Argon2Passwords, ConfiguredKey, HashPool, JwtTokens, KeyEncryptionKey, PoolSettings,
     SystemEntropy, TokenSettings,
 };
-use tessera_domain::PasswordPolicy;
+use tessera_domain::{Algorithm, PasswordPolicy};
 use tessera_http::Gauge;
 use tokio::runtime::Handle;
 
 use crate::backend::Backend;
 use crate::clock::SystemClock;
-use crate::config::{Config, Database, Notice, SigningKey};
+use crate::config::{Config, Database, Notice, Signing, SigningKey};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 
@@ -50,6 +50,9 @@ pub(crate) fn wire(
 ) -> Result<Wired, Failure> {
     let entropy = Arc::new(SystemEntropy);
     let mut notices = Vec::new();
+    // What is judged by a look at the settings comes before anything is made.
+    let signing = signing_key(&config.signing)?;
+    let backend = Backend::open(config, runtime.clone())?;
     let folder = folder(config, key_ring)?;
     let opener = match (&config.signing.key_encryption_key, key_ring, &folder) {
         (Some(key), _, _) => key.clone(),
@@ -58,11 +61,13 @@ pub(crate) fn wire(
         }
         (None, _, _) => KeyEncryptionKey::generate(&*entropy),
     };
-    let backend = Backend::open(config, runtime.clone())?;
     let hashing = passwords(config, entropy.clone())?;
     let ports = Ports {
         store: backend.store(),
-        tokens: Arc::new(JwtTokens::new(tokens(config, opener)?, entropy.clone())?),
+        tokens: Arc::new(JwtTokens::new(
+            tokens(config, signing, opener),
+            entropy.clone(),
+        )?),
         clock: clock(),
         entropy,
         passwords: hashing.clone(),
@@ -118,9 +123,9 @@ fn passwords(config: &Config, entropy: Arc<dyn Entropy>) -> Result<Arc<Argon2Pas
         })
 }
 
-fn tokens(config: &Config, opener: KeyEncryptionKey) -> Result<TokenSettings, Failure> {
-    let signing = &config.signing;
-    let (algorithm, configured) = match &signing.key {
+/// What signs, and how, as far as the settings say it.
+fn signing_key(signing: &Signing) -> Result<(Option<Algorithm>, Option<ConfiguredKey>), Failure> {
+    Ok(match &signing.key {
         SigningKey::Generated(algorithm) => (*algorithm, None),
         SigningKey::Pem {
             algorithm,
@@ -135,14 +140,21 @@ fn tokens(config: &Config, opener: KeyEncryptionKey) -> Result<TokenSettings, Fa
             let key = ConfiguredKey::from_secret(name, secret.as_str().as_bytes())?;
             (None, Some(key))
         }
-    };
-    Ok(TokenSettings {
+    })
+}
+
+fn tokens(
+    config: &Config,
+    (algorithm, configured): (Option<Algorithm>, Option<ConfiguredKey>),
+    opener: KeyEncryptionKey,
+) -> TokenSettings {
+    TokenSettings {
         algorithm,
         configured,
-        audience: signing.audience.clone(),
-        typ: signing.typ,
+        audience: config.signing.audience.clone(),
+        typ: config.signing.typ,
         key_encryption_key: opener,
-    })
+    }
 }
 
 fn settings(config: &Config, port: u16) -> Settings {

@@ -8,22 +8,18 @@ use tokio::runtime::Handle;
 
 use crate::backend::{Backend, MigrationView};
 use crate::cli::Migrate;
-use crate::config::{Config, Database};
-use crate::data_folder::DataFolder;
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::Output;
 
 pub(super) async fn run(command: Migrate, config: &Config, output: Output) -> Result<(), Failure> {
-    if let Database::Sqlite { .. } = config.database {
-        if command.tenant.is_some() {
-            return Err(Failure::Misused(
-                "--tenant is for Postgres: in a SQLite file all tenants are in the same tables"
-                    .to_owned(),
-            ));
-        }
-        DataFolder::open(&config.data_dir)?;
-    }
     let backend = Backend::open(config, Handle::current())?;
+    if command.tenant.is_some() && backend.is_embedded() {
+        return Err(Failure::Misused(
+            "--tenant is for Postgres: in a SQLite file all tenants are in the same tables"
+                .to_owned(),
+        ));
+    }
     let changed = match (command.status, command.dry_run, command.down) {
         (true, _, _) => backend.migrations().await?,
         (false, true, Some(count)) => backend.steps_down(count).await?,

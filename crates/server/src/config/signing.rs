@@ -42,6 +42,11 @@ pub(crate) fn read(
     notices: &mut Vec<Notice>,
 ) -> Result<Signing, ConfigError> {
     let debug = environment.switch("DEBUG", false)?;
+    if debug {
+        notices.push(Notice::new(
+            "DEBUG is on: secrets that anybody can guess are accepted".to_owned(),
+        ));
+    }
     let key = key(environment, debug, notices)?;
     let audience = match environment.setting("TESSERA_AUDIENCE") {
         Some(audience) if audience.value.eq_ignore_ascii_case("none") => Audience::Unsaid,

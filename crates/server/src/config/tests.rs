@@ -234,6 +234,7 @@ fn lifetimes_come_in_seconds_or_minutes() {
 #[test]
 fn what_is_worth_knowing_is_told() {
     for (name, value) in [
+        ("DEBUG", "true"),
         ("TESSERA_LOCKOUT", "off"),
         ("TESSERA_REFRESH_ROTATION", "off"),
         ("EMAIL_HOST", "mail.example.org"),

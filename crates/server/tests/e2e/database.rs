@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -133,12 +134,17 @@ fn execute(url: &str, statement: &str) -> Option<String> {
     })
 }
 
-/// Below the range from which the system hands out ports, or a client may hold the port.
-fn free_port() -> u16 {
-    let start = 15_000 + u16::try_from(std::process::id() % 15_000).unwrap();
-    (start..32_000)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .unwrap()
+/// Below the range from which the system hands out ports, or a client may hold the port; never the
+/// same one twice, as tests run side by side.
+pub(crate) fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let offset = (std::process::id() + TRIED.fetch_add(1, Ordering::Relaxed)) % 15_000;
+        let port = 15_000 + u16::try_from(offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// What `scripts/test` provides.

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::client::{Request, log_in, refresh, validate};
+use crate::client::{Request, ask, log_in, refresh, validate};
+use crate::database::free_port;
 use crate::service::{ADMIN, Installation, mode};
 
 #[test]
@@ -162,6 +163,34 @@ fn a_log_line_is_json_and_names_neither_address_nor_password() {
         "a wrong password",
     ] {
         assert!(!log.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn metrics_and_probes_may_have_a_port_of_their_own() {
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let service = Installation::embedded()
+        .with("TESSERA_METRICS_ADDR", &address)
+        .start();
+    let beside = |path| ask(address.parse().unwrap(), &Request::get(path));
+    for (path, on_main, on_its_own) in [
+        ("/metrics/", 404, 200),
+        ("/livez", 200, 200),
+        ("/readyz", 200, 200),
+        ("/.well-known/jwks.json", 200, 404),
+        ("/api/docs/", 200, 404),
+    ] {
+        assert_eq!(service.status(path), on_main, "{path}");
+        assert_eq!(beside(path).status, on_its_own, "{path}");
+    }
+    let metrics = beside("/metrics/").body;
+    for name in [
+        "tessera_hash_threads",
+        "tessera_logins_total",
+        "tessera_build_info",
+    ] {
+        assert!(metrics.contains(name), "{name}");
     }
 }
 
