@@ -72,6 +72,13 @@ async fn write_of_tenant(
         return Ok(());
     }
     pipeline.enter(&of.schema);
+    if let ([(held, epoch)], [], [Change::Update(session)]) =
+        (&*changes.epochs, &*changes.users, &*changes.sessions)
+        && session.user == *held
+    {
+        session::update_in_epoch(pipeline, of, session, *epoch);
+        return Ok(());
+    }
     let users: BTreeSet<Id<User>> = changes.users.iter().map(id_of_user).collect();
     for (held, epoch) in &changes.epochs {
         user::hold_epoch(pipeline, of, *held, *epoch, users.contains(held));

@@ -20,12 +20,20 @@ pub(crate) struct Migration {
 pub(crate) const SHARED_SCHEMA: &str = "tessera";
 
 /// Those of the shared schema.
-pub(crate) const SHARED: &[Migration] = &[Migration {
-    version: 1,
-    name: "registry",
-    up: include_str!("../../../migrations/postgres/shared/0001_registry/up.sql"),
-    down: include_str!("../../../migrations/postgres/shared/0001_registry/down.sql"),
-}];
+pub(crate) const SHARED: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "registry",
+        up: include_str!("../../../migrations/postgres/shared/0001_registry/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0001_registry/down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "session_with_holder",
+        up: include_str!("../../../migrations/postgres/shared/0002_session_with_holder/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0002_session_with_holder/down.sql"),
+    },
+];
 
 /// Those of each tenant's schema.
 pub(crate) const TENANT: &[Migration] = &[Migration {

@@ -1,18 +1,20 @@
 //! Sessions: their rows, and how these are read and written.
 
+use diesel::dsl::{AsSelect, SqlTypeOf};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tessera_app::Unavailable;
 use tessera_domain::{
-    Change, Device, Epoch, Generation, Id, KeyId, Session, SessionEnd, SessionEnded, Tenant,
-    Timestamp, User,
+    Change, Device, Epoch, Generation, Id, KeyId, SchemaName, Session, SessionEnd, SessionEnded,
+    Tenant, Timestamp, User,
 };
 use uuid::Uuid;
 
 use crate::error::unknown;
-use crate::pipeline::Pipeline;
-use crate::schema::{sessions, tenants, users};
+use crate::pipeline::{Pipeline, place};
+use crate::schema::sessions;
 use crate::statement::Statement;
 use crate::tenant::{self, TenantRead};
 use crate::user::UserRow;
@@ -20,7 +22,7 @@ use crate::value::{count, number};
 
 /// A row of `sessions`.
 #[derive(Insertable, Queryable, Selectable)]
-#[diesel(table_name = sessions, check_for_backend(diesel::pg::Pg))]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]
 pub(crate) struct SessionRow {
     tenant_id: Uuid,
@@ -97,28 +99,26 @@ impl TryFrom<SessionRow> for Session {
 /// A session with its user and its tenant, as they were read.
 pub(crate) type HolderRead = (SessionRow, UserRow, TenantRead);
 
+type HolderColumns = (
+    SqlTypeOf<AsSelect<SessionRow, Pg>>,
+    SqlTypeOf<AsSelect<UserRow, Pg>>,
+    SqlTypeOf<tenant::Columns>,
+);
+
 /// The session of the tenant that shows `schema`, with its user and its tenant.
 pub(crate) async fn find(
     mut connection: &AsyncPgConnection,
-    schema: String,
+    schema: SchemaName,
     id: Id<Session>,
 ) -> QueryResult<Option<HolderRead>> {
-    let user = users::tenant_id
-        .eq(sessions::tenant_id)
-        .and(users::id.eq(sessions::user_id));
-    sessions::table
-        .inner_join(users::table.on(user))
-        .inner_join(tenants::table.on(tenants::id.eq(sessions::tenant_id)))
-        .filter(tenants::schema.eq(schema))
-        .filter(sessions::id.eq(id.uuid()))
-        .select((
-            SessionRow::as_select(),
-            UserRow::as_select(),
-            tenant::columns(),
-        ))
-        .first(&mut connection)
-        .await
-        .optional()
+    let found: Vec<HolderRead> = Statement::new("SELECT * FROM tessera.session($, $, $)")
+        .bind::<Text, _>(place(&schema).to_owned())
+        .bind::<Text, _>(schema.as_str().to_owned())
+        .bind::<SqlUuid, _>(id.uuid())
+        .rows::<HolderColumns>()
+        .load(&mut connection)
+        .await?;
+    Ok(found.into_iter().next())
 }
 
 /// The sessions of a user of the tenant, oldest first.
@@ -161,13 +161,31 @@ pub(crate) fn write(pipeline: &mut Pipeline<'_>, tenant: &Tenant, change: &Chang
             pipeline.push(diesel::delete(it));
         }
         Change::Update(session) => {
-            pipeline.push(update(SessionRow::new(tenant, session), session.version));
+            let row = SessionRow::new(tenant, session);
+            pipeline.push(update(UPDATE, row, session.version));
         }
     }
 }
 
-fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
-    Statement::new(UPDATE)
+/// Adds that a session changes while its user is still of `epoch`: what a refresh writes, as one
+/// statement less than by [`write`] and [`hold_epoch`](crate::user::hold_epoch).
+pub(crate) fn update_in_epoch(
+    pipeline: &mut Pipeline<'_>,
+    tenant: &Tenant,
+    session: &Session,
+    epoch: Epoch,
+) {
+    let row = SessionRow::new(tenant, session);
+    pipeline.push(
+        update(UPDATE_IN_EPOCH, row, session.version)
+            .bind::<SqlUuid, _>(tenant.id.uuid())
+            .bind::<SqlUuid, _>(session.user.uuid())
+            .bind::<BigInt, _>(number(epoch.number())),
+    );
+}
+
+fn update(text: &'static str, row: SessionRow, read_at: u64) -> Statement<'static> {
+    Statement::new(text)
         .bind::<SqlUuid, _>(row.user_id)
         .bind::<BigInt, _>(row.epoch)
         .bind::<BigInt, _>(row.generation)
@@ -221,6 +239,16 @@ const UPDATE: &str = "\
             idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
             ended_at = $, ended_why = $, version = $ \
         WHERE tenant_id = $ AND id = $ AND version = $ RETURNING 1\
+    ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
+
+const UPDATE_IN_EPOCH: &str = "\
+    WITH found AS (\
+        UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
+            idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
+            ended_at = $, ended_why = $, version = $ \
+        WHERE tenant_id = $ AND id = $ AND version = $ AND EXISTS (\
+            SELECT FROM users WHERE tenant_id = $ AND id = $ AND epoch = $ FOR SHARE) \
+        RETURNING 1\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
 
 // What makes a session dead is said twice: for the choice, and for the row as it is once its lock

@@ -1,8 +1,10 @@
 //! SQL written by hand, where Diesel's own words cannot be kept prepared.
 
+use core::marker::PhantomData;
+
 use diesel::expression::{AsExpression, TypedExpressionType};
 use diesel::pg::Pg;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::SqlType;
 
@@ -33,6 +35,20 @@ impl<'q> Statement<'q> {
         self.values.push(Box::new(value.as_expression()));
         self
     }
+
+    /// The statement, as one that answers rows of the SQL type `Type`.
+    pub(crate) fn rows<Type>(self) -> Rows<'q, Type> {
+        Rows {
+            statement: self,
+            of: PhantomData,
+        }
+    }
+}
+
+/// A statement that answers rows.
+pub(crate) struct Rows<'q, Type> {
+    statement: Statement<'q>,
+    of: PhantomData<fn() -> Type>,
 }
 
 impl QueryFragment<Pg> for Statement<'_> {
@@ -55,6 +71,22 @@ impl QueryId for Statement<'_> {
     type QueryId = ();
 
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Type> QueryFragment<Pg> for Rows<'_, Type> {
+    fn walk_ast<'b>(&'b self, out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.statement.walk_ast(out)
+    }
+}
+
+impl<Type> QueryId for Rows<'_, Type> {
+    type QueryId = ();
+
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Type> Query for Rows<'_, Type> {
+    type SqlType = Type;
 }
 
 fn too_few() -> diesel::result::Error {

@@ -159,9 +159,7 @@ impl Store for PostgresStore {
             return Ok(None);
         }
         let found = self
-            .read_of_tenant(schema, |connection| {
-                session::find(connection, shown.to_owned(), id).boxed()
-            })
+            .read(|connection| session::find(connection, schema.clone(), id).boxed())
             .await;
         let found = match found {
             Ok(found) => found,

@@ -87,7 +87,8 @@ pub(crate) fn columns() -> Columns {
     )
 }
 
-type Columns = (
+/// The type of what is selected of a tenant.
+pub(crate) type Columns = (
     AsSelect<TenantRow, Pg>,
     array<Text, Select<OfTenant, tenant_domains::host>>,
     array<Bool, Select<OfTenant, tenant_domains::is_primary>>,

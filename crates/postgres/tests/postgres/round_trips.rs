@@ -1,6 +1,6 @@
 //! What is said to take one round trip does: nothing is answered before all of it was sent.
 
-use tessera_app::Store;
+use tessera_app::{Store, UserKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, Session, Timestamp};
 use tessera_postgres::PostgresStore;
@@ -14,26 +14,45 @@ async fn a_refresh_reads_in_one_round_trip_and_writes_in_another() {
     let (proxy, url) = Proxy::of(&database.url()).await;
     let store = crate::server::store(url, 1);
     let (tenant, ada, mut session) = populated(&store, "Acme").await;
-    // The first time, the connection prepares its statements.
-    for statements in [0, 5] {
-        proxy.hold(if statements == 0 { 0 } else { 4 });
+    for cold in [true, false] {
+        let (reading, writing) = if cold { (0, 0) } else { (1, 4) };
+        proxy.hold(reading);
         let read = store.session(&tenant.schema, session.id).await.unwrap();
         let sent = proxy.release();
-        assert!(statements == 0 || sent == 4, "{sent} statements");
+        assert!(cold || sent == reading, "{sent} statements");
         assert_eq!(read.unwrap().session, session);
 
-        let rotated = rotated(&session);
+        // BEGIN, the search path, the update, COMMIT.
         let changes = Changes {
-            sessions: vec![Change::Update(rotated)],
+            sessions: vec![Change::Update(rotated(&session))],
             epochs: vec![(ada.id, ada.epoch)],
             ..Changes::default()
         };
-        proxy.hold(statements);
+        proxy.hold(writing);
         store.commit(&tenant, changes).await.unwrap();
         let sent = proxy.release();
-        assert!(statements == 0 || sent == statements, "{sent} statements");
+        assert!(cold || sent == writing, "{sent} statements");
+        let version = session.version + 1;
         session = reread(&store, &tenant.schema, &session).await;
-        assert_eq!(session.version, if statements == 0 { 2 } else { 3 });
+        assert_eq!(session.version, version);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_is_read_in_one_round_trip() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = crate::server::store(url, 1);
+    let (tenant, ada, _) = populated(&store, "Acme").await;
+    for by in [
+        UserKey::Id(ada.id),
+        UserKey::Email(ada.email.as_ref().unwrap().key().to_owned()),
+    ] {
+        store.user(&tenant, &by).await.unwrap();
+        // BEGIN, the search path, the select, COMMIT.
+        proxy.hold(4);
+        let read = store.user(&tenant, &by).await.unwrap();
+        assert_eq!((proxy.release(), read.as_ref()), (4, Some(&ada)));
     }
 }
 

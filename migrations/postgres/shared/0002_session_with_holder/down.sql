@@ -1,0 +1,1 @@
+DROP FUNCTION tessera.session(text, text, uuid);
