@@ -33,6 +33,7 @@ pub(crate) fn hashes(threads: u32, span: Duration) -> Result<Rate, Failure> {
 }
 
 fn hash_for(span: Duration) -> Result<(usize, Duration), Failure> {
+    yield_to_others();
     let refused = |error: argon2::Error| error.to_string();
     let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(refused)?;
     let mut arena = vec![Block::new(); params.block_count()];
@@ -44,6 +45,14 @@ fn hash_for(span: Duration) -> Result<(usize, Duration), Failure> {
             .map_err(|error| error.to_string().into())
     };
     repeat(span, work)
+}
+
+/// Gives this thread the priority of the threads that hash in the service, so that what else the
+/// machine does interrupts both alike.
+fn yield_to_others() {
+    // On Linux a nice value belongs to a thread. Without it there is only more noise.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 /// Something that signs.
