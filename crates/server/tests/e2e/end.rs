@@ -8,7 +8,8 @@ use crate::service::{ADMIN, Installation, until};
 
 #[test]
 fn it_ends_when_told_to() {
-    let mut service = Installation::embedded().start();
+    let installation = Installation::embedded();
+    let mut service = installation.start();
     service.terminate();
     assert_eq!(service.wait().code(), Some(0));
 }

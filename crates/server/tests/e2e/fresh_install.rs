@@ -170,9 +170,8 @@ fn a_log_line_is_json_and_names_neither_address_nor_password() {
 fn metrics_and_probes_may_have_a_port_of_their_own() {
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let service = Installation::embedded()
-        .with("TESSERA_METRICS_ADDR", &address)
-        .start();
+    let installation = Installation::embedded().with("TESSERA_METRICS_ADDR", &address);
+    let service = installation.start();
     let beside = |path| ask(address.parse().unwrap(), &Request::get(path));
     for (path, on_main, on_its_own) in [
         ("/metrics/", 404, 200),
