@@ -6,7 +6,7 @@
 //! which tenant it is fails, and one tenant's statement cannot meet another's rows.
 //!
 //! A read of a tenant is one round trip, and so is a commit that writes no tenant: what makes up a
-//! transaction is sent at once (see [`pipeline`]).
+//! transaction is sent at once (see `pipeline`).
 
 mod commit;
 mod connect;
