@@ -68,7 +68,7 @@ impl Backend {
         match self {
             Self::Postgres(_) => Ok(()),
             Self::Sqlite(store) => {
-                let applied = store.migrate().await.map_err(|e| Failure::because(&e))?;
+                let applied = store.migrate().await?;
                 if !applied.is_empty() {
                     tracing::info!(count = applied.len(), "migrated the database");
                 }
@@ -81,11 +81,11 @@ impl Backend {
     pub(crate) async fn migrations(&self) -> Result<Vec<MigrationView>, Failure> {
         match self {
             Self::Postgres(store) => {
-                let steps = store.migrations().await.map_err(|e| Failure::because(&e))?;
+                let steps = store.migrations().await?;
                 Ok(steps.iter().map(MigrationView::from).collect())
             }
             Self::Sqlite(store) => {
-                let all = store.status().await.map_err(|e| Failure::because(&e))?;
+                let all = store.status().await?;
                 Ok(all.iter().map(MigrationView::from).collect())
             }
         }
@@ -105,14 +105,11 @@ impl Backend {
                     jobs,
                     progress: &|step| progress.show(step),
                 };
-                let steps = store
-                    .migrate(&run)
-                    .await
-                    .map_err(|e| Failure::because(&e))?;
+                let steps = store.migrate(&run).await?;
                 Ok(steps.iter().map(MigrationView::from).collect())
             }
             Self::Sqlite(store) => {
-                let names = store.migrate().await.map_err(|e| Failure::because(&e))?;
+                let names = store.migrate().await?;
                 Ok(names
                     .iter()
                     .map(|name| MigrationView::of_file(name, true))
@@ -125,8 +122,7 @@ impl Backend {
     pub(crate) async fn steps_down(&self, count: usize) -> Result<Vec<MigrationView>, Failure> {
         match self {
             Self::Postgres(store) => {
-                let steps = store.steps_down(count).await;
-                let steps = steps.map_err(|e| Failure::because(&e))?;
+                let steps = store.steps_down(count).await?;
                 Ok(steps.iter().map(MigrationView::from).collect())
             }
             Self::Sqlite(_) => {
@@ -144,12 +140,13 @@ impl Backend {
         match self {
             Self::Postgres(store) => {
                 let progress = Progress::default();
-                let steps = store.migrate_down(count, &|step| progress.show(step)).await;
-                let steps = steps.map_err(|e| Failure::because(&e))?;
+                let steps = store
+                    .migrate_down(count, &|step| progress.show(step))
+                    .await?;
                 Ok(steps.iter().map(MigrationView::from).collect())
             }
             Self::Sqlite(store) => {
-                let names = store.down(count).await.map_err(|e| Failure::because(&e))?;
+                let names = store.down(count).await?;
                 Ok(names
                     .iter()
                     .map(|name| MigrationView::of_file(name, false))

@@ -107,13 +107,14 @@ impl From<Unavailable> for Failure {
     }
 }
 
-/// Errors of use cases say what is wrong by themselves, but for a store that cannot be reached.
-macro_rules! from_use_case {
-    ($($error:ident),*) => {$(
+/// These errors say what is wrong by themselves, but for a store that cannot be reached.
+macro_rules! from_errors {
+    ($($error:path),*) => {$(
         impl From<$error> for Failure {
             fn from(error: $error) -> Self {
+                use $error as Error;
                 match error {
-                    $error::Unavailable(error) => error.into(),
+                    Error::Unavailable(error) => error.into(),
                     error => Self::because(&error),
                 }
             }
@@ -121,11 +122,13 @@ macro_rules! from_use_case {
     )*};
 }
 
-from_use_case!(
+from_errors!(
     AddDomainError,
     ChangeUserError,
     CreateTenantError,
-    CreateUserError
+    CreateUserError,
+    tessera_postgres::MigrateError,
+    tessera_sqlite::MigrateError
 );
 
 #[cfg(test)]

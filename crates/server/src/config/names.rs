@@ -183,7 +183,7 @@ const NAMES: &[Known] = &[
     later("APPLE_KEY_ID", ""),
     later_secret("APPLE_PRIVATE_KEY"),
     later("APPLE_TEAM_ID", ""),
-    plain("APP_NAME"),
+    later("APP_NAME", "Tessera"),
     plain("APP_VERSION"),
     plain("CORS_ALLOWED_ORIGINS"),
     secret("DATABASE_URL"),

@@ -29,7 +29,8 @@ fn of_64_racing_refreshes_all_name_one_successor_and_a_replay_ends_the_family() 
         racers.into_iter().map(|it| it.join().unwrap()).collect()
     });
     for answer in &answers {
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let logs = || services.each_ref().map(Service::log).concat();
+        assert_eq!(answer.status, 200, "{answer:?}\n{}", logs());
     }
     let successors: BTreeSet<String> = answers.iter().map(|it| it.text("refresh")).collect();
     assert_eq!(successors.len(), 1);
