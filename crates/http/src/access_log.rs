@@ -1,4 +1,4 @@
-//! One line a request, and the span that ties all its other lines to it.
+//! One line a request.
 
 use core::error::Error;
 use core::fmt;
@@ -6,15 +6,9 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use tracing::{Span, error, error_span, info, warn};
+use tracing::{error, info, warn};
 
 use crate::problem::Problem;
-use crate::request_id::RequestId;
-
-/// The span of a request; at the level of errors, so that it is there whatever is logged.
-pub(crate) fn span(id: &RequestId) -> Span {
-    error_span!("request", request_id = id.as_str())
-}
 
 /// The line of a request that was answered. The route is the pattern: a path may hold an address.
 pub(crate) fn answered(

@@ -1,13 +1,13 @@
 //! What surrounds every request: its id, its limits, its log line, and an answer whatever happens.
 //!
-//! One middleware and not ten, as each of them would box a future and look at the same fields.
+//! One middleware and not ten, as each of them would look at the same fields again.
 
-use core::future::{Ready, poll_fn, ready};
+use core::future::{Ready, ready};
+use core::mem;
 use core::panic::AssertUnwindSafe;
-use core::pin::{Pin, pin};
-use core::task::Poll;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
-use std::any::Any;
 use std::panic::catch_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::HeaderValue;
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::uri::PathAndQuery;
+use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpResponse};
-use futures_util::FutureExt;
 use tessera_app::{Clock, Entropy};
 use tessera_domain::Timestamp;
-use tracing::Instrument;
+use tokio::time::{Sleep, sleep};
 
 use crate::access_log;
 use crate::client::{Client, Scheme, TrustedProxies};
@@ -33,7 +33,7 @@ use crate::problem::Problem;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use crate::unread::Rest;
 
-use self::failures::{message, told, translate};
+use self::failures::{told, translate};
 
 mod failures;
 
@@ -65,7 +65,7 @@ pub struct Envelope(pub Arc<Edge>);
 impl<S> Transform<S, ServiceRequest> for Envelope
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-    S::Future: 'static,
+    S::Future: Unpin,
 {
     type Response = ServiceResponse;
     type Error = Error;
@@ -98,65 +98,105 @@ struct Worker {
 impl<S> Service<ServiceRequest> for Enveloped<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
-    S::Future: 'static,
+    S::Future: Unpin,
 {
     type Response = ServiceResponse;
     type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<ServiceResponse, Error>>>>;
+    type Future = Answering<S::Future>;
 
     actix_web::dev::forward_ready!(inner);
 
     fn call(&self, mut request: ServiceRequest) -> Self::Future {
         let (visit, early) = Visit::begin(&self.worker, &mut request);
-        let span = access_log::span(&visit.id);
-        let started = match early {
-            Some(answer) => Started::Answered(request.into_response(answer)),
-            None => span
-                .in_scope(|| catch_unwind(AssertUnwindSafe(|| self.inner.call(request))))
-                .map_or_else(Started::Panicked, Started::Running),
+        let stage = if let Some(answer) = early {
+            Stage::Answered(request.into_response(answer))
+        } else {
+            let id = visit.id.clone();
+            let answer = id.during(|| guarded(|| self.inner.call(request)));
+            answer.map_or(Stage::Panicked, Stage::Running)
         };
-        let answer = async move {
-            let outcome = match started {
-                Started::Answered(response) => Outcome::Answered(Ok(response)),
-                Started::Panicked(payload) => Outcome::Panicked(payload),
-                Started::Running(answer) => outcome(answer, visit.worker.edge.request_time).await,
-            };
-            visit.end(outcome)
-        };
-        Box::pin(answer.instrument(span))
+        Answering {
+            visit: Some(visit),
+            stage,
+            deadline: None,
+        }
     }
 }
 
-enum Started<F> {
+/// The answer to a request, while it is made.
+///
+/// Written by hand because it is the future of every request: it is small, and lies where the
+/// connection keeps it and not in a box.
+pub struct Answering<F> {
+    visit: Option<Visit>,
+    stage: Stage<F>,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+enum Stage<F> {
     Answered(ServiceResponse),
-    Panicked(Payload),
+    Over,
+    Panicked,
     Running(F),
+}
+
+impl<F> Future for Answering<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>> + Unpin,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(id) = self.visit.as_ref().map(|visit| visit.id.clone()) else {
+            return Poll::Pending;
+        };
+        id.during(|| self.advance(context))
+    }
+}
+
+impl<F> Answering<F>
+where
+    F: Future<Output = Result<ServiceResponse, Error>> + Unpin,
+{
+    fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<ServiceResponse, Error>> {
+        let outcome = match mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Answered(response) => Outcome::Answered(Ok(response)),
+            Stage::Over => return Poll::Pending,
+            Stage::Panicked => Outcome::Panicked,
+            Stage::Running(mut answer) => match guarded(|| Pin::new(&mut answer).poll(context)) {
+                None => Outcome::Panicked,
+                Some(Poll::Ready(answer)) => Outcome::Answered(answer),
+                Some(Poll::Pending) if self.in_time(context) => {
+                    self.stage = Stage::Running(answer);
+                    return Poll::Pending;
+                }
+                Some(Poll::Pending) => Outcome::TooLate,
+            },
+        };
+        let visit = self.visit.take();
+        visit.map_or(Poll::Pending, |visit| Poll::Ready(visit.end(outcome)))
+    }
+
+    /// Whether there is time left. Most answers are there at once, and nobody asks.
+    fn in_time(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(visit) = &self.visit else {
+            return false;
+        };
+        let time = visit.worker.edge.request_time;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(time)));
+        deadline.as_mut().poll(context).is_pending()
+    }
 }
 
 enum Outcome {
     Answered(Result<ServiceResponse, Error>),
-    Panicked(Payload),
+    Panicked,
     TooLate,
 }
 
-/// What a panic was given.
-type Payload = Box<dyn Any + Send>;
-
-/// Waits for the answer, but not for ever. Most answers are there at once and start no timer.
-async fn outcome(
-    answer: impl Future<Output = Result<ServiceResponse, Error>>,
-    time: Duration,
-) -> Outcome {
-    let mut answer = pin!(AssertUnwindSafe(answer).catch_unwind());
-    let settled = match poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await {
-        Poll::Pending => tokio::time::timeout(time, answer).await.ok(),
-        Poll::Ready(settled) => Some(settled),
-    };
-    match settled {
-        None => Outcome::TooLate,
-        Some(Err(payload)) => Outcome::Panicked(payload),
-        Some(Ok(answer)) => Outcome::Answered(answer),
-    }
+/// What `work` gives, or nothing if it panics.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// One request from its head to the head of its answer.
@@ -165,7 +205,7 @@ struct Visit {
     id: RequestId,
     client: Client,
     method: Method,
-    uri: Uri,
+    target: Option<PathAndQuery>,
     origin: Option<HeaderValue>,
     rest: Option<Rest>,
     began: Timestamp,
@@ -186,7 +226,7 @@ impl Visit {
                 .unwrap_or_else(|| worker.ids.next()),
             client: edge.trusted_proxies.client(head),
             method: head.method.clone(),
-            uri: head.uri.clone(),
+            target: head.uri.path_and_query().cloned(),
             origin: read.origin.cloned(),
             rest,
             began: edge.clock.now(),
@@ -216,7 +256,8 @@ impl Visit {
                     None => response,
                 })
             }
-            Outcome::Panicked(payload) => Err(self.lost(&Problem::internal(message(payload)))),
+            // What a panic says may hold anything; its hook has logged where it was.
+            Outcome::Panicked => Err(self.lost(&Problem::internal("panicked"))),
             Outcome::TooLate => Err(self.lost(&Problem::Unavailable("took too long".into()))),
         }
     }
@@ -225,7 +266,7 @@ impl Visit {
     /// somebody else holds, so all there is left is what was copied.
     fn lost(&mut self, problem: &Problem) -> Error {
         access_log::failed(problem);
-        let path = self.uri.path();
+        let path = self.target.as_ref().map_or("", PathAndQuery::path);
         let mut answer = problem.answer(path);
         self.write(&mut answer);
         // A route without parameters has its path as its pattern.
@@ -261,7 +302,8 @@ impl Drop for Visit {
     fn drop(&mut self) {
         if !self.ended {
             let took = self.worker.edge.clock.now().since(self.began);
-            access_log::abandoned(&self.method, took, self.client.address);
+            let id = self.id.clone();
+            id.during(|| access_log::abandoned(&self.method, took, self.client.address));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The id that a request has in the log and in its answer.
 
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt::Write;
+use core::future::poll_fn;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use tessera_app::Entropy;
@@ -28,6 +29,48 @@ impl RequestId {
     pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
+
+    /// Does `work` for the request of this id.
+    pub(crate) fn during<T>(self, work: impl FnOnce() -> T) -> T {
+        let _outer = Outer(CURRENT.replace(Some(self)));
+        work()
+    }
+
+    /// The id of the request that this thread works for.
+    pub(crate) fn current() -> Option<Self> {
+        CURRENT.with_borrow(Clone::clone)
+    }
+}
+
+/// Gives `read` the id of the request that this thread works for, if it works for one.
+///
+/// It is what ties the lines of a log to a request; a span for each request would cost more than
+/// all else that surrounds one.
+pub fn current_request_id<T>(read: impl FnOnce(Option<&str>) -> T) -> T {
+    CURRENT.with_borrow(|id| read(id.as_ref().map(RequestId::as_str)))
+}
+
+/// Work for the request that this thread works for, wherever it is polled.
+pub(crate) fn in_current_request<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let id = RequestId::current();
+    let mut work = Box::pin(work);
+    poll_fn(move |context| match &id {
+        None => work.as_mut().poll(context),
+        Some(id) => id.clone().during(|| work.as_mut().poll(context)),
+    })
+}
+
+/// What the thread worked for before, and works for again, also after a panic.
+struct Outer(Option<RequestId>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<RequestId>> = const { RefCell::new(None) };
 }
 
 /// Makes the ids of one worker: a random half that no other worker has, and one that is never the

@@ -8,8 +8,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{Format, Log};
 
+mod line;
 mod rotated;
 
+use line::Line;
 use rotated::RotatedFile;
 
 /// Starts the log of the service.
@@ -53,14 +55,12 @@ fn subscribe(
     colours: bool,
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
 ) {
-    let log = tracing_subscriber::fmt()
+    tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
-        .with_writer(writer);
-    match format {
-        Format::Json => log.json().flatten_event(true).with_span_list(false).init(),
-        Format::Pretty => log.init(),
-    }
+        .with_writer(writer)
+        .event_format(Line(format))
+        .init();
 }
 
 const FILE_BYTES: u64 = 64 << 20;

@@ -1,7 +1,5 @@
 //! Failures of handlers, of the framework and of the router, as problems.
 
-use std::any::Any;
-
 use actix_web::Error;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
@@ -50,11 +48,4 @@ pub(super) fn translate(error: &Error) -> Problem {
         status if status.is_client_error() => Problem::MalformedBody("The request cannot be read."),
         _ => Problem::internal(error.to_string()),
     }
-}
-
-/// What a panic says, for the log.
-pub(super) fn message(payload: Box<dyn Any + Send>) -> String {
-    let text = payload.downcast::<String>().map(|text| *text);
-    text.or_else(|payload| payload.downcast::<&str>().map(|text| (*text).to_owned()))
-        .unwrap_or_else(|_| "a panic without a message".to_owned())
 }
