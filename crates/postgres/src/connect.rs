@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::future::try_join;
 use tessera_app::Unavailable;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -50,15 +51,19 @@ impl Connector {
                 .await
                 .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")));
             if let Err(Ok(connection)) = asked.send(made) {
-                let mut spares = spares.lock().unwrap_or_else(PoisonError::into_inner);
-                spares.push(connection);
+                lock(&spares).push(connection);
             }
         });
         answer.await.map_err(Unavailable::new)?
     }
 
+    /// Closes those that came too late for the one who asked.
+    pub(crate) fn forget_spares(&self) {
+        lock(&self.spares).clear();
+    }
+
     fn spare(&self) -> Option<Connection> {
-        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spares = lock(&self.spares);
         spares.retain(|connection| !connection.driver.is_finished());
         spares.pop()
     }
@@ -128,6 +133,10 @@ pub(crate) enum State {
     Unsettled,
 }
 
+fn lock(spares: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
+    spares.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 async fn open(target: &Target, lifetime: Duration) -> Result<Connection, Unavailable> {
     match &target.tls {
         Some(tls) => open_with(target, tls.clone(), lifetime).await,
@@ -157,13 +166,12 @@ where
         .await
         .map_err(Unavailable::new)?;
     let mut settings = &postgres;
-    settings
-        .batch_execute(DURABLE)
-        .await
-        .map_err(Unavailable::new)?;
-    pipeline::prepare(&postgres)
-        .await
-        .map_err(Unavailable::new)?;
+    try_join(
+        settings.batch_execute(DURABLE),
+        pipeline::prepare(&postgres),
+    )
+    .await
+    .map_err(Unavailable::new)?;
     Ok(Connection {
         postgres,
         state: State::Idle,

@@ -23,7 +23,7 @@ use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use futures_util::future::{BoxFuture, FutureExt, MaybeDone, join4, maybe_done};
+use futures_util::future::{BoxFuture, MaybeDone, join4, maybe_done};
 use tessera_domain::SchemaName;
 
 use crate::statement::Statement;
@@ -167,14 +167,13 @@ pub(crate) async fn write_tenant(
     }
 }
 
-/// Prepares what every transaction begins and ends with.
-pub(crate) async fn prepare(connection: &AsyncPgConnection) -> Result<(), Error> {
-    let nowhere = SchemaName::restore(String::new());
-    let mut write = Pipeline::begin(connection);
-    write.enter(&nowhere);
-    write.commit().await.answer?;
-    let nothing = async { Ok(()) }.boxed();
-    read_tenant(connection, &nowhere, nothing).await.answer
+/// Prepares what transactions begin and end with, so that no `BEGIN` is ever missing because it
+/// could not be prepared.
+pub(crate) async fn prepare(connection: &AsyncPgConnection) -> QueryResult<()> {
+    let mut pipeline = Pipeline::begin(connection);
+    pipeline.push(Statement::new(COMMIT));
+    pipeline.push(Statement::new(BEGIN_READ));
+    pipeline.commit().await.answer
 }
 
 /// The Postgres schema of the tenant that shows `schema`.

@@ -35,7 +35,7 @@ impl Pool {
         Ok(Self { connections })
     }
 
-    /// A connection, within half a second or not at all.
+    /// A connection, well within a second or not at all.
     pub(crate) async fn lease(&self) -> Result<Lease, Unavailable> {
         let mut connection = timeout(PATIENCE, self.connections.get())
             .await
@@ -44,8 +44,14 @@ impl Pool {
         connection.state = State::Lent;
         Ok(Lease {
             connection,
-            pool: self.connections.clone(),
+            pool: self.clone(),
         })
+    }
+
+    /// Closes the connections that nobody uses: after a fail-over they lead to the old primary.
+    pub(crate) fn forget_idle(&self) {
+        self.connections.retain(|_, _| false);
+        self.connector().forget_spares();
     }
 
     /// Who makes the connections.
@@ -86,7 +92,7 @@ pub struct PoolStatus {
 /// answered, or gets another one.
 pub(crate) struct Lease {
     connection: Object<Connector>,
-    pool: managed::Pool<Connector>,
+    pool: Pool,
 }
 
 impl Lease {
@@ -140,9 +146,8 @@ impl Lease {
 
     fn give_up(&mut self, read_only: bool) {
         self.connection.state = State::Broken;
-        // After a fail-over the others lead to the old primary, too.
         if read_only {
-            self.pool.retain(|_, _| false);
+            self.pool.forget_idle();
         }
     }
 }
@@ -162,5 +167,5 @@ impl Drop for Lease {
     }
 }
 
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(800);
 const RECYCLE: Duration = Duration::from_millis(100);

@@ -120,7 +120,10 @@ impl Store for PostgresStore {
         match answer {
             State::Ready => Ok(()),
             State::NotMigrated => Err(Unready::NotMigrated),
-            State::ReadOnly => Err(Unready::ReadOnly),
+            State::ReadOnly => {
+                self.pool.forget_idle();
+                Err(Unready::ReadOnly)
+            }
         }
     }
 

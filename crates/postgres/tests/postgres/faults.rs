@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use tessera_app::{CommitError, Store, Unready};
-use tessera_domain::Change;
+use tessera_contract::values;
+use tessera_domain::{Change, Changes};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -80,9 +81,9 @@ async fn of_many_refused_commits_none_costs_a_connection() {
         let refused = store.commit(&acme, touch(&ada)).await;
         assert!(matches!(refused, Err(CommitError::Stale)), "{refused:?}");
         let twice = Change::Insert(ada.clone());
-        let changes = tessera_domain::Changes {
+        let changes = Changes {
             users: vec![twice],
-            ..Default::default()
+            ..Changes::default()
         };
         assert!(store.commit(&acme, changes).await.is_err());
     }
@@ -96,14 +97,7 @@ async fn after_its_connections_were_killed_it_serves_again() {
     let (acme, ada, _) = populated(&store, "Acme").await;
     let admin = database.admin().await;
     for _ in 0..3 {
-        admin
-            .execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                 WHERE application_name = 'tessera' AND datname = current_database()",
-                &[],
-            )
-            .await
-            .unwrap();
+        kill(&admin).await;
         serves_again(&store, async || {
             let read = store.users(&acme, None, 1).await;
             read.is_ok_and(|users| users == [ada.clone()])
@@ -175,9 +169,12 @@ async fn a_full_pool_is_told_of_within_a_second() {
 async fn a_server_that_became_read_only_is_left_and_found_again() {
     let database = Database::migrated().await;
     let store = database.store(4);
-    let (acme, mut ada, _) = populated(&store, "Acme").await;
+    let (acme, ada, _) = populated(&store, "Acme").await;
     let admin = database.admin().await;
-    set_read_only(&admin, "on").await;
+    read_only(&admin, "on").await;
+    // As a server that was started again.
+    kill(&admin).await;
+    serves_again(&store, async || store.users(&acme, None, 1).await.is_ok()).await;
     let written = store.commit(&acme, touch(&ada)).await;
     assert!(
         matches!(written, Err(CommitError::Unavailable(_))),
@@ -185,32 +182,61 @@ async fn a_server_that_became_read_only_is_left_and_found_again() {
     );
     assert!(matches!(store.check().await, Err(Unready::ReadOnly)));
     assert_eq!(reread(&store, &acme, &ada).await, ada);
-    set_read_only(&admin, "off").await;
-    serves_again(&store, async || {
-        let written = store.commit(&acme, touch(&ada)).await;
-        ada.version += u64::from(written.is_ok());
-        written.is_ok()
-    })
-    .await;
-    store.check().await.unwrap();
+    // The connections that are there stay read-only; new ones lead to where writes are taken.
+    read_only(&admin, "off").await;
+    serves_again(&store, async || store.check().await.is_ok()).await;
+    store.commit(&acme, touch(&ada)).await.unwrap();
 }
 
-async fn set_read_only(admin: &Client, value: &str) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_meets_the_end_of_all_sessions_waits_for_it_and_is_refused() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (acme, ada, session) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    let watcher = database.admin().await;
+    // Alone, as a refresh writes, and together with something else.
+    for events in [
+        Vec::new(),
+        vec![values::event(1, &acme, values::created(1))],
+    ] {
+        let ada = reread(&store, &acme, &ada).await;
+        let end = "BEGIN; UPDATE acme.users SET epoch = epoch + 1";
+        admin.batch_execute(end).await.unwrap();
+        let changes = Changes {
+            sessions: vec![Change::Update(session.clone())],
+            epochs: vec![(ada.id, ada.epoch)],
+            events,
+            ..Changes::default()
+        };
+        let (committing, tenant) = (store.clone(), acme.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move { committing.commit(&tenant, changes).await });
+        until("the refresh waits for the user", async || {
+            count(&watcher, "wait_event_type = 'Lock'").await == 1
+        })
+        .await;
+        admin.batch_execute("COMMIT").await.unwrap();
+        let refused = task.join_all().await.remove(0);
+        assert!(matches!(refused, Err(CommitError::Stale)), "{refused:?}");
+    }
+}
+
+async fn read_only(admin: &Client, value: &str) {
     let row = admin.query_one("SELECT current_database()::text", &[]);
     let name: String = row.await.unwrap().get(0);
-    admin
-        .batch_execute(&format!(
-            "ALTER DATABASE {name} SET default_transaction_read_only = {value}; \
-             SET default_transaction_read_only = off; \
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-             WHERE application_name = 'tessera' AND datname = current_database()"
-        ))
-        .await
-        .unwrap();
-    until("the old connections are gone", async || {
-        backends(admin).await.is_empty()
-    })
-    .await;
+    let alter = format!("ALTER DATABASE {name} SET default_transaction_read_only = {value}");
+    admin.batch_execute(&alter).await.unwrap();
+}
+
+/// Ends the connections of the store.
+async fn kill(admin: &Client) {
+    let killed = admin.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+         WHERE application_name = 'tessera' AND datname = current_database()",
+        &[],
+    );
+    killed.await.unwrap();
 }
 
 async fn serves_again(store: &tessera_postgres::PostgresStore, serves: impl AsyncFnMut() -> bool) {
