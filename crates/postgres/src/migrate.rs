@@ -60,7 +60,7 @@ pub enum MigrateError {
         version: i32,
     },
     /// A migration did not go through.
-    #[error("migration {version} of schema {schema} failed: {source}")]
+    #[error("migration {version} of schema {schema} failed")]
     Failed {
         /// The schema.
         schema: String,

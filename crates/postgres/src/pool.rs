@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, Object, QueueMode, Timeouts};
+use deadpool::managed::{self, Object, PoolError, QueueMode, Timeouts};
 use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
@@ -40,7 +40,7 @@ impl Pool {
         let mut connection = timeout(PATIENCE, self.connections.get())
             .await
             .map_err(|_| Unavailable::new("no connection to Postgres within the time allowed"))?
-            .map_err(Unavailable::new)?;
+            .map_err(cause)?;
         connection.state = State::Lent;
         Ok(Lease {
             connection,
@@ -164,6 +164,16 @@ impl Drop for Lease {
                 self.connection.state = State::Unsettled;
             }
         }
+    }
+}
+
+fn cause(error: PoolError<Unavailable>) -> Unavailable {
+    match error {
+        PoolError::Backend(cause) => cause,
+        other @ (PoolError::Closed
+        | PoolError::NoRuntimeSpecified
+        | PoolError::PostCreateHook(_)
+        | PoolError::Timeout(_)) => Unavailable::new(other),
     }
 }
 

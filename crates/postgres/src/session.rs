@@ -37,6 +37,7 @@ pub(crate) struct SessionRow {
     created_at: i64,
     ip: Option<String>,
     user_agent: Option<String>,
+    wrong_passwords: i64,
     ended_at: Option<i64>,
     ended_why: Option<String>,
     version: i64,
@@ -58,6 +59,7 @@ impl SessionRow {
             created_at: session.created_at.as_micros(),
             ip: session.device.ip.clone(),
             user_agent: session.device.user_agent.clone(),
+            wrong_passwords: session.wrong_passwords.into(),
             ended_at: ended.map(|ended| ended.at.as_micros()),
             ended_why: ended.map(|ended| why_text(ended.why).to_owned()),
             version: number(session.version.saturating_add(1)),
@@ -90,6 +92,7 @@ impl TryFrom<SessionRow> for Session {
                 ip: row.ip,
                 user_agent: row.user_agent,
             },
+            wrong_passwords: u32::try_from(row.wrong_passwords).unwrap_or(u32::MAX),
             ended,
             version: count(row.version),
         })
@@ -196,6 +199,7 @@ fn update(text: &'static str, row: SessionRow, read_at: u64) -> Statement<'stati
         .bind::<BigInt, _>(row.created_at)
         .bind::<Nullable<Text>, _>(row.ip)
         .bind::<Nullable<Text>, _>(row.user_agent)
+        .bind::<BigInt, _>(row.wrong_passwords)
         .bind::<Nullable<BigInt>, _>(row.ended_at)
         .bind::<Nullable<Text>, _>(row.ended_why)
         .bind::<BigInt, _>(row.version)
@@ -237,7 +241,7 @@ const UPDATE: &str = "\
     WITH found AS (\
         UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
             idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
-            ended_at = $, ended_why = $, version = $ \
+            wrong_passwords = $, ended_at = $, ended_why = $, version = $ \
         WHERE tenant_id = $ AND id = $ AND version = $ RETURNING 1\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
 
@@ -245,7 +249,7 @@ const UPDATE_IN_EPOCH: &str = "\
     WITH found AS (\
         UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
             idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
-            ended_at = $, ended_why = $, version = $ \
+            wrong_passwords = $, ended_at = $, ended_why = $, version = $ \
         WHERE tenant_id = $ AND id = $ AND version = $ AND EXISTS (\
             SELECT FROM users WHERE tenant_id = $ AND id = $ AND epoch = $ FOR SHARE) \
         RETURNING 1\

@@ -201,6 +201,19 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_be_an_address_or_a_socket() {
+        for url in [
+            "postgres://ada@[::1]:5432/auth",
+            "postgres://ada@%2Frun%2Fpg:5432/auth",
+            "postgres://ada@/auth?host=/run/pg",
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(target.config.get_hosts().len(), 1, "{url}");
+            assert_eq!(target.config.get_dbname(), Some("auth"), "{url}");
+        }
+    }
+
+    #[test]
     fn without_a_mode_tls_is_preferred_as_libpq_does() {
         let target = Target::parse("postgres://db.example/auth").unwrap();
         assert_eq!(target.config.get_ssl_mode(), SslMode::Prefer);

@@ -1,5 +1,7 @@
 //! What goes wrong on the other side, or on this one, passes.
 
+use core::error::Error;
+use core::fmt::Write;
 use core::time::Duration;
 
 use tessera_app::{CommitError, Store, Unready};
@@ -139,6 +141,26 @@ async fn a_server_that_says_nothing_is_given_up_within_a_second() {
         let read = timeout(SECOND, store.tenants()).await;
         assert!(read.unwrap().is_err());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_error_tells_the_password() {
+    let database = Database::migrated().await;
+    let url = database.url();
+    let (_, server) = url.rsplit_once('@').unwrap();
+    // Where passwords are not looked at, nobody of that name is known.
+    let store = store(format!("postgres://nobody_here:hushhush@{server}"), 1);
+    let Err(Unready::Unavailable(unavailable)) = store.check().await else {
+        panic!("nobody is let in");
+    };
+    let mut told = format!("{unavailable:?} {store:?}");
+    let mut cause: Option<&dyn Error> = Some(&unavailable);
+    while let Some(error) = cause {
+        write!(told, " {error}").unwrap();
+        cause = error.source();
+    }
+    assert!(told.contains("nobody_here"), "{told}");
+    assert!(!told.contains("hushhush"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use tessera_app::{CommitError, Store, Unique, UserKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, SchemaName, Timestamp};
 
-use crate::server::{Database, populated, touch};
+use crate::server::{Database, connect, migrate, populated, server_url, store, touch};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_without_its_schema_is_an_error_and_nobody_elses_rows() {
@@ -154,4 +154,25 @@ async fn a_commit_of_very_many_changes_is_one_transaction() {
     assert_eq!(store.users(&acme, None, 999).await.unwrap().len(), 201);
     let latest = Timestamp::from_micros(i64::MAX);
     assert_eq!(store.prune(&acme, latest, usize::MAX).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_owns_the_database_and_nothing_else_is_enough() {
+    let database = Database::empty().await;
+    let server = connect(&server_url()).await;
+    let name = database.name().to_owned();
+    let grant = format!(
+        "CREATE ROLE {name} LOGIN PASSWORD 'ordinary'; ALTER DATABASE {name} OWNER TO {name}"
+    );
+    server.batch_execute(&grant).await.unwrap();
+    let url = database.url();
+    let (_, address) = url.rsplit_once('@').unwrap();
+    let store = store(format!("postgres://{name}:ordinary@{address}"), 2);
+    migrate(&store).await;
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    store.commit(&acme, touch(&ada)).await.unwrap();
+    store.check().await.unwrap();
+    drop(database);
+    let drop = format!("DROP ROLE {name}");
+    server.batch_execute(&drop).await.unwrap();
 }

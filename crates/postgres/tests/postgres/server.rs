@@ -48,6 +48,11 @@ impl Database {
         store(self.url(), pool_size)
     }
 
+    /// What it is called.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it is.
     pub(crate) fn url(&self) -> String {
         with_database(&self.server, &self.name)
