@@ -1,8 +1,7 @@
 //! Change one's password: every other session ends, this one goes on.
 
 use tessera_domain::{
-    Attempt, Change, Changes, LoginFailure, Password, PasswordRecord, PasswordWeakness, SessionEnd,
-    Verdict,
+    Change, Changes, Password, PasswordRecord, PasswordWeakness, SessionEnd, Verdict,
 };
 
 use crate::ports::{CommitError, Overloaded, SessionHolder, Unavailable};
@@ -41,9 +40,8 @@ pub enum ChangePasswordError {
 impl Tessera {
     /// Changes the caller's password and ends every other session.
     ///
-    /// A wrong old password counts as a wrong one at log in does. A lock does not keep the owner
-    /// out of this; but a wrong password given while the account is locked ends the session, so
-    /// that a stolen access token gives no more guesses than a stranger has.
+    /// A wrong old password counts in the session, which the fifth in a row ends: a stolen access
+    /// token gives few guesses, and what strangers do at log in has no part in it.
     pub async fn change_password(
         &self,
         caller: &Caller,
@@ -60,24 +58,29 @@ impl Tessera {
                 verdict = self.verify_old(record.as_ref(), &command.old).await?;
             }
             let committed = match verdict {
-                Verdict::Mismatch => self.count_wrong(holder).await,
+                Verdict::Mismatch => self.count_wrong(holder).await.map(|lives| {
+                    Err(if lives {
+                        ChangePasswordError::WrongPassword
+                    } else {
+                        ChangePasswordError::Invalid
+                    })
+                }),
                 Verdict::Match => {
                     let new = match &hashed {
-                        Some(new) => Clone::clone(new),
+                        Some(new) => PasswordRecord::clone(new),
                         None => self.ports.passwords.hash(command.new.clone()).await?,
                     };
                     hashed = Some(new.clone());
-                    self.replace(holder, new).await
+                    self.replace(holder, new).await.map(Ok)
                 }
             };
-            match (committed, verdict) {
-                (Ok(()), Verdict::Match) => return Ok(()),
-                (Ok(()), Verdict::Mismatch) => return Err(ChangePasswordError::WrongPassword),
-                (Err(CommitError::Stale), _) => {}
-                (Err(CommitError::Duplicate(what)), _) => {
+            match committed {
+                Ok(answer) => return answer,
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Duplicate(what)) => {
                     return Err(Unavailable::new(CommitError::Duplicate(what)).into());
                 }
-                (Err(CommitError::Unavailable(unavailable)), _) => return Err(unavailable.into()),
+                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
             }
         }
         Err(Unavailable::new(Contended).into())
@@ -118,22 +121,18 @@ impl Tessera {
         self.commit(tenant, changes).await
     }
 
-    async fn count_wrong(&self, holder: SessionHolder) -> Result<(), CommitError> {
+    /// Counts a wrong password in the session; whether it still lives.
+    async fn count_wrong(&self, holder: SessionHolder) -> Result<bool, CommitError> {
         let now = self.now();
-        let policy = &self.settings.lockout;
-        match holder.user.attempt(Verdict::Mismatch, now, policy) {
-            Attempt::Failed { user, locked } => {
-                let changes = Changes {
-                    events: self.events(&holder.tenant, now, locked),
-                    users: vec![Change::Update(*user)],
-                    ..Changes::default()
-                };
-                self.commit(&holder.tenant, changes).await
-            }
-            Attempt::Refused(LoginFailure::Locked) => {
-                Ok(self.end_session_of(holder, SessionEnd::Guessing).await?)
-            }
-            Attempt::Admitted(_) | Attempt::Refused(_) => Ok(()),
-        }
+        let counted = holder.session.with_wrong_password(now);
+        let fact = counted.ended.map(|ended| counted.ended_fact(ended.why));
+        let lives = fact.is_none();
+        let changes = Changes {
+            sessions: vec![Change::Update(counted)],
+            events: self.events(&holder.tenant, now, fact),
+            ..Changes::default()
+        };
+        self.commit(&holder.tenant, changes).await?;
+        Ok(lives)
     }
 }

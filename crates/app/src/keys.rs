@@ -82,16 +82,15 @@ impl Tessera {
                 return Ok(key.clone());
             };
             let others: Vec<Key> = ring.iter().filter(|k| k.id != key.id).cloned().collect();
-            let Some(next) = Key::signing(&others, KeyPurpose::Access, now) else {
-                return Err(KeysError::LastKey);
-            };
+            let heirs = Key::heirs(&others, KeyPurpose::Access, now).ok_or(KeysError::LastKey)?;
             let tenant = self.default_tenant().await?;
             let changes = Changes {
-                // The next is written as it is, so that it cannot be retired meanwhile.
-                keys: vec![
-                    Change::Update(retired.clone()),
-                    Change::Update(next.clone()),
-                ],
+                // The heirs are written even as they are, so that none is retired meanwhile.
+                keys: [retired.clone()]
+                    .into_iter()
+                    .chain(heirs)
+                    .map(Change::Update)
+                    .collect(),
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };

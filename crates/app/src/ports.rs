@@ -177,6 +177,9 @@ pub trait Tokens: Send + Sync {
     /// Who issues access tokens (`iss`), as last loaded.
     fn issuer(&self) -> Option<Arc<str>>;
 
+    /// Whether a key of each purpose signs now.
+    fn check(&self, now: Timestamp) -> Result<(), TokenError>;
+
     /// The key that signs refresh tokens now.
     fn refresh_key(&self, now: Timestamp) -> Result<KeyId, TokenError>;
 

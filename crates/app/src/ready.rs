@@ -15,10 +15,9 @@ pub enum NotReady {
 }
 
 impl Tessera {
-    /// Whether the store can be used and a key signs.
+    /// Whether the store can be used and keys sign.
     pub async fn ready(&self) -> Result<(), NotReady> {
         self.ports.store.check().await?;
-        self.ports.tokens.refresh_key(self.now())?;
-        Ok(())
+        Ok(self.ports.tokens.check(self.now())?)
     }
 }

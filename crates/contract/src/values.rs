@@ -115,6 +115,7 @@ pub fn full_session(user: &User, number: u32, why: SessionEnd) -> Session {
         idle_end: NOW + Duration::from_micros(2),
         absolute_end: NOW + Duration::from_micros(3),
         device: Device::new(Some("2001:db8::7".to_owned()), Some(&"🗝\"\\'".repeat(100))),
+        wrong_passwords: 3,
         ended: Some(SessionEnded {
             at: NOW + Duration::from_micros(4),
             why,

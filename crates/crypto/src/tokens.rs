@@ -131,6 +131,15 @@ impl Tokens for JwtTokens {
         self.loaded().map(|ring| Arc::clone(&ring.issuer))
     }
 
+    fn check(&self, now: Timestamp) -> Result<(), TokenError> {
+        let ring = self.ring()?;
+        [KeyPurpose::Access, KeyPurpose::Refresh]
+            .into_iter()
+            .all(|purpose| ring.signing(purpose, now).is_some())
+            .then_some(())
+            .ok_or(TokenError::NoKey)
+    }
+
     fn refresh_key(&self, now: Timestamp) -> Result<KeyId, TokenError> {
         let ring = self.ring()?;
         let (kid, _) = ring

@@ -181,7 +181,7 @@ pub enum LoginFailure {
 pub enum SessionEnd {
     /// The account was disabled.
     Disabled,
-    /// A wrong password was given in it while the account was locked.
+    /// Too many wrong passwords were given in it.
     Guessing,
     /// The user had too many.
     Limit,

@@ -88,6 +88,24 @@ impl Key {
         })
     }
 
+    /// The keys of this `purpose` that go on signing when there are only these: the one that signs
+    /// now, and the one that has no end; where none has none, the one that signs now is given none.
+    /// None when none signs now.
+    pub fn heirs(keys: &[Self], purpose: KeyPurpose, now: Timestamp) -> Option<Vec<Self>> {
+        let signing = Self::signing(keys, purpose, now)?;
+        let endless = keys
+            .iter()
+            .find(|key| key.purpose == purpose && key.verifies_until.is_none());
+        Some(match endless {
+            Some(key) if key.id == signing.id => vec![signing.clone()],
+            Some(key) => vec![signing.clone(), key.clone()],
+            None => vec![Self {
+                verifies_until: None,
+                ..signing.clone()
+            }],
+        })
+    }
+
     fn record(&mut self, kind: EventKind) -> Fact {
         self.events += 1;
         Fact {
@@ -271,6 +289,18 @@ mod tests {
         let rotation = Key::rotate(&ring, back, Duration::from_mins(15));
         let older: Vec<&str> = rotation.older.iter().map(|key| key.kid.as_str()).collect();
         assert_eq!(older, ["other"]);
+    }
+
+    #[test]
+    fn when_the_youngest_key_is_retired_the_one_before_signs_without_end() {
+        let lifetime = Duration::from_secs(900);
+        for announced in [10, 600] {
+            let now = Timestamp::from_secs(10);
+            let rotation = Key::rotate(&[key("old", 0)], key("new", announced), lifetime);
+            let heirs = Key::heirs(&rotation.older, KeyPurpose::Access, now).unwrap();
+            assert_eq!(heirs[0].kid.as_str(), "old");
+            assert_eq!(heirs[0].verifies_until, None);
+        }
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub struct Session {
     pub created_at: Timestamp,
     /// Where the log in came from.
     pub device: Device,
+    /// How often a wrong password was given in it, since the last right one.
+    pub wrong_passwords: u32,
     /// That it was ended, before its time.
     pub ended: Option<SessionEnded>,
     /// The version this value was read at; a write of a stale one is refused.
@@ -70,6 +72,7 @@ impl Session {
             key,
             created_at: now,
             device,
+            wrong_passwords: 0,
             ended: None,
             version: 0,
         }
@@ -124,6 +127,22 @@ impl Session {
         }
     }
 
+    /// The session after a wrong password was given in it; the last one that it may give ends it.
+    ///
+    /// Whoever holds a token of it has so many guesses and no more, whatever strangers do at log in.
+    #[must_use]
+    pub fn with_wrong_password(&self, now: Timestamp) -> Self {
+        let counted = Self {
+            wrong_passwords: self.wrong_passwords.saturating_add(1),
+            ..self.clone()
+        };
+        if counted.wrong_passwords < WRONG_PASSWORDS {
+            counted
+        } else {
+            counted.end(SessionEnd::Guessing, now)
+        }
+    }
+
     /// That it was ended: the first event of a session, or the second after a reuse.
     pub fn ended_fact(&self, why: SessionEnd) -> Fact {
         Fact {
@@ -149,11 +168,13 @@ impl Session {
         }
     }
 
-    /// The same session in the user's new epoch: the one that outlives the others.
+    /// The same session in the user's new epoch: the one that gave the password and outlives the
+    /// others.
     #[must_use]
     pub fn carried_into(&self, epoch: Epoch) -> Self {
         Self {
             epoch,
+            wrong_passwords: 0,
             ..self.clone()
         }
     }
@@ -285,6 +306,8 @@ impl Device {
     }
 }
 
+/// How many wrong passwords end a session.
+const WRONG_PASSWORDS: u32 = 5;
 const LONGEST_GRACE: Duration = Duration::from_mins(1);
 
 #[cfg(test)]

@@ -40,3 +40,4 @@ pub use routes::Surface;
 pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
+pub use views::{SessionView, UserView, rfc3339};

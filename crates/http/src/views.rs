@@ -4,11 +4,11 @@ use jiff::Timestamp as Moment;
 use paperclip::actix::Apiv2Schema;
 use serde::Serialize;
 use tessera_app::{Caller, Grant};
-use tessera_domain::{Session, Tenant, Timestamp, User, UserStatus};
+use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
 /// A user, as clients see one.
 #[derive(Apiv2Schema, Serialize)]
-pub(crate) struct UserView {
+pub struct UserView {
     id: String,
     username: Option<String>,
     email: Option<String>,
@@ -27,7 +27,7 @@ pub(crate) struct UserView {
 
 impl UserView {
     /// The user of that tenant.
-    pub(crate) fn new(user: &User, tenant: &Tenant) -> Self {
+    pub fn new(user: &User, tenant: &Tenant) -> Self {
         let roles = user.role_names();
         Self {
             id: user.shown_id(),
@@ -176,7 +176,7 @@ impl SessionsView {
         Self {
             sessions: sessions
                 .iter()
-                .map(|session| SessionView::new(session, session.id == caller.session.id))
+                .map(|session| SessionView::new(session, Some(caller.session.id)))
                 .collect(),
         }
     }
@@ -184,7 +184,7 @@ impl SessionsView {
 
 /// One session.
 #[derive(Apiv2Schema, Serialize)]
-pub(crate) struct SessionView {
+pub struct SessionView {
     id: String,
     created_at: String,
     last_used_at: String,
@@ -195,7 +195,8 @@ pub(crate) struct SessionView {
 }
 
 impl SessionView {
-    fn new(session: &Session, current: bool) -> Self {
+    /// The session, for someone whose own is `current`.
+    pub fn new(session: &Session, current: Option<Id<Session>>) -> Self {
         Self {
             id: session.id.to_string(),
             created_at: rfc3339(session.created_at),
@@ -203,7 +204,7 @@ impl SessionView {
             expires_at: rfc3339(session.idle_end),
             ip: session.device.ip.clone(),
             user_agent: session.device.user_agent.clone(),
-            current,
+            current: current == Some(session.id),
         }
     }
 }
@@ -216,7 +217,7 @@ pub(crate) struct Done {
 }
 
 /// The moment as RFC 3339 writes it, UTC.
-pub(crate) fn rfc3339(moment: Timestamp) -> String {
+pub fn rfc3339(moment: Timestamp) -> String {
     Moment::from_microsecond(moment.as_micros()).map_or_else(
         |_| Moment::UNIX_EPOCH.to_string(),
         |moment| moment.to_string(),

@@ -1,60 +1,28 @@
-//! What commands show of users, tenants, sessions and keys: the same as the API.
+//! What commands show: of users and sessions the same as the API, of tenants and keys this.
 
-use jiff::Timestamp as Moment;
 use serde::Serialize;
-use tessera_domain::{
-    Key, KeyOrigin, KeyPurpose, Session, Tenant, TenantStatus, Timestamp, User, UserStatus,
-};
+use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
+use tessera_http::rfc3339;
 
-/// A user.
-#[derive(Serialize)]
-pub(crate) struct UserView {
-    id: String,
-    username: Option<String>,
-    email: Option<String>,
-    first_name: String,
-    last_name: String,
-    job_role: String,
-    role: Option<String>,
-    roles: Vec<String>,
-    is_active: bool,
-    is_superuser: bool,
-    email_verified: bool,
-    tenant: String,
-    date_joined: String,
-    last_login: Option<String>,
-}
+/// What a table shows of a user.
+pub(crate) const USER_COLUMNS: [&str; 6] = [
+    "id",
+    "email",
+    "username",
+    "roles",
+    "is_active",
+    "last_login",
+];
 
-impl UserView {
-    pub(crate) const COLUMNS: [&str; 6] = [
-        "id",
-        "email",
-        "username",
-        "roles",
-        "is_active",
-        "last_login",
-    ];
-
-    pub(crate) fn new(user: &User, tenant: &Tenant) -> Self {
-        let roles = user.role_names();
-        Self {
-            id: user.shown_id(),
-            username: user.username.as_ref().map(|name| name.as_str().to_owned()),
-            email: user.email.as_ref().map(|email| email.as_str().to_owned()),
-            first_name: user.profile.first_name.clone(),
-            last_name: user.profile.last_name.clone(),
-            job_role: user.profile.job_role.clone(),
-            role: roles.first().cloned(),
-            roles,
-            is_active: user.status == UserStatus::Active,
-            is_superuser: user.is_superuser,
-            email_verified: user.email_verified,
-            tenant: tenant.name.as_str().to_owned(),
-            date_joined: rfc3339(user.joined_at),
-            last_login: user.last_login.map(rfc3339),
-        }
-    }
-}
+/// What a table shows of a session.
+pub(crate) const SESSION_COLUMNS: [&str; 6] = [
+    "id",
+    "created_at",
+    "last_used_at",
+    "expires_at",
+    "ip",
+    "user_agent",
+];
 
 /// A tenant.
 #[derive(Serialize)]
@@ -89,44 +57,6 @@ impl From<&Tenant> for TenantView {
                 TenantStatus::Suspended => "suspended",
             },
             created_at: rfc3339(tenant.created_at),
-        }
-    }
-}
-
-/// A session.
-#[derive(Serialize)]
-pub(crate) struct SessionView {
-    id: String,
-    created_at: String,
-    last_used_at: String,
-    expires_at: String,
-    ip: Option<String>,
-    user_agent: Option<String>,
-    /// The one that asks; a command has none.
-    current: bool,
-}
-
-impl SessionView {
-    pub(crate) const COLUMNS: [&str; 6] = [
-        "id",
-        "created_at",
-        "last_used_at",
-        "expires_at",
-        "ip",
-        "user_agent",
-    ];
-}
-
-impl From<&Session> for SessionView {
-    fn from(session: &Session) -> Self {
-        Self {
-            id: session.id.to_string(),
-            created_at: rfc3339(session.created_at),
-            last_used_at: rfc3339(session.refreshed_at),
-            expires_at: rfc3339(session.idle_end),
-            ip: session.device.ip.clone(),
-            user_agent: session.device.user_agent.clone(),
-            current: false,
         }
     }
 }
@@ -177,12 +107,4 @@ impl KeyView {
             verifies_until: key.verifies_until.map(rfc3339),
         }
     }
-}
-
-/// The moment as RFC 3339 writes it, UTC.
-pub(crate) fn rfc3339(moment: Timestamp) -> String {
-    Moment::from_microsecond(moment.as_micros()).map_or_else(
-        |_| Moment::UNIX_EPOCH.to_string(),
-        |moment| moment.to_string(),
-    )
 }

@@ -184,6 +184,7 @@ pub(crate) struct SessionRow {
     created_at: Moment,
     ip: Option<String>,
     user_agent: Option<String>,
+    wrong_passwords: Count,
     ended_at: Option<Moment>,
     ended_why: Option<Named<SessionEnd>>,
     version: Count,
@@ -205,6 +206,7 @@ impl SessionRow {
             created_at: Moment(session.created_at),
             ip: session.device.ip,
             user_agent: session.device.user_agent,
+            wrong_passwords: Count(session.wrong_passwords.into()),
             ended_at: session.ended.map(|ended| Moment(ended.at)),
             ended_why: session.ended.map(|ended| Named(ended.why)),
             version: after(session.version),
@@ -229,6 +231,7 @@ impl From<SessionRow> for Session {
                 ip: row.ip,
                 user_agent: row.user_agent,
             },
+            wrong_passwords: u32::try_from(row.wrong_passwords.0).unwrap_or(u32::MAX),
             ended: ended.map(|(at, why)| SessionEnded {
                 at: at.0,
                 why: why.0,

@@ -80,6 +80,7 @@ table! {
         created_at -> BigInt,
         ip -> Nullable<Text>,
         user_agent -> Nullable<Text>,
+        wrong_passwords -> BigInt,
         ended_at -> Nullable<BigInt>,
         ended_why -> Nullable<Text>,
         version -> BigInt,

@@ -101,6 +101,7 @@ CREATE TABLE sessions (
     created_at INTEGER NOT NULL,
     ip TEXT,
     user_agent TEXT,
+    wrong_passwords INTEGER NOT NULL,
     ended_at INTEGER,
     ended_why TEXT,
     version INTEGER NOT NULL,

@@ -152,6 +152,21 @@ async fn tokens_of_a_retired_key_are_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_rotation_taken_back_leaves_a_key_that_signs_without_end() {
+    for when in [RotateKeys::AtOnce, RotateKeys::Announced] {
+        let world = World::new().await;
+        world.wait(1);
+        let new = world.tessera.rotate_keys(when).await.unwrap();
+        world.tessera.retire_key(new.kid.as_str()).await.unwrap();
+        world.wait(24 * 60 * 60);
+        world.tessera.reload_keys().await.unwrap();
+        world.tessera.ready().await.unwrap();
+        let grant = world.log_in().await;
+        world.assert_works(&grant).await;
+    }
+}
+
+#[tokio::test]
 async fn only_a_signing_key_is_retired() {
     let world = World::new().await;
     let keys = world.tessera.ports().store.keys().await.unwrap();

@@ -152,3 +152,17 @@ fn without_rotation_the_first_token_stays_good_until_its_end() {
     assert_eq!(refresh(59), Refresh::Keep);
     assert_eq!(refresh(60), Refresh::Refuse(Dead::Expired));
 }
+
+#[test]
+fn the_fifth_wrong_password_in_a_row_ends_a_session() {
+    let now = Timestamp::from_secs(1_000);
+    let (mut session, epoch) = begun(now);
+    for _ in 0..4 {
+        session = session.with_wrong_password(now);
+        assert!(session.is_live(epoch, now));
+    }
+    let forgiven = session.carried_into(epoch).with_wrong_password(now);
+    assert!(forgiven.is_live(epoch, now));
+    let ended = session.with_wrong_password(now).ended.unwrap();
+    assert_eq!(ended.why, SessionEnd::Guessing);
+}

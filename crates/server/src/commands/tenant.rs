@@ -3,12 +3,13 @@
 use serde::Serialize;
 use tessera_app::CreateTenant;
 use tessera_domain::Tenant;
+use tessera_http::UserView;
 
 use crate::cli::{DomainCommand, TenantCommand};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::views::{TenantView, UserView};
+use crate::views::{TenantView, USER_COLUMNS};
 use crate::wiring::{KeyRingUse, Wired};
 
 pub(super) async fn run(
@@ -67,7 +68,7 @@ async fn domain(command: DomainCommand, wired: &Wired, output: Output) -> Result
         "\nThese users of the default tenant have an address in this domain. A log in with it now \
          goes to the tenant, so they can no longer log in:"
     );
-    output.many(&UserView::COLUMNS, &hidden)
+    output.many(&USER_COLUMNS, &hidden)
 }
 
 /// The tenant, and whom its new domain hides.

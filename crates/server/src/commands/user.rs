@@ -2,12 +2,13 @@
 
 use tessera_app::CreateUser;
 use tessera_domain::{Password, Profile, Tenant, User};
+use tessera_http::{SessionView, UserView};
 
 use crate::cli::{self, OfTenant, OneUser, UserCommand};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::views::{SessionView, UserView};
+use crate::views::{SESSION_COLUMNS, USER_COLUMNS};
 use crate::wiring::{KeyRingUse, Wired};
 
 pub(super) async fn run(
@@ -41,8 +42,8 @@ pub(super) async fn run(
         UserCommand::Sessions(who) => {
             let (wired, tenant, user) = find(open().await?, &who).await?;
             let sessions = wired.tessera.user_sessions(&tenant, &user).await?;
-            let views: Vec<SessionView> = sessions.iter().map(SessionView::from).collect();
-            output.many(&SessionView::COLUMNS, &views)
+            let views: Vec<SessionView> = sessions.iter().map(|session| SessionView::new(session, None)).collect();
+            output.many(&SESSION_COLUMNS, &views)
         }
         UserCommand::SetPassword { user: who, .. } => {
             let password = super::password()?;
@@ -99,7 +100,7 @@ async fn list(wired: &Wired, of: &OfTenant, output: Output) -> Result<(), Failur
         after = Some(last.id);
         views.extend(page.iter().map(|user| UserView::new(user, &tenant)));
     }
-    output.many(&UserView::COLUMNS, &views)
+    output.many(&USER_COLUMNS, &views)
 }
 
 /// The user that a command names, in the tenant that it names.

@@ -48,6 +48,7 @@ CREATE TABLE sessions (
     created_at bigint NOT NULL,
     ip text,
     user_agent text,
+    wrong_passwords bigint NOT NULL,
     ended_at bigint,
     ended_why text,
     version bigint NOT NULL,
