@@ -14,7 +14,7 @@ fn all() -> Vec<Problem> {
         Problem::internal("the secret cause"),
         Problem::InvalidCredentials,
         Problem::MalformedBody("The body is not valid JSON."),
-        Problem::MalformedHeaders("The request has two Host fields."),
+        Problem::MalformedHeaders("The request has two Authorization fields."),
         Problem::MethodNotAllowed(HeaderValue::from_static("GET, HEAD")),
         Problem::NotAuthenticated,
         Problem::NotFound,

@@ -10,5 +10,6 @@
 mod conversation;
 mod cookie;
 mod documentation;
+mod sockets;
 mod tenants;
 mod world;

@@ -104,8 +104,13 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {
+        let app = init_service(self.service().app(Surface::Everything)).await;
+        Answer::read(app.call(request.0.to_request()).await).await
+    }
+
+    pub(crate) fn service(&self) -> Service {
         let ports = self.tessera.ports();
-        let service = Service {
+        Service {
             tessera: Arc::clone(&self.tessera),
             presentation: Presentation {
                 refresh_cookie: self.refresh_cookie,
@@ -124,9 +129,7 @@ impl World {
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
             spawner: Spawner::new(tokio::runtime::Handle::current()),
-        };
-        let app = init_service(service.app(Surface::Everything)).await;
-        Answer::read(app.call(request.0.to_request()).await).await
+        }
     }
 
     pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
