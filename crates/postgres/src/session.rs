@@ -20,7 +20,7 @@ use crate::tenant::{self, TenantRead};
 use crate::user::UserRow;
 use crate::value::{count, number};
 
-/// A row of `sessions`.
+/// A row of `sessions`; `tessera.session` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]

@@ -19,7 +19,7 @@ use crate::schema::{tenant_domains, tenant_names, tenants};
 use crate::statement::Statement;
 use crate::value::{count, number};
 
-/// A row of `tessera.tenants`.
+/// A row of `tessera.tenants`; `tessera.session` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = tenants, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]

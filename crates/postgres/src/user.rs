@@ -16,7 +16,7 @@ use crate::schema::users;
 use crate::statement::Statement;
 use crate::value::{count, number, of_micros, to_micros};
 
-/// A row of `users`.
+/// A row of `users`; `tessera.session` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = users, check_for_backend(diesel::pg::Pg))]
 // Else the text of an insert depends on its values, and is prepared again on every use.

@@ -9,8 +9,8 @@
 CREATE FUNCTION tessera.session(place text, shown text, session_id uuid) RETURNS TABLE (
     s_tenant_id uuid, s_id uuid, s_user_id uuid, s_epoch bigint, s_generation bigint,
     s_refreshed_at bigint, s_idle_end bigint, s_absolute_end bigint, s_key text,
-    s_created_at bigint, s_ip text, s_user_agent text, s_ended_at bigint, s_ended_why text,
-    s_version bigint, u_tenant_id uuid, u_id uuid, u_external_id text, u_email text,
+    s_created_at bigint, s_ip text, s_user_agent text, s_wrong_passwords bigint,
+    s_ended_at bigint, s_ended_why text, s_version bigint, u_tenant_id uuid, u_id uuid, u_external_id text, u_email text,
     u_email_key text, u_email_verified boolean, u_username text, u_username_key text,
     u_first_name text, u_last_name text, u_job_role text, u_roles text[],
     u_is_superuser boolean, u_status text, u_password text, u_failures bigint,
@@ -23,8 +23,8 @@ BEGIN
     PERFORM set_config('search_path', quote_ident(place), true);
     RETURN QUERY SELECT
         s.tenant_id, s.id, s.user_id, s.epoch, s.generation, s.refreshed_at, s.idle_end,
-        s.absolute_end, s.key, s.created_at, s.ip, s.user_agent, s.ended_at, s.ended_why,
-        s.version, u.tenant_id, u.id, u.external_id, u.email, u.email_key, u.email_verified,
+        s.absolute_end, s.key, s.created_at, s.ip, s.user_agent, s.wrong_passwords,
+        s.ended_at, s.ended_why, s.version, u.tenant_id, u.id, u.external_id, u.email, u.email_key, u.email_verified,
         u.username, u.username_key, u.first_name, u.last_name, u.job_role, u.roles,
         u.is_superuser, u.status, u.password, u.failures, u.last_failure, u.locked_until,
         u.epoch, u.joined_at, u.last_login, u.events, u.version, t.id, t.external_id, t.name,
