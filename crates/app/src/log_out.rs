@@ -26,9 +26,13 @@ pub enum LogOutError {
     /// The hints at the tenant contradict each other.
     #[error(transparent)]
     Contradiction(Contradiction),
-    /// A token is not genuine, not good here, or the two belong to different users.
+    /// The access token is not genuine, a token is not good here, or the two belong to different
+    /// users.
     #[error("the token is not valid")]
     Invalid,
+    /// The refresh token is not genuine.
+    #[error("the refresh token is not valid")]
+    InvalidRefresh,
     /// No token came.
     #[error("there is no token")]
     NoToken,
@@ -140,7 +144,7 @@ impl From<RefreshError> for LogOutError {
     fn from(error: RefreshError) -> Self {
         match error {
             RefreshError::Contradiction(contradiction) => Self::Contradiction(contradiction),
-            RefreshError::Invalid => Self::Invalid,
+            RefreshError::Invalid => Self::InvalidRefresh,
             RefreshError::NotReady => Self::NotReady,
             RefreshError::Unavailable(unavailable) => unavailable.into(),
         }

@@ -8,7 +8,7 @@ use actix_web::body::BoxBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, Responder};
 use paperclip::actix::OperationModifier;
 use paperclip::actix::web::Json;
@@ -92,6 +92,9 @@ impl<T: Serialize> Responder for Answer<T> {
         };
         let mut answer = HttpResponse::build(self.status);
         answer.insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            answer.insert_header((RETRY_AFTER, HeaderValue::from_static("1")));
+        }
         if let Some(cookie) = self.cookie {
             answer.cookie(cookie);
         }

@@ -5,9 +5,10 @@ use actix_web::cookie::time::Duration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::header::{HeaderValue, ORIGIN};
 use actix_web::web::Data;
-use tessera_app::Grant;
+use tessera_app::{Grant, Tessera};
 use url::Url;
 
+use crate::client::{Client, Scheme};
 use crate::envelope::Edge;
 use crate::limits::host;
 use crate::problem::Problem;
@@ -37,45 +38,55 @@ pub(crate) fn forget(request: &HttpRequest, shown: &Presentation) -> Option<Cook
     }
 }
 
-/// The refresh token of the request's cookie, if cookies are on.
+/// The refresh token of the request's cookie, if cookies are on and its path is the cookie's.
 ///
 /// A browser sends the cookie whoever asks it to, so it counts only from a page of an origin that
 /// is ours or allowed.
 pub(crate) fn token(
     request: &HttpRequest,
+    tessera: &Tessera,
     shown: &Presentation,
 ) -> Result<Option<String>, Problem> {
+    let path = request.uri().path();
+    let (_, of_tenant) = split_tenant(path);
     let cookie = match shown.refresh_cookie {
-        RefreshCookie::Off => None,
-        RefreshCookie::On => request.cookie(NAME),
+        RefreshCookie::On if of_tenant.starts_with(PATH) => request.cookie(NAME),
+        RefreshCookie::Off | RefreshCookie::On => None,
     };
     match cookie {
         None => Ok(None),
-        Some(_) if !from_a_known_origin(request) => Err(Problem::PermissionDenied),
+        Some(_) if !from_a_known_origin(request, tessera) => Err(Problem::PermissionDenied),
         Some(cookie) => Ok(Some(cookie.value().to_owned()).filter(|token| !token.is_empty())),
     }
 }
 
-fn from_a_known_origin(request: &HttpRequest) -> bool {
+/// Ours is the origin of the public URL, and the one that the request itself was sent to.
+fn from_a_known_origin(request: &HttpRequest, tessera: &Tessera) -> bool {
     let origin = request.headers().get(ORIGIN).map(HeaderValue::to_str);
     let Some(Ok(origin)) = origin else {
         return false;
     };
     let edge = request.app_data::<Data<Edge>>();
     let allowed = edge.is_some_and(|edge| edge.allowed_origins.allows(origin.as_bytes()));
-    let ours = match (Url::parse(origin), host(request.head())) {
-        (Ok(url), Some(host)) => url.authority() == host.to_ascii_lowercase(),
-        (Ok(_) | Err(_), _) => false,
+    let scheme = match Client::of(request).scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
     };
-    allowed || ours
+    let asked = host(request.head()).map(|host| format!("{scheme}://{host}"));
+    let issuer = tessera.ports().tokens.issuer();
+    let ours = [asked, issuer.map(|issuer| issuer.to_string())];
+    let written = |url: String| Some(Url::parse(&url).ok()?.origin().ascii_serialization());
+    allowed
+        || ours
+            .into_iter()
+            .flatten()
+            .filter_map(written)
+            .any(|it| it == origin)
 }
 
 fn cookie(token: String, request: &HttpRequest, left: Duration) -> Cookie<'static> {
-    let tenant = request.uri().path().strip_prefix("/t/");
-    let path = match tenant.and_then(|rest| rest.split('/').next()) {
-        Some(tenant) => format!("/t/{tenant}{PATH}"),
-        None => PATH.to_owned(),
-    };
+    let (prefix, _) = split_tenant(request.uri().path());
+    let path = format!("{prefix}{PATH}");
     Cookie::build(NAME, token)
         .path(path)
         .http_only(true)
@@ -83,6 +94,13 @@ fn cookie(token: String, request: &HttpRequest, left: Duration) -> Cookie<'stati
         .same_site(SameSite::Strict)
         .max_age(left)
         .finish()
+}
+
+/// A path as `/t/{tenant}`, or nothing, and the rest.
+fn split_tenant(path: &str) -> (&str, &str) {
+    let tenant = path.strip_prefix("/t/").and_then(|rest| rest.find('/'));
+    let end = tenant.map_or(0, |length| length.saturating_add("/t/".len()));
+    path.split_at_checked(end).unwrap_or(("", path))
 }
 
 const NAME: &str = "refresh_token";

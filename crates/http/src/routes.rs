@@ -153,17 +153,22 @@ pub(crate) fn configure(config: &mut ServiceConfig, surface: Surface) {
     endpoints.retain(|endpoint| surface.has(endpoint));
     let mut of_tenant = web::scope("/t/{tenant}");
     for (path, endpoint) in served_paths(&endpoints) {
-        config.service(resource(&path, endpoint));
+        if !path.is_empty() {
+            config.service(resource(&path, endpoint));
+        }
         of_tenant = of_tenant.service(resource(&path, endpoint));
     }
     match surface {
-        Surface::Everything | Surface::WithoutMetrics => docs::configure(config),
+        Surface::Everything | Surface::WithoutMetrics => {
+            docs::configure(config);
+            of_tenant = of_tenant.configure(docs::configure);
+        }
         Surface::MetricsAndProbes => {}
     }
     config.service(of_tenant);
 }
 
-/// Each path that is served, with its endpoint.
+/// Each path that is served, with its endpoint. One is empty: that of a tenant itself.
 fn served_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = (String, &Endpoint)> {
     let forms = |path: &str| {
         let bare = path.trim_end_matches('/');
@@ -171,8 +176,7 @@ fn served_paths(endpoints: &[Endpoint]) -> impl Iterator<Item = (String, &Endpoi
     };
     endpoints.iter().flat_map(move |endpoint| {
         let forms = endpoint.paths.iter().flat_map(move |path| forms(path));
-        let served = forms.filter(|form| !form.is_empty());
-        served.map(move |form| (form, endpoint))
+        forms.map(move |form| (form, endpoint))
     })
 }
 

@@ -57,12 +57,10 @@ pub(crate) async fn discovery(
     let document = DiscoveryView {
         issuer: issuer.to_string(),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
-        userinfo_endpoint: format!("{base}/api/auth/me/"),
         service_documentation: format!("{base}/api/docs/"),
         response_types_supported: Vec::new(),
         grant_types_supported: Vec::new(),
         subject_types_supported: vec!["public".to_owned()],
-        id_token_signing_alg_values_supported: algorithms.clone(),
         access_token_signing_alg_values_supported: algorithms,
         claims_supported: CLAIMS.map(str::to_owned).to_vec(),
     };
@@ -98,12 +96,10 @@ pub(crate) struct KeyView {
 pub(crate) struct DiscoveryView {
     issuer: String,
     jwks_uri: String,
-    userinfo_endpoint: String,
     service_documentation: String,
     response_types_supported: Vec<String>,
     grant_types_supported: Vec<String>,
     subject_types_supported: Vec<String>,
-    id_token_signing_alg_values_supported: Vec<String>,
     access_token_signing_alg_values_supported: Vec<String>,
     claims_supported: Vec<String>,
 }

@@ -25,16 +25,22 @@ pub(crate) async fn log_out(
     shown: Data<Presentation>,
     body: Body<RefreshTokenRequest>,
 ) -> Result<Answer<Done>, Problem> {
-    let refresh = match body.0.into_token() {
-        Some(token) => Some(token),
-        None => cookie::token(&request, &shown)?,
+    let tessera = tessera(&request)?;
+    let access = bearer(request.headers())?.map(str::to_owned);
+    let refresh = match (
+        body.0.into_token(),
+        cookie::token(&request, &tessera, &shown),
+    ) {
+        (Some(token), _) => Some(token),
+        (None, Ok(token)) => token,
+        (None, Err(_)) if access.is_some() => None,
+        (None, Err(problem)) => return Err(problem),
     };
     let command = LogOut {
         hints: hints(&request, None),
-        access: bearer(request.headers())?.map(str::to_owned),
+        access,
         refresh,
     };
-    let tessera = tessera(&request)?;
     run(&request, async move { tessera.log_out(command).await }).await?;
     let done = Done {
         message: "Logged out",
@@ -100,6 +106,7 @@ impl From<LogOutError> for Problem {
         match error {
             LogOutError::Contradiction(_) => Self::ContradictoryTenants,
             LogOutError::Invalid => Self::AccessTokenNotValid,
+            LogOutError::InvalidRefresh => Self::RefreshTokenNotValid,
             LogOutError::NoToken => Self::NotAuthenticated,
             LogOutError::NotReady => Self::Unavailable(Box::new(error)),
             LogOutError::Unavailable(unavailable) => unavailable.into(),

@@ -55,15 +55,52 @@ async fn the_cookie_counts_from_a_page_that_is_ours_or_allowed_alone() {
     let world = world().await;
     let (body, _) = logged_in(&world, "/api/auth/login/").await;
     let token = &body["refresh_token"];
-    for origin in [None, Some("https://evil.example.com"), Some("null")] {
+    for origin in [
+        None,
+        Some("https://evil.example.com"),
+        Some("https://auth.example.com"),
+        Some("null"),
+    ] {
         let answer = world.send(refresh(token, origin)).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{origin:?}");
     }
-    for origin in ["https://auth.example.com", "https://app.example.com"] {
+    for origin in [
+        "http://auth.example.com",
+        "http://localhost:8000",
+        "https://app.example.com",
+    ] {
         let answer = world.send(refresh(token, Some(origin))).await;
         assert_eq!(answer.status, StatusCode::OK, "{origin}");
         assert!(answer.header("set-cookie").starts_with("refresh_token=ey"));
     }
+}
+
+#[actix_web::test]
+async fn no_other_path_reads_the_cookie() {
+    let world = world().await;
+    let (body, _) = logged_in(&world, "/api/auth/login/").await;
+    let cookie = format!("refresh_token={}", text(&body["refresh_token"]));
+    let request = Request::new(Method::POST, "/auth/refresh")
+        .header("cookie", &cookie)
+        .header("origin", "https://app.example.com");
+    assert_eq!(world.send(request).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[actix_web::test]
+async fn a_bearer_logs_out_whatever_cookie_comes_along() {
+    let world = world().await;
+    let (body, _) = logged_in(&world, "/api/auth/login/").await;
+    let request = Request::new(Method::POST, "/api/auth/logout/")
+        .header(
+            "cookie",
+            &format!("refresh_token={}", text(&body["refresh_token"])),
+        )
+        .bearer(text(&body["access_token"]));
+    assert_eq!(world.send(request).await.status, StatusCode::OK);
+    let me = world
+        .get("/api/auth/me/", text(&body["access_token"]))
+        .await;
+    assert_eq!(me.status, StatusCode::UNAUTHORIZED);
 }
 
 #[actix_web::test]

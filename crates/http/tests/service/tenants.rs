@@ -47,6 +47,12 @@ async fn hints_that_contradict_each_other_are_a_bad_request() {
         .await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.code(), "contradictory_tenants");
+    let pair = world.send(log_in("/t/acme/api/token/")).await.json();
+    let apart = Request::new(Method::GET, "/t/acme/api/auth/me/")
+        .bearer(text(&pair["access"]))
+        .header("x-tenant", "public");
+    let answer = world.send(apart).await;
+    assert_eq!(answer.code(), "contradictory_tenants");
     let same = log_in("/t/acme/api/token/").header("x-tenant", "Acme");
     assert_eq!(world.send(same).await.status, StatusCode::OK);
 }
