@@ -28,11 +28,16 @@ impl fmt::Display for Report {
         let load = load.split(' ').next().unwrap_or_default();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         writeln!(f, "{cores} cores, load {load} at the end.\n")?;
-        for [what, reached, bound, must, aim] in self.rows() {
-            writeln!(
-                f,
-                "| {what:<40} | {reached:<26} | {bound:<28} | {must:<10} | {aim:<10} |"
-            )?;
+        let rows = self.rows();
+        let widths: [usize; 5] = core::array::from_fn(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        });
+        for row in rows {
+            for (cell, width) in row.iter().zip(widths) {
+                write!(f, "| {cell:<width$} ")?;
+            }
+            writeln!(f, "|")?;
         }
         Ok(())
     }
