@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, Object, PoolError, QueueMode, Timeouts};
+use deadpool::managed::{self, Object, PoolError, QueueMode, TimeoutType, Timeouts};
 use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
@@ -28,16 +28,18 @@ impl Pool {
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts {
+                create: Some(CREATE),
                 recycle: Some(RECYCLE),
-                ..Timeouts::new()
+                wait: Some(PATIENCE),
             })
             .build()?;
         Ok(Self { connections })
     }
 
-    /// A connection, well within a second or not at all.
+    /// A connection, within two seconds or not at all; not at once only where others have them all,
+    /// or the machine is busy.
     pub(crate) async fn lease(&self) -> Result<Lease, Unavailable> {
-        let mut connection = timeout(PATIENCE, self.connections.get())
+        let mut connection = timeout(PATIENCE, self.connection())
             .await
             .map_err(|_| Unavailable::new("no connection to Postgres within the time allowed"))?
             .map_err(cause)?;
@@ -46,6 +48,17 @@ impl Pool {
             connection,
             pool: self.clone(),
         })
+    }
+
+    /// A server that has connections and is slow to make another one is asked again: by then one
+    /// may be free.
+    async fn connection(&self) -> Result<Object<Connector>, PoolError<Unavailable>> {
+        loop {
+            match self.connections.get().await {
+                Err(PoolError::Timeout(TimeoutType::Create)) if self.status().size > 0 => {}
+                answer => return answer,
+            }
+        }
     }
 
     /// Closes the connections that nobody uses: after a fail-over they lead to the old primary.
@@ -177,5 +190,7 @@ fn cause(error: PoolError<Unavailable>) -> Unavailable {
     }
 }
 
-const PATIENCE: Duration = Duration::from_millis(800);
+/// A server that says nothing is taken for gone after that time.
+const CREATE: Duration = Duration::from_millis(800);
+const PATIENCE: Duration = Duration::from_secs(2);
 const RECYCLE: Duration = Duration::from_millis(100);

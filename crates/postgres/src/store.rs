@@ -72,8 +72,8 @@ impl PostgresStore {
         &self,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        in_time(async {
-            let lease = self.pool.lease().await?;
+        let lease = self.pool.lease().await?;
+        in_time(READ, async {
             let answer = select(lease.connection()).await;
             lease.answer(answer)
         })
@@ -86,8 +86,8 @@ impl PostgresStore {
         schema: &SchemaName,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        in_time(async {
-            let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease().await?;
+        in_time(READ, async {
             let connection = lease.transaction();
             let ended = read_tenant(connection, schema, select(connection)).await;
             lease.end_read(ended)
@@ -107,8 +107,8 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
-        in_time(async {
-            let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease().await?;
+        in_time(WRITE, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
             Ok(lease.end_write(ended))
         })
@@ -144,8 +144,8 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<usize, Unavailable> {
         let prune = session::prune(tenant, now, at_most(limit));
-        in_time(async {
-            let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease().await?;
+        in_time(WRITE, async {
             let ended = write_tenant(lease.transaction(), &tenant.schema, prune).await;
             lease.end_read(ended)
         })
@@ -281,8 +281,11 @@ async fn state(mut connection: &AsyncPgConnection) -> QueryResult<State> {
     })
 }
 
-async fn in_time<T>(work: impl Future<Output = Result<T, Unavailable>>) -> Result<T, Unavailable> {
-    timeout(ANSWER, work)
+async fn in_time<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Unavailable>>,
+) -> Result<T, Unavailable> {
+    timeout(limit, work)
         .await
         .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")))
 }
@@ -302,5 +305,7 @@ extern "SQL" {
     fn pg_is_in_recovery() -> Bool;
 }
 
-/// Longer than the server lets a statement take.
-const ANSWER: Duration = Duration::from_secs(6);
+/// A read is given up early: nothing depends on how it ends, and trying again costs little.
+const READ: Duration = Duration::from_millis(900);
+/// Longer than the server lets a statement take: how a write ended should be known.
+const WRITE: Duration = Duration::from_secs(6);
