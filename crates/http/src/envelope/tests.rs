@@ -1,8 +1,4 @@
-use core::cell::RefCell;
-use core::fmt::{self, Write as _};
 use core::future::pending;
-use core::net::SocketAddr;
-use std::sync::LazyLock;
 
 use actix_web::body::to_bytes;
 use actix_web::dev::Service as _;
@@ -10,13 +6,8 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{self, Json, Path, ServiceConfig};
 use actix_web::{App, Route};
-use futures_util::poll;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
 
 use super::*;
-use crate::request_id::current_request_id;
 use crate::spawn::Spawner;
 
 struct Still;
@@ -53,6 +44,10 @@ macro_rules! app {
         init_service(App::new().wrap(Envelope(Arc::new($edge))).configure(routes)).await
     };
 }
+
+// Below the macro that they use.
+mod browsers;
+mod log;
 
 fn routes(config: &mut ServiceConfig) {
     let mut add = |path: &str, route: Route| {
@@ -173,30 +168,6 @@ fn every_kind() -> Vec<(TestRequest, u16)> {
 }
 
 #[actix_web::test]
-async fn every_answer_has_an_id_and_says_what_browsers_may_not_do() {
-    tokio::time::pause();
-    for (request, status) in every_kind() {
-        let answer = send(request).await;
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("x-request-id").unwrap().len(), 32, "{status}");
-        for (name, value) in [
-            ("cache-control", "no-store"),
-            (
-                "content-security-policy",
-                "default-src 'none'; frame-ancestors 'none'",
-            ),
-            ("referrer-policy", "no-referrer"),
-            ("vary", "Origin"),
-            ("x-content-type-options", "nosniff"),
-            ("x-frame-options", "DENY"),
-        ] {
-            assert_eq!(answer.header(name), Some(value), "{name} of {status}");
-        }
-        assert_eq!(answer.header("strict-transport-security"), None);
-    }
-}
-
-#[actix_web::test]
 async fn every_failure_is_a_problem() {
     tokio::time::pause();
     for (request, status) in every_kind() {
@@ -267,83 +238,6 @@ async fn an_unknown_path_is_404_and_a_wrong_method_405_with_those_there_are() {
 }
 
 #[actix_web::test]
-async fn an_allowed_page_may_read_every_answer_and_another_none() {
-    tokio::time::pause();
-    for (request, status) in every_kind() {
-        if status == 204 {
-            continue;
-        }
-        let answer = send(request.insert_header(("origin", "https://app.example"))).await;
-        assert_eq!(
-            answer.header("access-control-allow-origin"),
-            Some("https://app.example")
-        );
-        assert_eq!(
-            answer.header("access-control-allow-credentials"),
-            Some("true")
-        );
-        let exposed = answer.header("access-control-expose-headers").unwrap();
-        for name in ["X-Request-Id", "Retry-After", "WWW-Authenticate"] {
-            assert!(exposed.contains(name), "{name}");
-        }
-    }
-    for origin in ["https://evil.example", "null", "https://app.example.evil"] {
-        let answer = send(get("/ok").insert_header(("origin", origin))).await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("access-control-allow-origin"), None);
-        assert_eq!(answer.header("access-control-allow-credentials"), None);
-    }
-}
-
-#[actix_web::test]
-async fn a_preflight_is_answered_on_every_path() {
-    for path in ["/ok", "/nothing", "/panic"] {
-        let answer = send(preflight(path, "https://app.example")).await;
-        assert_eq!(answer.status, 204, "{path}");
-        assert!(
-            answer
-                .header("access-control-allow-methods")
-                .unwrap()
-                .contains("DELETE")
-        );
-        let names = answer.header("access-control-allow-headers");
-        assert_eq!(names, Some("authorization, x-tenant"));
-        let other = send(preflight(path, "https://evil.example")).await;
-        assert_eq!(other.status, 204, "{path}");
-        assert_eq!(other.header("access-control-allow-methods"), None);
-        assert_eq!(other.header("access-control-allow-origin"), None);
-    }
-}
-
-#[actix_web::test]
-async fn another_host_is_refused_but_for_probes() {
-    let limited = || Edge {
-        allowed_hosts: AllowedHosts::from("auth.example"),
-        ..edge()
-    };
-    let named = |path: &str, host: &'static str| get(path).insert_header(("host", host));
-    let refused = send_to(limited(), named("/ok", "evil.example")).await;
-    assert_eq!(
-        (refused.status, refused.code().as_str()),
-        (400, "disallowed_host")
-    );
-    assert_eq!(
-        send_to(limited(), named("/ok", "auth.example:8000"))
-            .await
-            .status,
-        200
-    );
-    for probe in PROBES {
-        for path in [probe.to_owned(), format!("{probe}/")] {
-            if !path.is_empty() {
-                let answer = send_to(limited(), named(&path, "10.1.2.3:8000")).await;
-                assert_eq!(answer.status, 404, "{path}");
-            }
-        }
-    }
-}
-
-#[actix_web::test]
 async fn two_authorizations_are_refused() {
     let two = get("/ok")
         .append_header(("authorization", "Bearer a"))
@@ -353,36 +247,6 @@ async fn two_authorizations_are_refused() {
         (answer.status, answer.code().as_str()),
         (400, "malformed_headers")
     );
-}
-
-#[actix_web::test]
-async fn what_a_handler_says_of_caching_stays() {
-    assert_eq!(
-        send(get("/kept")).await.header("cache-control"),
-        Some("max-age=300")
-    );
-}
-
-#[actix_web::test]
-async fn only_an_encrypted_answer_asks_to_stay_encrypted() {
-    let hsts = |answer: Answer| {
-        answer
-            .header("strict-transport-security")
-            .map(str::to_owned)
-    };
-    let peer = |address: &str| {
-        let address: SocketAddr = address.parse().unwrap();
-        get("/ok")
-            .peer_addr(address)
-            .insert_header(("x-forwarded-proto", "https"))
-    };
-    assert_eq!(hsts(send(peer("203.0.113.9:80")).await), None);
-    assert!(hsts(send(peer("10.0.0.1:80")).await).is_some());
-    let public = Edge {
-        public_scheme: Scheme::Https,
-        ..edge()
-    };
-    assert!(hsts(send_to(public, get("/ok")).await).is_some());
 }
 
 #[actix_web::test]
@@ -401,104 +265,4 @@ async fn requests_are_counted_by_pattern_and_never_by_path() {
         assert!(text.contains(line), "{text}");
     }
     assert!(!text.contains("secret"));
-}
-
-thread_local! {
-    /// What this test logged: each has a thread, and its runtime has no other.
-    static LOG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
-/// One subscriber for all tests: with one a test, a line that another test reaches first is
-/// remembered as wanted by nobody.
-static SUBSCRIBED: LazyLock<()> = LazyLock::new(|| {
-    tracing_subscriber::fmt().event_format(Line).init();
-    tracing::callsite::rebuild_interest_cache();
-});
-
-/// Keeps each line where its test finds it, as the server writes it: with the id of the request.
-struct Line;
-
-impl<S, N> FormatEvent<S, N> for Line
-where
-    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        _: Writer<'_>,
-        event: &tracing::Event<'_>,
-    ) -> fmt::Result {
-        let mut line = format!("{} ", event.metadata().level());
-        current_request_id(|id| write!(line, "[{}] ", id.unwrap_or("none")))?;
-        context.format_fields(Writer::new(&mut line), event)?;
-        LOG.with_borrow_mut(|log| log.push(line));
-        Ok(())
-    }
-}
-
-/// The lines that `request` leaves in the log.
-async fn log_of(request: TestRequest) -> Vec<String> {
-    LazyLock::force(&SUBSCRIBED);
-    send(request.insert_header(("x-request-id", "trace-7"))).await;
-    LOG.take()
-}
-
-#[actix_web::test]
-async fn a_request_leaves_one_line_with_its_pattern_and_without_what_it_said() {
-    let request = get("/number/7?token=secret&email=ada@example.com")
-        .peer_addr("10.0.0.1:80".parse().unwrap())
-        .insert_header(("x-forwarded-for", "198.51.100.4"))
-        .insert_header(("authorization", "Bearer secret"));
-    assert_eq!(
-        log_of(request).await,
-        [
-            "INFO [trace-7] request method=\"GET\" route=\"/number/{n}\" status=200 micros=0 \
-             client=198.51.100.4"
-        ]
-    );
-}
-
-#[actix_web::test]
-async fn what_the_client_is_not_told_is_in_the_log_under_its_id() {
-    let lines = log_of(get("/problem")).await;
-    let line = "WARN [trace-7] request refused, as something is unavailable cause=the secret cause";
-    assert!(lines.contains(&line.to_owned()), "{lines:?}");
-}
-
-#[actix_web::test]
-async fn a_panic_is_in_the_log_under_its_id_but_not_what_it_says() {
-    let lines = log_of(get("/panic")).await;
-    assert!(
-        lines.contains(&"ERROR [trace-7] request failed cause=panicked".to_owned()),
-        "{lines:?}"
-    );
-    assert!(!lines.concat().contains("secret"));
-}
-
-#[actix_web::test]
-async fn what_a_handler_logs_has_the_id_of_its_request_also_from_a_task() {
-    let lines = log_of(get("/logs")).await;
-    for line in [
-        "INFO [trace-7] at once",
-        "INFO [trace-7] later",
-        "INFO [trace-7] in a task",
-    ] {
-        assert!(lines.contains(&line.to_owned()), "{lines:?}");
-    }
-    assert_eq!(current_request_id(|id| id.map(str::to_owned)), None);
-}
-
-#[actix_web::test]
-async fn a_request_that_its_client_abandons_leaves_a_line() {
-    LazyLock::force(&SUBSCRIBED);
-    let app = app!(edge());
-    let request = get("/never").insert_header(("x-request-id", "trace-7"));
-    let mut answer = Box::pin(app.call(request.to_request()));
-    assert!(poll!(answer.as_mut()).is_pending());
-    drop(answer);
-    assert_eq!(
-        LOG.take(),
-        ["INFO [trace-7] request abandoned by its client method=\"GET\" micros=0"]
-    );
 }
