@@ -13,6 +13,7 @@ mod database;
 mod environment;
 mod events;
 mod key_file;
+mod later;
 mod lifetimes;
 mod listen;
 mod log;
@@ -82,6 +83,7 @@ impl Config {
         let mut notices = Vec::new();
         names::check(environment, &mut notices)?;
         events::check(environment)?;
+        later::check(environment, &mut notices)?;
         let data_dir = environment.setting("TESSERA_DATA_DIR");
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
         let mut config = Self {
@@ -96,7 +98,8 @@ impl Config {
             signing: signing::read(environment, &mut notices)?,
             tenant_order: environment
                 .parse("TESSERA_TENANT_ORDER", |order| {
-                    order.value.parse().map_err(|error| order.wrong(error))
+                    let wrong = |error| order.refused(format_args!("but {error}"));
+                    order.value.parse().map_err(wrong)
                 })?
                 .unwrap_or_default(),
             tokens: lifetimes::read(environment, &mut notices)?,

@@ -81,7 +81,8 @@ impl Environment {
         Ok(None)
     }
 
-    fn one_secret(
+    /// The secret of that name, itself or as `NAME_FILE`, if it is set.
+    pub(crate) fn one_secret(
         &self,
         name: &'static str,
         notices: &mut Vec<Notice>,

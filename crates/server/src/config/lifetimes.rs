@@ -51,10 +51,17 @@ pub(crate) fn read(
              JWT_ACCESS_TOKEN_LIFETIME or ACCESS_TOKEN_EXPIRE_MINUTES sets",
         ));
     }
+    if policy.access_lifetime > policy.refresh_lifetime {
+        return Err(ConfigError::new(
+            "JWT_REFRESH_TOKEN_LIFETIME (or REFRESH_TOKEN_EXPIRE_MINUTES) is shorter than the life \
+             of an access token, which JWT_ACCESS_TOKEN_LIFETIME or ACCESS_TOKEN_EXPIRE_MINUTES \
+             sets",
+        ));
+    }
     Ok(policy)
 }
 
-/// The seconds of one name, else the minutes of the other.
+/// The seconds of one name or the minutes of the other; where both are set they have to agree.
 fn lifetime(
     environment: &Environment,
     seconds: &'static str,
@@ -65,7 +72,12 @@ fn lifetime(
         let minutes: u64 = life.number(1..=SECONDS.end() / 60)?;
         Ok(Duration::from_mins(minutes))
     })?;
-    Ok(by_seconds.or(by_minutes))
+    match (by_seconds, by_minutes) {
+        (Some(one), Some(other)) if one != other => Err(ConfigError::new(format!(
+            "{seconds} and {minutes} contradict each other: keep one of them"
+        ))),
+        (one, other) => Ok(one.or(other)),
+    }
 }
 
 /// Ten years: longer than anything that should be kept, and far from any overflow.

@@ -29,10 +29,9 @@ pub(crate) enum Format {
 pub(crate) fn read(environment: &Environment) -> Result<Log, ConfigError> {
     Ok(Log {
         filter: environment.parse("TESSERA_LOG", |filter| {
-            let readable = EnvFilter::try_new(filter.value).is_ok();
-            readable
+            is_filter(filter.value)
                 .then(|| filter.value.to_owned())
-                .ok_or_else(|| filter.wrong("error, warn, info, debug, trace, or a filter of them"))
+                .ok_or_else(|| filter.wrong("error, warn, info, debug, trace, off, or a filter as info,tessera_http=debug"))
         })?,
         format: environment.parse("TESSERA_LOG_FORMAT", |format| {
             format.one_of(&[("json", Format::Json), ("pretty", Format::Pretty)])
@@ -42,3 +41,13 @@ pub(crate) fn read(environment: &Environment) -> Result<Log, ConfigError> {
             .map(|file| PathBuf::from(file.value)),
     })
 }
+
+/// A bare word is a level: the parser would take any other one for the name of a module, and log
+/// nothing of the rest.
+fn is_filter(text: &str) -> bool {
+    let named = |part: &str| part.contains('=') || LEVELS.contains(&part);
+    let mut parts = text.split(',').map(str::trim);
+    parts.all(|part| named(&part.to_ascii_lowercase())) && EnvFilter::try_new(text).is_ok()
+}
+
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];

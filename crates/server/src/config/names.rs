@@ -32,12 +32,6 @@ pub(crate) fn check(
             return Err(unknown(name));
         }
     }
-    for (name, choices) in CHOICES {
-        environment.parse(name, |setting| {
-            let choices: Vec<(&str, ())> = choices.iter().map(|choice| (*choice, ())).collect();
-            setting.one_of(&choices)
-        })?;
-    }
     for known in NAMES {
         let Stage::Later { default } = known.stage else {
             continue;
@@ -56,6 +50,13 @@ pub(crate) fn check(
         }
     }
     Ok(())
+}
+
+/// The secrets that do nothing yet.
+pub(crate) fn later_secrets() -> impl Iterator<Item = &'static str> {
+    let later =
+        |known: &&Known| known.kind == Kind::Secret && matches!(known.stage, Stage::Later { .. });
+    NAMES.iter().filter(later).map(|known| known.name)
 }
 
 #[cfg(test)]
@@ -161,17 +162,6 @@ const fn later_secret(name: &'static str) -> Known {
 const OURS: &str = "TESSERA_";
 const FILE: &str = "_FILE";
 const FARTHEST: usize = 4;
-
-/// What settings may be that do nothing yet: a wrong value is no better for being early.
-const CHOICES: [(&str, &[&str]); 7] = [
-    ("TESSERA_RABBITMQ_MANDATORY", &["on", "off"]),
-    ("TESSERA_RABBITMQ_PLAIN", &["on", "off"]),
-    ("TESSERA_RATE_LIMITS", &["on", "off"]),
-    ("TESSERA_REGISTRATION", &["open", "invite", "closed"]),
-    ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
-    ("TESSERA_UNVERIFIED_LOGIN", &["on", "off"]),
-    ("TESSERA_USER_IDS", &["uuid", "integer"]),
-];
 
 const NAMES: &[Known] = &[
     secret("AUTH_DB_URL"),

@@ -73,17 +73,16 @@ fn key(
 ) -> Result<SigningKey, ConfigError> {
     let said = environment.first(&["JWT_ALGORITHM", "ALGORITHM"]);
     let algorithm = said.map(algorithm).transpose()?;
-    let secret = environment.secret(
-        &["JWT_SECRET_KEY", "SECRET_KEY", "DJANGO_SECRET_KEY"],
-        notices,
-    )?;
+    let secret = secret(environment, debug, notices)?;
     let file = environment.first(&["JWT_PRIVATE_KEY_PATH", "JWT_PUBLIC_KEY_PATH"]);
     match (algorithm, file, secret) {
         (Some(Algorithm::Hs256), Some(file), _) => Err(ConfigError::new(format!(
             "{} is set, but HS256 signs with a secret: keep one of them",
             file.name
         ))),
-        (Some(Algorithm::Hs256), None, Some((name, secret))) => shared(name, secret, debug),
+        (Some(Algorithm::Hs256), None, Some((name, secret))) => {
+            Ok(SigningKey::Secret(name, secret))
+        }
         (Some(Algorithm::Hs256), None, None) => Err(ConfigError::new(format!(
             "{} is HS256, but there is no secret to sign with: set JWT_SECRET_KEY",
             said.map_or("JWT_ALGORITHM", |said| said.name)
@@ -96,7 +95,7 @@ fn key(
             notices.push(Notice::new(format!(
                 "{name} is set and JWT_ALGORITHM is not: tokens are signed with HS256"
             )));
-            shared(name, secret, debug)
+            Ok(SigningKey::Secret(name, secret))
         }
     }
 }
@@ -114,7 +113,24 @@ fn algorithm(setting: Setting<'_>) -> Result<Algorithm, ConfigError> {
     .ok_or_else(|| setting.wrong("one of ES256, RS256, PS256, EdDSA and HS256"))
 }
 
-fn shared(name: &'static str, secret: Secret, debug: bool) -> Result<SigningKey, ConfigError> {
+/// The secret that counts. A weak one is refused wherever it stands: what signs nothing today
+/// signs tomorrow, when a key file is gone.
+fn secret(
+    environment: &Environment,
+    debug: bool,
+    notices: &mut Vec<Notice>,
+) -> Result<Option<(&'static str, Secret)>, ConfigError> {
+    let mut first = None;
+    for name in ["JWT_SECRET_KEY", "SECRET_KEY", "DJANGO_SECRET_KEY"] {
+        if let Some(secret) = environment.one_secret(name, notices)? {
+            judge(name, &secret, debug)?;
+            first = first.or(Some((name, secret)));
+        }
+    }
+    Ok(first)
+}
+
+fn judge(name: &'static str, secret: &Secret, debug: bool) -> Result<(), ConfigError> {
     let refused = |why: &str| Err(ConfigError::new(format!("{name} {why}")));
     match weak::weakness(secret.as_str()) {
         Some(Weakness::Short) => refused("is shorter than the 32 bytes that HS256 needs"),
@@ -124,9 +140,7 @@ fn shared(name: &'static str, secret: Secret, debug: bool) -> Result<SigningKey,
         Some(Weakness::Plain) if !debug => {
             refused("is easy to guess: set a random secret, or DEBUG=true on your own machine")
         }
-        Some(Weakness::Placeholder | Weakness::Plain) | None => {
-            Ok(SigningKey::Secret(name, secret))
-        }
+        Some(Weakness::Placeholder | Weakness::Plain) | None => Ok(()),
     }
 }
 

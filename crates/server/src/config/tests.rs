@@ -191,12 +191,24 @@ fn a_placeholder_is_for_debugging_alone_and_a_short_secret_for_nothing() {
 }
 
 #[test]
+fn a_weak_or_placeholder_secret_outside_debug_does_not_start_although_it_signs_nothing() {
+    let placeholder = "django-insecure-3k$9q!x7v@m2w#p5z8r1t6y4u0i";
+    for used in [("JWT_ALGORITHM", "ES256"), ("JWT_SECRET_KEY", STRONG)] {
+        for secret in [placeholder, "short"] {
+            let said = refusal([used, ("SECRET_KEY", secret)]);
+            assert!(said.starts_with("SECRET_KEY is "), "{said}");
+        }
+        read([used, ("SECRET_KEY", placeholder), ("DEBUG", "true")]);
+    }
+}
+
+#[test]
 fn a_key_file_signs_whatever_secret_there_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.pem");
     fs::write(&path, "a key").unwrap();
     let path = path.to_str().unwrap();
-    let config = read([("JWT_PRIVATE_KEY_PATH", path), ("SECRET_KEY", "short")]);
+    let config = read([("JWT_PRIVATE_KEY_PATH", path), ("SECRET_KEY", STRONG)]);
     let private = Secret::new("a key".to_owned());
     assert_eq!(
         config.signing.key,
@@ -219,7 +231,7 @@ fn a_key_file_signs_whatever_secret_there_is() {
 fn lifetimes_come_in_seconds_or_minutes() {
     let tokens = read([
         ("JWT_ACCESS_TOKEN_LIFETIME", "60"),
-        ("ACCESS_TOKEN_EXPIRE_MINUTES", "5"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES", "1"),
         ("REFRESH_TOKEN_EXPIRE_MINUTES", "10"),
         ("TESSERA_REFRESH_GRACE", "0"),
         ("TESSERA_REFRESH_ROTATION", "off"),
@@ -229,6 +241,56 @@ fn lifetimes_come_in_seconds_or_minutes() {
     assert_eq!(tokens.refresh_lifetime, Duration::from_mins(10));
     assert_eq!(tokens.grace, Duration::ZERO);
     assert_eq!(tokens.rotation, Rotation::Never);
+}
+
+#[test]
+fn settings_that_contradict_each_other_do_not_start() {
+    for (seconds, minutes) in [
+        ("JWT_ACCESS_TOKEN_LIFETIME", "ACCESS_TOKEN_EXPIRE_MINUTES"),
+        ("JWT_REFRESH_TOKEN_LIFETIME", "REFRESH_TOKEN_EXPIRE_MINUTES"),
+    ] {
+        assert_eq!(
+            refusal([(seconds, "1200"), (minutes, "25")]),
+            format!("{seconds} and {minutes} contradict each other: keep one of them")
+        );
+        read([(seconds, "1200"), (minutes, "20")]);
+    }
+    let said = refusal([
+        ("JWT_ACCESS_TOKEN_LIFETIME", "61"),
+        ("REFRESH_TOKEN_EXPIRE_MINUTES", "1"),
+    ]);
+    assert!(said.contains("REFRESH_TOKEN_EXPIRE_MINUTES) is shorter"));
+}
+
+#[test]
+fn a_word_that_is_no_level_does_not_silence_the_log() {
+    for wrong in [
+        "loud",
+        "inf",
+        "tessera_http",
+        "info,loud",
+        "tessera_http=loud",
+    ] {
+        let said = refusal([("TESSERA_LOG", wrong)]);
+        assert!(said.starts_with(&format!("TESSERA_LOG is `{wrong}`, but must be")));
+    }
+    for right in [
+        "WARN",
+        "off",
+        "info,tessera_http=debug",
+        "actix_server=off, debug",
+    ] {
+        read([("TESSERA_LOG", right)]);
+    }
+}
+
+#[test]
+fn a_wrong_order_is_refused_in_a_sentence() {
+    assert_eq!(
+        refusal([("TESSERA_TENANT_ORDER", "host")]),
+        "TESSERA_TENANT_ORDER is `host`, but an order names `token` first, `default` last, and \
+         between them `explicit`, `host` and `email` in any order, each once"
+    );
 }
 
 #[test]
@@ -317,6 +379,7 @@ JWT_ALGORITHM | JWT_ALGORITHM=HS512
 JWT_ALGORITHM | JWT_ALGORITHM=none
 JWT_PRIVATE_KEY_PATH | JWT_PRIVATE_KEY_PATH=/nowhere/key.pem
 JWT_SECRET_KEY_FILE | JWT_SECRET_KEY=k7Qp9xZ2vN4mB6tR8wL1cY3jH5gF0dSa JWT_SECRET_KEY_FILE=/x
+TESSERA_EVENTS_RETENTION | TESSERA_EVENTS_RETENTION=x
 TESSERA_EVENTS | KAFKA_BOOTSTRAP_SERVERS=h:1 RABBITMQ_URL=amqp://h
 PORT | PORT=65536
 TESSERA_METRICS_ADDR | PORT=9000 TESSERA_METRICS_ADDR=127.0.0.1:9000

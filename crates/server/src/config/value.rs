@@ -74,8 +74,13 @@ impl Setting<'_> {
 
     /// The sentence for a value that is not `expected`.
     pub(crate) fn wrong(self, expected: impl fmt::Display) -> ConfigError {
+        self.refused(format_args!("but must be {expected}"))
+    }
+
+    /// The sentence for a value, with why it is refused.
+    pub(crate) fn refused(self, why: impl fmt::Display) -> ConfigError {
         let Self { name, value } = self;
-        ConfigError::new(format!("{name} is `{value}`, but must be {expected}"))
+        ConfigError::new(format!("{name} is `{value}`, {why}"))
     }
 }
 

@@ -1,0 +1,207 @@
+//! What may be set that is not built yet: a value that can never be right is no better for being
+//! early.
+
+use std::fs;
+
+use url::Url;
+
+use super::value::Setting;
+use super::{ConfigError, Environment, Notice, names};
+
+/// Refuses what can never be right.
+pub(crate) fn check(
+    environment: &Environment,
+    notices: &mut Vec<Notice>,
+) -> Result<(), ConfigError> {
+    for (name, choices) in CHOICES {
+        environment.parse(name, |setting| one_of(setting, choices))?;
+    }
+    for (name, rule) in RULES {
+        environment.parse(name, rule)?;
+    }
+    for name in names::later_secrets() {
+        let secret = environment.one_secret(name, notices)?;
+        if name == "RABBITMQ_URL" && secret.is_some_and(|url| !is_amqp(url.as_str())) {
+            return Err(ConfigError::new(
+                "RABBITMQ_URL must be as amqp://user:password@host:5672/vhost, or with amqps",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn one_of(setting: Setting<'_>, choices: &[&str]) -> Result<(), ConfigError> {
+    let choices: Vec<(&str, ())> = choices.iter().map(|choice| (*choice, ())).collect();
+    setting.one_of(&choices)
+}
+
+fn days(setting: Setting<'_>) -> Result<(), ConfigError> {
+    setting.number::<u64>(0..=36_500).map(|_| ())
+}
+
+fn port(setting: Setting<'_>) -> Result<(), ConfigError> {
+    setting.number::<u16>(1..=65_535).map(|_| ())
+}
+
+fn switch(setting: Setting<'_>) -> Result<(), ConfigError> {
+    setting.switch().map(|_| ())
+}
+
+/// As Kafka has it: 249 characters at most, and no path.
+fn topic(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let topic = setting.value;
+    let good = topic.len() <= 249 && topic.bytes().all(legal) && !matches!(topic, "." | "..");
+    good.then_some(())
+        .ok_or_else(|| setting.wrong("a topic of letters, digits, `.`, `_` and `-`"))
+}
+
+/// As AMQP has it: a short string, and none of the broker's own names.
+fn amqp_name(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let good = setting.value.len() <= 255 && !setting.value.starts_with("amq.");
+    good.then_some(())
+        .ok_or_else(|| setting.wrong("255 bytes at most, and not begin with `amq.`"))
+}
+
+fn brokers(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let brokers = setting.list()?;
+    let good = |broker: &String| {
+        let (host, port) = broker.rsplit_once(':').unwrap_or_default();
+        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+    };
+    (!brokers.is_empty() && brokers.iter().all(good))
+        .then_some(())
+        .ok_or_else(|| setting.wrong("brokers as host:port, with commas"))
+}
+
+fn host(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let strange = setting.value.contains(['/', '@', ' ']);
+    (!strange)
+        .then_some(())
+        .ok_or_else(|| setting.wrong("the name or the address of a mail server"))
+}
+
+fn sender(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let good = setting.value.contains('@');
+    good.then_some(())
+        .ok_or_else(|| setting.wrong("an address, as Tessera <id@example.org>"))
+}
+
+fn page(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let url = Url::parse(setting.value).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .map(|_| ())
+        .ok_or_else(|| {
+            let name = setting.name;
+            ConfigError::new(format!("{name} must be a URL with http or https"))
+        })
+}
+
+fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
+    let found = fs::metadata(setting.value)
+        .map_err(|error| setting.refused(format_args!("which cannot be read: {error}")))?;
+    let good = found.is_file();
+    good.then_some(())
+        .ok_or_else(|| setting.refused("which is no file"))
+}
+
+fn is_amqp(url: &str) -> bool {
+    Url::parse(url.trim()).is_ok_and(|url| matches!(url.scheme(), "amqp" | "amqps"))
+}
+
+type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
+
+const CHOICES: [(&str, &[&str]); 9] = [
+    (
+        "KAFKA_SASL_MECHANISM",
+        &[
+            "PLAIN",
+            "SCRAM-SHA-256",
+            "SCRAM-SHA-512",
+            "OAUTHBEARER",
+            "GSSAPI",
+        ],
+    ),
+    (
+        "KAFKA_SECURITY_PROTOCOL",
+        &["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+    ),
+    ("TESSERA_RABBITMQ_MANDATORY", &["on", "off"]),
+    ("TESSERA_RABBITMQ_PLAIN", &["on", "off"]),
+    ("TESSERA_RATE_LIMITS", &["on", "off"]),
+    ("TESSERA_REGISTRATION", &["open", "invite", "closed"]),
+    ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
+    ("TESSERA_UNVERIFIED_LOGIN", &["on", "off"]),
+    ("TESSERA_USER_IDS", &["uuid", "integer"]),
+];
+
+const RULES: [(&str, Rule); 13] = [
+    ("DEFAULT_FROM_EMAIL", sender),
+    ("EMAIL_HOST", host),
+    ("EMAIL_PORT", port),
+    ("EMAIL_USE_TLS", switch),
+    ("FRONTEND_URL", page),
+    ("KAFKA_BOOTSTRAP_SERVERS", brokers),
+    ("TESSERA_AUDIT_RETENTION", days),
+    ("TESSERA_EVENTS_EXCHANGE", amqp_name),
+    ("TESSERA_EVENTS_QUEUE", amqp_name),
+    ("TESSERA_EVENTS_RETENTION", days),
+    ("TESSERA_EVENTS_TOPIC", topic),
+    ("TESSERA_GATEWAY_CONFIG", file),
+    ("WEB_PAGE_URL", page),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(name: &str, value: &str) -> Option<String> {
+        let checked = check(&Environment::from([(name, value)]), &mut Vec::new());
+        checked.err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn wrong_configuration_of_what_is_not_built_yet_does_not_start_either() {
+        for (name, wrong) in [
+            ("DEFAULT_FROM_EMAIL", "nobody"),
+            ("EMAIL_HOST", "smtp://mail"),
+            ("EMAIL_PORT", "0"),
+            ("EMAIL_USE_TLS", "perhaps"),
+            ("FRONTEND_URL", "app.example.org"),
+            ("GOOGLE_CLIENT_SECRET_FILE", "/nowhere/google"),
+            ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
+            ("KAFKA_BOOTSTRAP_SERVERS", ","),
+            ("KAFKA_SASL_MECHANISM", "MD5"),
+            ("KAFKA_SECURITY_PROTOCOL", "TLS"),
+            ("RABBITMQ_URL", "http://u:hushhush@h"),
+            ("TESSERA_AUDIT_RETENTION", "-1"),
+            ("TESSERA_EVENTS_EXCHANGE", "amq.topic"),
+            ("TESSERA_EVENTS_QUEUE", "amq.gen"),
+            ("TESSERA_EVENTS_RETENTION", "x"),
+            ("TESSERA_EVENTS_TOPIC", "user events"),
+            ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
+            ("TESSERA_GATEWAY_CONFIG", "/"),
+            ("TESSERA_RATE_LIMITS", "maybe"),
+            ("WEB_PAGE_URL", "mailto:a@b"),
+        ] {
+            let said = refusal(name, wrong).unwrap_or_else(|| panic!("accepted: {name}={wrong}"));
+            assert!(said.contains(name) && !said.contains("hushhush"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_right_is_let_by() {
+        for (name, right) in [
+            ("DEFAULT_FROM_EMAIL", "Tessera <webmaster@localhost>"),
+            ("EMAIL_HOST", "::1"),
+            ("EMAIL_USE_TLS", "True"),
+            ("KAFKA_BOOTSTRAP_SERVERS", "a:9092, [::1]:9092"),
+            ("KAFKA_SECURITY_PROTOCOL", "sasl_ssl"),
+            ("RABBITMQ_URL", "amqps://u:p@h/%2F"),
+            ("TESSERA_EVENTS_RETENTION", "0"),
+            ("WEB_PAGE_URL", "https://app.example.org/#/"),
+        ] {
+            assert_eq!(refusal(name, right), None, "{name}={right}");
+        }
+    }
+}
