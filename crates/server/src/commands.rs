@@ -7,6 +7,7 @@ use tessera_app::Unready;
 use tessera_domain::{Password, Tenant};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
+use zeroize::Zeroizing;
 
 use crate::cli::{Cli, Command};
 use crate::config::{Config, without_final_newline};
@@ -73,17 +74,21 @@ fn password() -> Result<Password, Failure> {
     if input.is_terminal() {
         eprintln!("Type the password, press Enter and then Ctrl-D; it is shown as you type.");
     }
-    let mut typed = String::new();
-    match input.lock().take(MOST_INPUT).read_to_string(&mut typed) {
-        Ok(_) => {
-            let password = Password::new(without_final_newline(&typed).to_owned());
-            zeroize::Zeroize::zeroize(&mut typed);
-            Ok(password)
-        }
-        Err(error) => Err(Failure::Failed(format!(
+    let mut typed = Zeroizing::new(String::new());
+    let read = input.lock().take(MOST_INPUT).read_to_string(&mut typed);
+    read.map_err(|error| {
+        Failure::Failed(format!(
             "the password on standard input cannot be read: {error}"
-        ))),
+        ))
+    })?;
+    let password = without_final_newline(&typed);
+    if password.contains('\0') {
+        return Err(Failure::Failed(
+            "the password on standard input has a NUL character, with which nobody could log in"
+                .to_owned(),
+        ));
     }
+    Ok(Password::new(password.to_owned()))
 }
 
 const ATTEMPTS: usize = 10;

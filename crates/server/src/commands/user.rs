@@ -42,7 +42,10 @@ pub(super) async fn run(
         UserCommand::Sessions(who) => {
             let (wired, tenant, user) = find(open().await?, &who).await?;
             let sessions = wired.tessera.user_sessions(&tenant, &user).await?;
-            let views: Vec<SessionView> = sessions.iter().map(|session| SessionView::new(session, None)).collect();
+            let views: Vec<SessionView> = sessions
+                .iter()
+                .map(|session| SessionView::new(session, None))
+                .collect();
             output.many(&SESSION_COLUMNS, &views)
         }
         UserCommand::SetPassword { user: who, .. } => {

@@ -173,6 +173,20 @@ fn wrong_use_is_told_from_failure() {
 }
 
 #[test]
+fn a_password_that_http_refuses_is_refused_by_commands_too() {
+    let installation = Installation::embedded();
+    for command in [
+        &["user", "create", "ada@example.org", "--password-stdin"][..],
+        &["user", "set-password", ADMIN, "--password-stdin"],
+    ] {
+        let (status, said) = installation.refusal(command, "correct horse\0battery staple");
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("NUL") && !said.contains("horse"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
 fn keys_rotate_on_sqlite() {
     keys(&Installation::embedded());
 }
