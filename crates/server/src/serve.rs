@@ -5,11 +5,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use actix_web::dev::ServerHandle;
 use tessera_http::{Draining, Edge, Metrics, Presentation, Scheme, ServerLimits, Service};
 use tessera_http::{Spawner, Surface};
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 
 use crate::config::{Config, Listen};
 use crate::data_folder::FolderLock;
@@ -18,10 +16,12 @@ use crate::output;
 use crate::welcome::{Next, Welcome};
 use crate::wiring::{self, KeyRingUse, Wired};
 
+mod ending;
 mod first_admin;
 mod signals;
 mod upkeep;
 
+use ending::{Grace, PROBES, Servers};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
@@ -44,14 +44,15 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let draining = Arc::new(Draining::default());
     let service = service(config, &wired, &draining, runtime)?;
     let address = listeners.address;
-    let (servers, mut running) = listeners.serve(&service, limits(config))?;
+    let grace = Grace::new(config.web.shutdown_grace);
+    let mut servers = listeners.serve(&service, limits(config, grace))?;
     output::write(&Welcome { address, next }.to_string())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let mut upkeep = upkeep::start(&wired);
     let outcome = tokio::select! {
-        () = signals.next() => Ok(()),
-        Some(ended) = running.join_next() => Err(Failure::Failed(match ended {
+        asked = signals.next() => Ok(asked),
+        Some(ended) = servers.running.join_next() => Err(Failure::Failed(match ended {
             Ok(Err(error)) => format!("the server ended: {error}"),
             Ok(Ok(())) | Err(_) => "the server ended".to_owned(),
         })),
@@ -59,12 +60,12 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     };
 
     draining.begin();
-    tracing::info!("finishing requests in flight");
-    stop(&servers, &mut running, &mut signals).await;
+    let asked = outcome.as_ref().ok().copied();
+    servers.end(asked, grace, &mut signals).await;
     drop(upkeep);
     wired.backend.close();
     tracing::info!("ended");
-    outcome
+    outcome.map(|_| ())
 }
 
 /// What is listened on.
@@ -76,19 +77,19 @@ struct Listeners {
 
 impl Listeners {
     fn bind(listen: &Listen) -> Result<Self, Failure> {
-        let main = TcpListener::bind((listen.host.as_str(), listen.port)).map_err(|error| {
-            let Listen { host, port, .. } = listen;
-            Failure::Failed(if error.kind() == io::ErrorKind::AddrInUse {
-                format!("PORT is {port}, which another program uses on {host}: set another")
-            } else {
-                format!("HOST and PORT are {host} and {port}, which fails: {error}")
-            })
+        let Listen { host, port, .. } = listen;
+        let main = TcpListener::bind((host.as_str(), *port)).map_err(|error| {
+            let taken = format!("PORT is {port}, which another program uses on {host}");
+            refused(
+                &error,
+                &taken,
+                &format!("HOST and PORT are {host} and {port}"),
+            )
         })?;
         let metrics = listen.metrics.map(|address| {
             TcpListener::bind(address).map_err(|error| {
-                Failure::Failed(format!(
-                    "TESSERA_METRICS_ADDR is {address}, which fails: {error}"
-                ))
+                let set = format!("TESSERA_METRICS_ADDR is {address}");
+                refused(&error, &format!("{set}, which another program uses"), &set)
             })
         });
         Ok(Self {
@@ -100,12 +101,8 @@ impl Listeners {
         })
     }
 
-    fn serve(
-        self,
-        service: &Service,
-        limits: ServerLimits,
-    ) -> Result<(Vec<ServerHandle>, JoinSet<io::Result<()>>), Failure> {
-        let (mut handles, mut running) = (Vec::new(), JoinSet::new());
+    fn serve(self, service: &Service, limits: ServerLimits) -> Result<Servers, Failure> {
+        let mut servers = Servers::default();
         let surface = if self.metrics.is_some() {
             Surface::WithoutMetrics
         } else {
@@ -114,6 +111,7 @@ impl Listeners {
         let beside = self.metrics.map(|metrics| {
             let limits = ServerLimits {
                 workers: 1,
+                shutdown_grace: PROBES,
                 ..limits
             };
             (metrics, Surface::MetricsAndProbes, limits)
@@ -122,10 +120,19 @@ impl Listeners {
         {
             let server = service.clone().serve(listener, surface, limits);
             let server = server.map_err(|error| Failure::because(&error))?;
-            handles.push(server.handle());
-            running.spawn(server);
+            servers.handles.push(server.handle());
+            servers.running.spawn(server);
         }
-        Ok((handles, running))
+        Ok(servers)
+    }
+}
+
+/// An address that is taken may be free another time; one that fails otherwise is wrong.
+fn refused(error: &io::Error, taken: &str, set: &str) -> Failure {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        Failure::Failed(format!("{taken}: set another"))
+    } else {
+        Failure::Misused(format!("{set}, which fails: {error}"))
     }
 }
 
@@ -189,33 +196,12 @@ fn service(
     })
 }
 
-fn limits(config: &Config) -> ServerLimits {
+fn limits(config: &Config, grace: Grace) -> ServerLimits {
     ServerLimits {
         workers: wiring::cores(),
         head_time: HEAD_TIME.min(config.web.request_timeout),
         keep_alive: KEEP_ALIVE,
-        shutdown_grace: config.web.shutdown_grace,
-    }
-}
-
-/// Stops all servers; a second signal cuts off what still runs.
-async fn stop(
-    servers: &[ServerHandle],
-    running: &mut JoinSet<io::Result<()>>,
-    signals: &mut Signals,
-) {
-    let mut stopping = JoinSet::new();
-    for server in servers {
-        stopping.spawn(server.stop(true));
-    }
-    tokio::select! {
-        () = async { while running.join_next().await.is_some() {} } => {}
-        () = signals.next() => {
-            for server in servers {
-                stopping.spawn(server.stop(false));
-            }
-            while running.join_next().await.is_some() {}
-        }
+        shutdown_grace: grace.requests(),
     }
 }
 

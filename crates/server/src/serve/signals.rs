@@ -10,6 +10,15 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
+/// Who asks the process to end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Asked {
+    /// Somebody at a terminal: `SIGINT`.
+    Interrupt,
+    /// What looks after processes: `SIGTERM`.
+    Terminate,
+}
+
 impl Signals {
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {
@@ -19,10 +28,10 @@ impl Signals {
     }
 
     /// Waits for the next of them.
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => Asked::Terminate,
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn start(wired: &Wired) -> Upkeep {
             let _ = report.send(failure);
             return;
         }
-        tokio::join!(reload_keys(&tessera), prune(&tessera));
+        tokio::join!(keep_keys(&tessera), prune(&tessera));
     });
     Upkeep {
         _tasks: tasks,
@@ -68,16 +68,36 @@ async fn prepare(tessera: &Tessera) -> Result<(), Failure> {
     }
 }
 
-async fn reload_keys(tessera: &Tessera) {
+/// Sees the keys that others made; makes them anew where the store has lost them, as one does that
+/// was emptied or restored.
+async fn keep_keys(tessera: &Tessera) {
     let mut ticks = interval(KEYS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = String::new();
     loop {
         ticks.tick().await;
-        if let Err(error) = tessera.reload_keys().await {
-            let why = Failure::from(error);
-            tracing::debug!(%why, "the keys could not be loaded again");
+        let failure = match renew_keys(tessera).await {
+            Ok(()) => {
+                told.clear();
+                continue;
+            }
+            Err(failure) => failure.to_string(),
+        };
+        if failure != told {
+            tracing::warn!(why = %failure, "the keys could not be loaded again");
+            told = failure;
         }
     }
+}
+
+async fn renew_keys(tessera: &Tessera) -> Result<(), Failure> {
+    tessera.reload_keys().await?;
+    let ports = tessera.ports();
+    if ports.tokens.check(ports.clock.now()).is_err() {
+        tessera.prepare().await?;
+        tracing::warn!("the store had no keys, and has new ones");
+    }
+    Ok(())
 }
 
 async fn prune(tessera: &Tessera) {

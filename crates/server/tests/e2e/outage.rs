@@ -1,10 +1,10 @@
 //! A service on Postgres: before there are tables, without a server, and when it comes back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::client::{Answer, Request, log_in, refresh};
+use crate::client::{Request, log_in, refresh};
 use crate::database::{Database, Postgres};
-use crate::service::{ADMIN, Installation, PASSWORD, until};
+use crate::service::{ADMIN, Installation, PASSWORD, timed, until};
 
 #[test]
 fn it_runs_unready_until_somebody_migrates() {
@@ -29,6 +29,25 @@ fn it_runs_unready_until_somebody_migrates() {
     let create = ["user", "create", ADMIN, "--password-stdin"];
     installation.done_with(&create, PASSWORD);
     service.session(&installation);
+}
+
+#[test]
+fn it_makes_new_keys_when_its_tables_were_made_anew() {
+    let database = Database::create();
+    let installation = Installation::prepared_on(&database);
+    let service = installation.start();
+    until("it is ready", || service.status("/readyz") == 200);
+    let steps = installation.json(&["migrate", "--status"], "");
+    let all = steps.as_array().unwrap().len().to_string();
+    installation.done(&["migrate", "--down", &all]);
+    until("it is unready", || service.status("/readyz") == 503);
+    installation.done(&["migrate"]);
+    until("it is ready again", || service.status("/readyz") == 200);
+    let create = ["user", "create", ADMIN, "--verified", "--password-stdin"];
+    installation.done_with(&create, PASSWORD);
+    until("the new tenant is seen", || {
+        service.ask(&log_in(ADMIN, PASSWORD)).status == 200
+    });
 }
 
 #[test]
@@ -85,19 +104,4 @@ fn it_starts_without_its_postgres() {
     postgres.start_again();
     until("it is ready", || service.status("/readyz") == 200);
     service.session(&installation);
-}
-
-fn timed(work: impl FnOnce() -> Answer) -> (Answer, Duration) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a promise in seconds is measured"
-    )]
-    let begun = Instant::now();
-    let answer = work();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a promise in seconds is measured"
-    )]
-    let time = begun.elapsed();
-    (answer, time)
 }
