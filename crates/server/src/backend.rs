@@ -2,6 +2,7 @@
 
 use core::num::NonZeroUsize;
 use std::io::{self, IsTerminal, Write};
+use std::path::{self, Path};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -39,6 +40,7 @@ impl Backend {
                 Ok(Self::Postgres(store))
             }
             Database::Sqlite { path, name } => {
+                has_folder(path, name, &config.data_dir)?;
                 DataFolder::open(&config.data_dir)?;
                 let store = SqliteStore::open(SqliteSettings::new(path));
                 let store = store.map_err(|error| Failure::Failed(format!("{name}: {error}")))?;
@@ -170,6 +172,20 @@ impl Backend {
             Self::Sqlite(store) => store.close(),
         }
     }
+}
+
+/// Refuses a file in a folder that is not there, unless it is the one that is made for it.
+fn has_folder(path: &Path, name: &str, data_dir: &Path) -> Result<(), Failure> {
+    let absolute = |path: &Path| path::absolute(path).map_err(|error| Failure::because(&error));
+    let file = absolute(path)?;
+    let folder = file.parent().unwrap_or(&file);
+    if folder.is_dir() || folder == absolute(data_dir)? {
+        return Ok(());
+    }
+    let folder = folder.display();
+    Err(Failure::Misused(format!(
+        "{name} names a file in {folder}, which is no folder"
+    )))
 }
 
 /// A migration, as commands show it.

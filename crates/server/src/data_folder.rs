@@ -135,8 +135,24 @@ fn make_folder(path: &Path) -> io::Result<()> {
 
 fn unusable(path: &Path, error: &io::Error) -> Failure {
     let path = path.display();
-    Failure::Failed(format!("TESSERA_DATA_DIR cannot be used: {path}: {error}"))
+    let sentence = format!("TESSERA_DATA_DIR cannot be used: {path}: {error}");
+    if WRONG_PATH.contains(&error.kind()) {
+        Failure::Misused(sentence)
+    } else {
+        Failure::Failed(sentence)
+    }
 }
+
+/// What is the fault of who named the folder, and not of the disk.
+const WRONG_PATH: [io::ErrorKind; 7] = [
+    io::ErrorKind::AlreadyExists,
+    io::ErrorKind::InvalidFilename,
+    io::ErrorKind::InvalidInput,
+    io::ErrorKind::NotADirectory,
+    io::ErrorKind::NotFound,
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::ReadOnlyFilesystem,
+];
 
 /// 26 characters of an alphabet of 32: 130 bits, and nothing that a shell or a reader mistakes.
 fn random_password(entropy: &dyn Entropy) -> String {

@@ -51,7 +51,7 @@ pub(crate) fn wire(
     let entropy = Arc::new(SystemEntropy);
     let mut notices = Vec::new();
     // What is judged by a look at the settings comes before anything is made.
-    let signing = signing_key(&config.signing)?;
+    judge_keys(config, &entropy)?;
     let backend = Backend::open(config, runtime.clone())?;
     let folder = folder(config, key_ring)?;
     let opener = match (&config.signing.key_encryption_key, key_ring, &folder) {
@@ -64,10 +64,7 @@ pub(crate) fn wire(
     let hashing = passwords(config, entropy.clone())?;
     let ports = Ports {
         store: backend.store(),
-        tokens: Arc::new(JwtTokens::new(
-            tokens(config, signing, opener),
-            entropy.clone(),
-        )?),
+        tokens: Arc::new(JwtTokens::new(tokens(config, opener)?, entropy.clone())?),
         clock: clock(),
         entropy,
         passwords: hashing.clone(),
@@ -143,18 +140,22 @@ fn signing_key(signing: &Signing) -> Result<(Option<Algorithm>, Option<Configure
     })
 }
 
-fn tokens(
-    config: &Config,
-    (algorithm, configured): (Option<Algorithm>, Option<ConfiguredKey>),
-    opener: KeyEncryptionKey,
-) -> TokenSettings {
-    TokenSettings {
+/// Refuses keys that cannot sign, by a trial with nothing behind it.
+fn judge_keys(config: &Config, entropy: &Arc<SystemEntropy>) -> Result<(), Failure> {
+    let trial = tokens(config, KeyEncryptionKey::generate(&**entropy))?;
+    JwtTokens::new(trial, entropy.clone())?;
+    Ok(())
+}
+
+fn tokens(config: &Config, opener: KeyEncryptionKey) -> Result<TokenSettings, Failure> {
+    let (algorithm, configured) = signing_key(&config.signing)?;
+    Ok(TokenSettings {
         algorithm,
         configured,
         audience: config.signing.audience.clone(),
         typ: config.signing.typ,
         key_encryption_key: opener,
-    }
+    })
 }
 
 fn settings(config: &Config, port: u16) -> Settings {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::service::Installation;
 
@@ -24,6 +25,9 @@ fn a_wrong_setting_is_named() {
         ("CORS_ALLOWED_ORIGINS", "*"),
         ("DATABASE_URL", "mysql://localhost/tessera"),
         ("DATABASE_URL", "postgres://localhost/tessera?nonsense=1"),
+        ("DATABASE_URL", "sqlite:///nowhere/tessera.db"),
+        ("HOST", "nope.."),
+        ("HOST", "192.0.2.1"),
         ("JWT_ALGORITHM", "HS256"),
         ("JWT_PRIVATE_KEY_PATH", "nowhere.pem"),
         ("PORT", "http"),
@@ -31,7 +35,9 @@ fn a_wrong_setting_is_named() {
         ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
         ("SECRET_KEY_FILE", "nowhere"),
         ("TESSERA_ARGON2", "m=64,t=1,p=1"),
+        ("TESSERA_EVENTS_RETENTION", "x"),
         ("TESSERA_KEY_ENCRYPTION_KEY", "short"),
+        ("TESSERA_LOG", "loud"),
         ("TESSERA_PUBLIC_URL", "localhost"),
         ("TESSERA_REFRESH_GRACE", "61"),
         ("TESSERA_REFRESH_GRASE", "10"),
@@ -88,6 +94,53 @@ fn a_key_file_that_others_can_write_is_refused() {
     }
 }
 
+/// Whether the key suits and the URL can be read is seen by the adapters alone.
+#[test]
+fn what_is_refused_makes_no_data_folder() {
+    let private = rsa_key();
+    for settings in [
+        [
+            ("JWT_PRIVATE_KEY_PATH", "key.pem"),
+            ("JWT_ALGORITHM", "ES256"),
+        ],
+        [
+            ("TESSERA_DATA_DIR", "data"),
+            ("DATABASE_URL", "postgres://h:port/d"),
+        ],
+    ] {
+        let installation = Installation::embedded();
+        let path = installation.write("key.pem", &private);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let [one, other] = settings;
+        let installation = installation.with(one.0, one.1).with(other.0, other.1);
+        let said = refusal(&installation);
+        assert!(said.contains(one.0) || said.contains(other.0), "{said}");
+    }
+}
+
+fn rsa_key() -> String {
+    let output = Command::new("openssl")
+        .args([
+            "genpkey",
+            "-algorithm",
+            "RSA",
+            "-pkeyopt",
+            "rsa_keygen_bits:2048",
+        ])
+        .output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_one_is_wrong_configuration() {
+    for path in ["file", "file/data", "/proc/data"] {
+        let installation = Installation::embedded().with("TESSERA_DATA_DIR", path);
+        installation.write("file", "");
+        let said = refusal(&installation);
+        assert!(said.contains("TESSERA_DATA_DIR"), "{said}");
+    }
+}
+
 #[test]
 fn a_port_or_a_data_folder_in_use_is_one_sentence() {
     let installation = Installation::embedded();
@@ -109,6 +162,18 @@ fn a_port_or_a_data_folder_in_use_is_one_sentence() {
         "{said}"
     );
     assert_eq!(said.lines().count(), 1);
+    assert!(!other.path("data").exists());
+
+    let address = service.address.to_string();
+    let other = Installation::embedded().with("TESSERA_METRICS_ADDR", &address);
+    let (status, said) = other.refusal(&[], "");
+    assert_eq!(status, Some(1), "{said}");
+    assert_eq!(
+        said,
+        format!(
+            "tessera: TESSERA_METRICS_ADDR is {address}, which another program uses: set another\n"
+        )
+    );
     assert!(!other.path("data").exists());
 }
 
