@@ -37,12 +37,20 @@ fn it_makes_new_keys_when_its_tables_were_made_anew() {
     let installation = Installation::prepared_on(&database);
     let service = installation.start();
     until("it is ready", || service.status("/readyz") == 200);
+    let kid = || {
+        let keys = service.ask(&Request::get("/.well-known/jwks.json"));
+        keys.json()["keys"][0]["kid"].as_str().map(str::to_owned)
+    };
+    let lost = kid();
     let steps = installation.json(&["migrate", "--status"], "");
     let all = steps.as_array().unwrap().len().to_string();
     installation.done(&["migrate", "--down", &all]);
     until("it is unready", || service.status("/readyz") == 503);
     installation.done(&["migrate"]);
-    until("it is ready again", || service.status("/readyz") == 200);
+    until("it has another key", || {
+        kid().is_some_and(|kid| Some(kid) != lost)
+    });
+    assert_eq!(service.status("/readyz"), 200);
     let create = ["user", "create", ADMIN, "--verified", "--password-stdin"];
     installation.done_with(&create, PASSWORD);
     until("the new tenant is seen", || {
