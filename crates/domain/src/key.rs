@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn when_the_youngest_key_is_retired_the_one_before_signs_without_end() {
-        let lifetime = Duration::from_secs(900);
+        let lifetime = Duration::from_mins(15);
         for announced in [10, 600] {
             let now = Timestamp::from_secs(10);
             let rotation = Key::rotate(&[key("old", 0)], key("new", announced), lifetime);
