@@ -175,6 +175,10 @@ fn wrong_fields_are_listed_as_rfc_9457_and_as_django_rest_framework_do() {
     assert_eq!(document["email"], json!(["Enter a valid email address."]));
     assert_eq!(document["password"], json!(["Too short.", "Too common."]));
     assert_eq!(document["non_field_errors"], json!(["Say who you are."]));
+    assert!(
+        crate::json::object(&problem.body("/")).is_ok(),
+        "a member comes twice"
+    );
 }
 
 #[test]
