@@ -1,7 +1,7 @@
 //! What the service can do, one use case a file, and the ports it needs.
 //!
 //! A use case is a method of [`Tessera`]: it reads through the ports, lets a pure function of
-//! `tessera-domain` decide, and hands the store one [`Changes`](tessera_domain::Changes) to
+//! `tessera-domain` decide, and hands the store one [`Changes`] to
 //! commit. When something changed since it was read, the commit is refused as stale and the use
 //! case starts again on fresh data, a bounded number of times. No use case holds a transaction or
 //! a lock while it waits, so a caller may drop its future at any await.
