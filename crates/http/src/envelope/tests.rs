@@ -6,6 +6,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::test::{TestRequest, init_service};
 use actix_web::web::{self, Json, Path, ServiceConfig};
 use actix_web::{App, Route};
+use tokio::time::timeout;
 
 use super::*;
 use crate::spawn::Spawner;
@@ -119,7 +120,8 @@ impl Answer {
 
 async fn send_to(edge: Edge, request: TestRequest) -> Answer {
     let app = app!(edge);
-    let answer = match app.call(request.to_request()).await {
+    let answered = timeout(Duration::from_hours(1), app.call(request.to_request())).await;
+    let answer = match answered.expect("an answer in time") {
         Ok(response) => HttpResponse::from(response),
         Err(error) => error.error_response(),
     };

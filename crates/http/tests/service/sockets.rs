@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use actix_web::dev::ServerHandle;
 use tessera_http::{BodyLimits, ServerLimits, Surface};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::world::World;
@@ -42,10 +42,12 @@ async fn converse(address: &str, request: &[u8]) -> String {
     read_to_end(&mut socket).await
 }
 
-async fn read_to_end(socket: &mut TcpStream) -> String {
+/// Reads until the server ends the connection.
+async fn read_to_end(socket: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     // A connection that is closed while something is still sent may end with a reset.
-    let _ = socket.read_to_end(&mut bytes).await;
+    let read = tokio::time::timeout(PATIENCE, socket.read_to_end(&mut bytes)).await;
+    assert!(read.is_ok(), "the server does not end the connection");
     String::from_utf8(bytes).unwrap()
 }
 
@@ -58,6 +60,9 @@ fn log_in(fields: &str) -> String {
 fn is(answer: &str, status: u16, code: &str) -> bool {
     answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(&format!("\"{code}\""))
 }
+
+/// What no server of these tests needs to close a connection.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(50);
@@ -103,13 +108,8 @@ async fn a_body_that_drips_for_ever_is_408_and_the_connection_is_closed() {
                 pause.tick().await;
             }
         };
-        let mut answer = Vec::new();
-        let reading = reading.read_to_end(&mut answer);
         // The server has to end both: the answer, and the connection that is still written to.
-        tokio::join!(dripping, async {
-            let _ = reading.await;
-        });
-        let answer = String::from_utf8(answer).unwrap();
+        let ((), answer) = tokio::join!(dripping, read_to_end(&mut reading));
         assert!(is(&answer, 408, "request_timeout"), "{answer}");
     }
     server.stop(false).await;
