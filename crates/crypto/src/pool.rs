@@ -154,9 +154,7 @@ impl Arena {
     /// `count` blocks of 1 KiB with whatever was in them.
     pub(crate) fn blocks(&mut self, count: usize) -> &mut [Block] {
         if self.blocks.len() < count {
-            // Not grown in place: the old content need not be copied.
-            self.blocks = Vec::new();
-            self.blocks = vec![Block::new(); count];
+            self.remake(count);
         }
         self.blocks.get_mut(..count).unwrap_or_default()
     }
@@ -168,8 +166,16 @@ impl Arena {
 
     fn shrink(&mut self, count: usize) {
         if self.blocks.len() > count {
-            self.blocks.truncate(count);
-            self.blocks.shrink_to_fit();
+            self.remake(count);
+        }
+    }
+
+    /// Gives the memory back before it asks for other: the old content need not be copied.
+    fn remake(&mut self, count: usize) {
+        self.blocks = Vec::new();
+        if count > 0 {
+            self.blocks.reserve_exact(count.max(MAPPED));
+            self.blocks.resize(count, Block::new());
         }
     }
 }
@@ -203,6 +209,11 @@ fn yield_to_requests() {
 
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
+
+/// So many blocks are above the size from which glibc always maps memory of its own (32 MiB), and
+/// gives it back when it is freed; in the heap they would leave holes that nothing fits into. What
+/// is not touched is not resident.
+const MAPPED: usize = 33 * 1024;
 
 /// How long a thread without work keeps its memory.
 const IDLE: Duration = Duration::from_secs(30);
