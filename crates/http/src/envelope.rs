@@ -216,19 +216,16 @@ impl Visit {
     /// Takes what is known at once, and answers what needs no route.
     fn begin(worker: &Rc<Worker>, request: &mut ServiceRequest) -> (Self, Option<HttpResponse>) {
         let edge = &worker.edge;
-        let rest = Rest::of(request);
         let head = request.head();
         let read = Head::read(head);
-        let visit = Self {
-            id: read
-                .request_id
-                .and_then(RequestId::given)
-                .unwrap_or_else(|| worker.ids.next()),
+        let given = read.request_id.and_then(RequestId::given);
+        let mut visit = Self {
+            id: given.unwrap_or_else(|| worker.ids.next()),
             client: edge.trusted_proxies.client(head),
             method: head.method.clone(),
             target: head.uri.path_and_query().cloned(),
             origin: read.origin.cloned(),
-            rest,
+            rest: None,
             began: edge.clock.now(),
             ended: false,
             worker: Rc::clone(worker),
@@ -238,6 +235,9 @@ impl Visit {
             Some(fault) => Some(fault.answer(head.uri.path())),
             None => edge.allowed_origins.preflight(head, read.origin),
         };
+        if read.chunked {
+            visit.rest = Some(Rest::of(request));
+        }
         (visit, early)
     }
 

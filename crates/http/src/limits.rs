@@ -1,7 +1,9 @@
 //! What of a request's head is taken, and the token that it bears.
 
 use actix_web::dev::RequestHead;
-use actix_web::http::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN};
+use actix_web::http::header::{
+    AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, TRANSFER_ENCODING,
+};
 use actix_web::http::uri::Authority;
 
 use crate::problem::Problem;
@@ -10,6 +12,8 @@ use crate::request_id::X_REQUEST_ID;
 /// What every request is asked, found in one pass over its header fields.
 #[derive(Default)]
 pub(crate) struct Head<'a> {
+    /// Whether its body comes in chunks: the only transfer coding that there is (RFC 9112).
+    pub(crate) chunked: bool,
     /// The first thing that is wrong with it.
     pub(crate) fault: Option<Problem>,
     /// The page's origin.
@@ -30,6 +34,8 @@ impl<'a> Head<'a> {
                 read.origin = Some(value);
             } else if name == AUTHORIZATION {
                 authorizations = authorizations.saturating_add(1);
+            } else if name == TRANSFER_ENCODING {
+                read.chunked = true;
             } else if *name == X_REQUEST_ID {
                 read.request_id = Some(value);
             }

@@ -1,7 +1,6 @@
 //! The id that a request has in the log and in its answer.
 
 use core::cell::{Cell, RefCell};
-use core::fmt::Write;
 use core::future::poll_fn;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -96,16 +95,29 @@ impl RequestIds {
     pub(crate) fn next(&self) -> RequestId {
         let next = self.next.get().wrapping_add(STRIDE);
         self.next.set(next);
-        let mut text = String::with_capacity(32);
-        // Writing to a `String` cannot fail, and hexadecimal digits are a valid value.
-        let _ = write!(text, "{:016x}{next:016x}", self.worker);
-        let value = HeaderValue::try_from(text);
+        let [first, second] = [self.worker, next].map(hexadecimal);
+        let value = HeaderValue::try_from([first, second].concat());
+        // Hexadecimal digits are a valid value.
         RequestId(value.unwrap_or(HeaderValue::from_static("none")))
     }
 }
 
 /// The field that carries the id, in and out.
 pub(crate) static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The digits of `number`; a formatter would take as long as all else that makes an id.
+fn hexadecimal(number: u64) -> [u8; 16] {
+    let mut shift = 64_u32;
+    [(); 16].map(|()| {
+        shift = shift.saturating_sub(4);
+        let digit = u8::try_from(number >> shift & 0xf).unwrap_or(0);
+        if digit < 10 {
+            b'0' + digit
+        } else {
+            b'a' + (digit - 10)
+        }
+    })
+}
 
 const MAX_LENGTH: usize = 128;
 
@@ -143,6 +155,13 @@ mod tests {
             &[b'x'; 129],
         ] {
             assert_eq!(given(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_made_of_hexadecimal_digits() {
+        for number in [0, 1, 0xf, 0x0123_4567_89ab_cdef, u64::MAX] {
+            assert_eq!(hexadecimal(number), *format!("{number:016x}").as_bytes());
         }
     }
 

@@ -14,7 +14,6 @@ use actix_web::HttpMessage;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::error::PayloadError;
-use actix_web::http::header::TRANSFER_ENCODING;
 use actix_web::web::Bytes;
 use futures_util::Stream;
 
@@ -23,16 +22,13 @@ use futures_util::Stream;
 pub(crate) struct Rest(Rc<RefCell<Payload>>);
 
 impl Rest {
-    /// Shares the body of `request` with its handler, if its length is not known from the start.
-    pub(crate) fn of(request: &mut ServiceRequest) -> Option<Self> {
-        if !request.headers().contains_key(&TRANSFER_ENCODING) {
-            return None;
-        }
+    /// Shares the body of `request` with its handler.
+    pub(crate) fn of(request: &mut ServiceRequest) -> Self {
         let rest = Self(Rc::new(RefCell::new(request.take_payload())));
         request.set_payload(Payload::Stream {
             payload: Box::pin(rest.clone()),
         });
-        Some(rest)
+        rest
     }
 
     /// `body`, which holds the rest until it is sent.
@@ -92,8 +88,7 @@ mod tests {
     ) -> (ServiceRequest, Weak<()>) {
         let alive = Rc::new(());
         let seen = Rc::downgrade(&alive);
-        let request = TestRequest::default().insert_header((TRANSFER_ENCODING, "chunked"));
-        let mut request = request.to_srv_request();
+        let mut request = TestRequest::default().to_srv_request();
         request.set_payload(Payload::Stream {
             payload: Box::pin(chunks.inspect(move |_| drop(Rc::clone(&alive)))),
         });
@@ -103,7 +98,7 @@ mod tests {
     #[actix_web::test]
     async fn what_a_handler_did_not_read_lives_until_the_answer_is_sent() {
         let (mut request, alive) = request(stream::pending());
-        let rest = Rest::of(&mut request).unwrap();
+        let rest = Rest::of(&mut request);
         drop(request.take_payload());
         drop(request);
         let body = rest.held_by(BoxBody::new("done"));
@@ -118,16 +113,10 @@ mod tests {
     async fn what_a_handler_read_to_its_end_is_let_go() {
         let chunks = stream::iter([Ok(Bytes::from_static(b"a")), Ok(Bytes::from_static(b"b"))]);
         let (mut request, alive) = request(chunks);
-        let rest = Rest::of(&mut request).unwrap();
+        let rest = Rest::of(&mut request);
         let read: Vec<_> = request.take_payload().map(Result::unwrap).collect().await;
         assert_eq!(read, ["a", "b"]);
         assert!(alive.upgrade().is_none());
         assert!(rest.held_by(BoxBody::new("done")).try_into_bytes().is_ok());
-    }
-
-    #[test]
-    fn a_body_of_a_known_length_is_left_alone() {
-        let mut request = TestRequest::default().set_payload("body").to_srv_request();
-        assert!(Rest::of(&mut request).is_none());
     }
 }

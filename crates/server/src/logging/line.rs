@@ -40,7 +40,9 @@ fn json(mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
     let metadata = event.metadata();
     writer.write_str("{\"timestamp\":\"")?;
     SystemTime.format_time(&mut writer)?;
-    write!(writer, "\",\"level\":\"{}\"", metadata.level())?;
+    writer.write_str("\",\"level\":\"")?;
+    writer.write_str(metadata.level().as_str())?;
+    writer.write_char('"')?;
     let mut members = Members {
         writer: &mut writer,
         written: Ok(()),
@@ -51,10 +53,12 @@ fn json(mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         None => Ok(()),
         Some(id) => {
             writer.write_str(",\"request_id\":")?;
-            quoted(&mut writer, format_args!("{id}"))
+            quoted(&mut writer, |text| text.write_str(id))
         }
     })?;
-    writeln!(writer, ",\"target\":\"{}\"}}", metadata.target())
+    writer.write_str(",\"target\":\"")?;
+    writer.write_str(metadata.target())?;
+    writer.write_str("\"}\n")
 }
 
 /// For people.
@@ -99,7 +103,9 @@ struct Members<'a, 'w> {
 impl Members<'_, '_> {
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
         self.written = self.written.and_then(|()| {
-            write!(self.writer, ",\"{}\":", field.name())?;
+            self.writer.write_str(",\"")?;
+            self.writer.write_str(field.name())?;
+            self.writer.write_str("\":")?;
             value(self.writer)
         });
     }
@@ -119,25 +125,35 @@ impl Visit for Members<'_, '_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| quoted(writer, format_args!("{value}")));
+        self.member(field, |writer| quoted(writer, |text| text.write_str(value)));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.member(field, |writer| quoted(writer, format_args!("{value:?}")));
+        self.member(field, |writer| {
+            quoted(writer, |text| write!(text, "{value:?}"))
+        });
     }
 }
 
 /// A text of JSON.
-fn quoted(writer: &mut Writer<'_>, text: fmt::Arguments<'_>) -> fmt::Result {
+fn quoted(
+    writer: &mut Writer<'_>,
+    text: impl FnOnce(&mut Escaping<'_, '_>) -> fmt::Result,
+) -> fmt::Result {
     writer.write_char('"')?;
-    Escaping(writer).write_fmt(text)?;
+    text(&mut Escaping(writer))?;
     writer.write_char('"')
 }
 
+/// Writes into a text of JSON.
 struct Escaping<'a, 'w>(&'a mut Writer<'w>);
 
 impl Write for Escaping<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most need none of it.
+        if !text.bytes().any(|byte| special(char::from(byte))) {
+            return self.0.write_str(text);
+        }
         for part in text.split_inclusive(special) {
             let plain = part.trim_end_matches(special);
             self.0.write_str(plain)?;
