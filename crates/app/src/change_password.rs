@@ -76,11 +76,7 @@ impl Tessera {
             };
             match committed {
                 Ok(answer) => return answer,
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Duplicate(what)) => {
-                    return Err(Unavailable::new(CommitError::Duplicate(what)).into());
-                }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+                Err(error) => error.unless_stale()?,
             }
         }
         Err(Unavailable::new(Contended).into())

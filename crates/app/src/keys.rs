@@ -59,11 +59,7 @@ impl Tessera {
                     self.reload_keys().await?;
                     return Ok(key);
                 }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Duplicate(what)) => {
-                    return Err(Unavailable::new(CommitError::Duplicate(what)).into());
-                }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+                Err(error) => error.unless_stale()?,
             }
         }
         Err(Unavailable::new(Contended).into())
@@ -102,11 +98,7 @@ impl Tessera {
                         ..retired
                     });
                 }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Duplicate(what)) => {
-                    return Err(Unavailable::new(CommitError::Duplicate(what)).into());
-                }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+                Err(error) => error.unless_stale()?,
             }
         }
         Err(Unavailable::new(Contended).into())

@@ -277,12 +277,9 @@ impl<E: Into<LogInError>> From<E> for LogInStep {
 
 impl From<CommitError> for LogInStep {
     fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Stale => Self::Again,
-            CommitError::Duplicate(what) => {
-                Self::Answer(Unavailable::new(CommitError::Duplicate(what)).into())
-            }
-            CommitError::Unavailable(unavailable) => Self::Answer(unavailable.into()),
+        match error.unless_stale() {
+            Ok(()) => Self::Again,
+            Err(unavailable) => Self::Answer(unavailable.into()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tessera_domain::{Change, Changes, Contradiction, Id, Session, SessionEnd};
 
-use crate::ports::{CommitError, Expiry, SessionHolder, Unavailable};
+use crate::ports::{Expiry, SessionHolder, Unavailable};
 use crate::refresh::RefreshError;
 use crate::resolve_tenant::{ResolveTenantError, TenantHints};
 use crate::users::{ChangeUserError, UserChange};
@@ -113,11 +113,7 @@ impl Tessera {
             };
             match self.commit(&holder.tenant, changes).await {
                 Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Duplicate(what)) => {
-                    return Err(Unavailable::new(CommitError::Duplicate(what)));
-                }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable),
+                Err(error) => error.unless_stale()?,
             }
             let id: Id<Session> = holder.session.id;
             match self.ports.store.session(&holder.tenant.schema, id).await? {

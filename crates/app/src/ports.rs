@@ -314,6 +314,18 @@ pub enum CommitError {
     Unavailable(#[from] Unavailable),
 }
 
+impl CommitError {
+    /// Whether to start again: nothing when changed meanwhile, else why that does not help. For a
+    /// commit in which nothing new can be taken.
+    pub(crate) fn unless_stale(self) -> Result<(), Unavailable> {
+        match self {
+            Self::Stale => Ok(()),
+            taken @ Self::Duplicate(_) => Err(Unavailable::new(taken)),
+            Self::Unavailable(unavailable) => Err(unavailable),
+        }
+    }
+}
+
 /// What may exist once only.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unique {
