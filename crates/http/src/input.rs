@@ -111,12 +111,6 @@ impl Input {
         self.errors.push(FieldError::new(name, text));
         None
     }
-
-    /// `text` is wrong with the fields together.
-    pub(crate) fn refuse_whole<T>(&mut self, text: impl Into<Cow<'static, str>>) -> Option<T> {
-        self.errors.push(FieldError::whole(text));
-        None
-    }
 }
 
 const BLANK: &str = "This field may not be blank.";

@@ -92,6 +92,10 @@ pub(crate) struct ChangePasswordRequest {
     /// The password from now on: 8 to 256 characters.
     pub(crate) new_password: String,
     /// The same again, when a form asked for it twice.
+    #[expect(
+        dead_code,
+        reason = "compared when it is taken; read by the documentation alone"
+    )]
     pub(crate) new_password_confirm: Option<String>,
 }
 
