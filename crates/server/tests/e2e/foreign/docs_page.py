@@ -7,6 +7,7 @@ Prints `ok`, or says what went wrong and exits with 1.
 import json
 import os
 import sys
+from urllib.parse import urlsplit
 
 from playwright.sync_api import sync_playwright
 
@@ -53,7 +54,9 @@ def execute(page, operation: str, body: str | None) -> dict:
         try_out.click()
     if body is not None:
         block.locator("textarea.body-param__text").fill(body)
-    with page.expect_response(lambda response: "/api/" in response.url) as answered:
+    # The page may still be fetching what belongs to itself, so only the operation's own path counts.
+    path = block.locator(".opblock-summary-path").get_attribute("data-path")
+    with page.expect_response(lambda response: urlsplit(response.url).path == path) as answered:
         block.locator("button.execute").click()
     response = answered.value
     if response.status != 200:
