@@ -16,6 +16,7 @@ use tessera_domain::{
 };
 
 mod change_password;
+mod event_log;
 mod grant;
 mod keys;
 mod log_in;
@@ -26,6 +27,7 @@ mod prune;
 mod ready;
 mod refresh;
 mod registry;
+mod relay;
 mod resolve_tenant;
 mod sessions;
 mod tenants;
@@ -33,6 +35,10 @@ mod users;
 mod validate;
 
 pub use change_password::{ChangePassword, ChangePasswordError};
+pub use event_log::{
+    Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher, Receipt,
+    Settlement, StoredEvent, WaitingEvent,
+};
 pub use grant::Grant;
 pub use keys::{KeysError, RotateKeys};
 pub use log_in::{LogIn, LogInError};
@@ -45,6 +51,7 @@ pub use ports::{
 pub use prepare::PrepareError;
 pub use ready::NotReady;
 pub use refresh::{RefreshError, RefreshTokens};
+pub use relay::{Relay, RelaySettings, Step, Tally};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
 pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};

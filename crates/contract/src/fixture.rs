@@ -1,9 +1,9 @@
 //! The store that a case tries, and what cases do with it again and again.
 
+use core::any::Any;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use tessera_app::{CommitError, Store, Unique, UserKey};
+use tessera_app::{CommitError, EventLog, Store, StoredEvent, Unique, UserKey};
 use tessera_domain::{Change, Changes, Event, Id, Key, Session, Tenant, User};
 
 use crate::values;
@@ -12,16 +12,20 @@ use crate::values;
 pub struct Fixture {
     /// The store.
     pub store: Arc<dyn Store>,
-    log: Box<dyn EventLog>,
+    /// Its event log.
+    pub log: Arc<dyn EventLog>,
+    _kept: Box<dyn Any + Send + Sync>,
 }
 
 impl Fixture {
-    /// A fixture of a fresh `store` and of its event log. What has to live as long (a folder, a
-    /// database to drop) can live in either.
-    pub fn new(store: impl Store + 'static, log: impl EventLog + 'static) -> Self {
+    /// A fixture of a fresh `store`; `kept` is what has to live as long (a folder, a database to
+    /// drop).
+    pub fn new(store: impl Store + EventLog + 'static, kept: impl Any + Send + Sync) -> Self {
+        let store = Arc::new(store);
         Self {
-            store: Arc::new(store),
-            log: Box::new(log),
+            store: store.clone(),
+            log: store,
+            _kept: Box::new(kept),
         }
     }
 
@@ -88,36 +92,10 @@ impl Fixture {
         holder.map(|holder| holder.session)
     }
 
-    /// The event log by position.
+    /// The whole event log.
     pub(crate) async fn events(&self) -> Vec<StoredEvent> {
-        let mut events = self.log.events().await;
-        events.sort_by_key(|event| event.position);
-        events
+        self.log.events(None, 0, usize::MAX).await.unwrap()
     }
-}
-
-/// Reads the event log of a store from behind its back: by a query of its own, say.
-#[async_trait]
-pub trait EventLog: Send + Sync {
-    /// All events of all tenants, in any order.
-    async fn events(&self) -> Vec<StoredEvent>;
-}
-
-/// An event as a store keeps it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StoredEvent {
-    /// Its place in the log.
-    pub position: u64,
-    /// In which tenant it happened.
-    pub tenant: Id<Tenant>,
-    /// What it happened to, as it is written down.
-    pub subject: String,
-    /// As which of the subject's events.
-    pub sequence: u64,
-    /// What happened, as it is written down.
-    pub event_type: String,
-    /// The whole of it, as it is written down.
-    pub body: String,
 }
 
 pub(crate) fn tenants(tenants: impl Into<Vec<Change<Tenant>>>) -> Changes {

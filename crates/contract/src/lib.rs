@@ -1,4 +1,4 @@
-//! What every store must do, as one suite that each adapter runs.
+//! What every store and every publisher must do, as one suite that each adapter runs.
 //!
 //! An adapter brings a function that makes a fresh store, empty and migrated, and gets one test
 //! for each case, with the case's name:
@@ -7,8 +7,7 @@
 //! tessera_contract::store_suite!(fresh);
 //!
 //! async fn fresh() -> Fixture {
-//!     let store = MemoryStore::default();
-//!     Fixture::new(store.clone(), Log(store))
+//!     Fixture::new(MemoryStore::default(), ())
 //! }
 //! ```
 //!
@@ -26,7 +25,8 @@
 )]
 
 mod fixture;
+pub mod publisher;
 pub mod store;
 pub mod values;
 
-pub use fixture::{EventLog, Fixture, StoredEvent};
+pub use fixture::Fixture;

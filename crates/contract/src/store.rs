@@ -1,6 +1,7 @@
 //! The cases that every store passes.
 
 mod commits;
+mod deliveries;
 mod events;
 mod keys;
 mod races;
@@ -92,6 +93,31 @@ suite! { $
         a_subject_has_one_event_of_a_sequence
         a_sequence_is_counted_in_each_tenant
         a_refused_commit_has_no_event
+        events_are_paged_by_position_and_of_one_tenant_alone
+        the_last_events_are_those_of_one_tenant_alone
+        a_commit_with_events_is_told_to_all_who_wait_for_news
+    }
+    deliveries {
+        a_publisher_starts_at_the_end_of_the_log
+        a_claim_has_what_is_new_in_order_and_again_until_it_is_settled
+        a_claim_says_whether_its_limit_kept_something_out
+        what_was_sent_does_not_come_again
+        a_lease_keeps_others_out_until_it_ends
+        a_lease_that_was_given_back_is_free
+        a_settlement_of_a_lost_lease_does_nothing
+        a_settlement_of_an_older_claim_does_nothing
+        what_waits_comes_when_it_is_due
+        what_waits_is_in_the_way_of_its_aggregate_alone
+        what_is_behind_comes_with_the_event_in_its_way
+        what_was_behind_a_sent_event_is_due_wherever_the_limit_cut
+        a_parked_event_stays_until_it_is_retried
+        a_parked_event_of_another_tenant_is_not_retried
+        new_events_and_waiting_ones_do_not_keep_each_other_out
+        publishers_come_along_apart
+        progress_counts_what_is_pending_sent_and_parked
+        waiting_events_are_listed_with_their_reason_and_of_one_tenant_alone
+        what_is_old_and_sent_to_all_expires
+        racing_claims_of_two_relays_have_one_owner
     }
     commits {
         one_commit_writes_everything_in_it

@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod changes;
+mod delivery;
 mod email;
 mod event;
 mod fold;
@@ -27,6 +28,7 @@ mod user;
 mod username;
 
 pub use changes::{Change, Changes, Installation};
+pub use delivery::{RetryPolicy, Standing, Waiting};
 pub use email::{EmailAddress, EmailAddressError};
 pub use event::{Attempted, Event, EventKind, Fact, LoginFailure, SessionEnd, Subject};
 pub use id::{Id, IdError};

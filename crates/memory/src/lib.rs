@@ -1,4 +1,4 @@
-//! Store, clock, entropy and hashing with nothing outside the process.
+//! Store, publisher, clock, entropy and hashing with nothing outside the process.
 //!
 //! They are whole adapters that keep what the ports oblige them to, so a use case is tested over
 //! them as it is; what they have beyond the ports are switches for what seldom happens. A clone of
@@ -19,9 +19,11 @@
 mod clock;
 mod entropy;
 mod passwords;
+mod publisher;
 mod store;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
 pub use passwords::PlainPasswords;
+pub use publisher::{Arrived, MemoryPublisher};
 pub use store::{LoggedEvent, MemoryStore};

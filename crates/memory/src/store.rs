@@ -1,21 +1,30 @@
 //! The store in memory: the whole contract, and switches for what seldom happens.
 
 mod data;
+mod log;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_app::{
+    Claim, Claimed, CommitError, EventLog, Lease, News, Progress, SessionHolder, Settlement, Store,
+    StoredEvent, TenantKey, Unavailable, Unready, UserKey, WaitingEvent,
+};
 use tessera_domain::{
     Changes, Event, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
 };
 use tessera_wire::EncodedEvent;
 
+use tokio::sync::watch;
+
 use crate::store::data::Data;
 
 /// A store that lives as long as its last handle.
 #[derive(Clone, Debug, Default)]
-pub struct MemoryStore(Arc<Mutex<State>>);
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+    news: watch::Sender<()>,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -54,7 +63,7 @@ impl MemoryStore {
 
     /// The event log, in the order of its positions.
     pub fn events(&self) -> Vec<LoggedEvent> {
-        self.state().data.log().to_vec()
+        self.state().data.log.logged().cloned().collect()
     }
 
     fn read<T>(&self, read: impl FnOnce(&Data) -> T) -> Result<T, Unavailable> {
@@ -71,7 +80,7 @@ impl MemoryStore {
 
     /// No method leaves the state half-changed, so one that panicked does not poison it.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,8 +89,12 @@ impl Store for MemoryStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
         let mut state = self.reachable()?;
         state.faults.strike()?;
+        let has_events = !changes.events.is_empty();
         state.data.commit(tenant, changes)?;
         state.commits += 1;
+        if has_events {
+            self.news.send_replace(());
+        }
         Ok(())
     }
 
@@ -139,6 +152,90 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
         self.read(|data| data.users(tenant, after, limit))
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryStore {
+    async fn events(
+        &self,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable> {
+        self.read(|data| data.log.page(tenant, after, limit))
+    }
+
+    async fn last_events(
+        &self,
+        tenant: Option<Id<Tenant>>,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable> {
+        self.read(|data| data.log.last_page(tenant, limit))
+    }
+
+    async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
+        self.reachable()?.data.log.enrol(publisher);
+        Ok(())
+    }
+
+    async fn claim(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Claimed, Unavailable> {
+        Ok(self.reachable()?.data.log.claim(lease, now, limit))
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        claim: Claim,
+        settlement: Settlement,
+    ) -> Result<(), Unavailable> {
+        let mut state = self.reachable()?;
+        state.data.log.settle(lease, now, &claim, settlement);
+        Ok(())
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {
+        self.reachable()?.data.log.release(lease);
+        Ok(())
+    }
+
+    async fn progress(&self) -> Result<Vec<Progress>, Unavailable> {
+        self.read(|data| data.log.progress())
+    }
+
+    async fn waiting(
+        &self,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<WaitingEvent>, Unavailable> {
+        self.read(|data| data.log.waiting(tenant, after, limit))
+    }
+
+    async fn retry(
+        &self,
+        tenant: Option<Id<Tenant>>,
+        event: Id<Event>,
+        now: Timestamp,
+    ) -> Result<usize, Unavailable> {
+        let retried = self.reachable()?.data.log.retry(tenant, event, now);
+        self.news.send_replace(());
+        Ok(retried)
+    }
+
+    async fn expire(&self, before: Timestamp) -> Result<bool, Unavailable> {
+        self.reachable()?.data.log.expire(before);
+        Ok(false)
+    }
+
+    fn news(&self) -> News {
+        self.news.subscribe()
     }
 }
 

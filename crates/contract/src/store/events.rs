@@ -23,6 +23,7 @@ pub(super) async fn an_event_is_stored_with_what_it_tells_of(fixture: &Fixture) 
     assert_eq!(stored.subject, subject);
     assert_eq!(stored.sequence, 1);
     assert_eq!(stored.event_type, "UserCreated");
+    assert_eq!((stored.id, stored.at), (event.id, event.at));
     for member in [
         "\"specversion\":\"1.0\"".to_owned(),
         format!("\"id\":\"{}\"", event.id),
@@ -30,6 +31,7 @@ pub(super) async fn an_event_is_stored_with_what_it_tells_of(fixture: &Fixture) 
         format!("\"tenantid\":\"{}\"", acme.id),
         "\"type\":\"UserCreated\"".to_owned(),
         "\"sequence\":\"1\"".to_owned(),
+        format!("\"position\":\"{}\"", stored.position),
         "\"time\":\"2026-01-01T00:00:00.123457Z\"".to_owned(),
     ] {
         assert!(stored.body.contains(&member), "{member}: {}", stored.body);
@@ -101,6 +103,57 @@ pub(super) async fn a_refused_commit_has_no_event(fixture: &Fixture) {
     fixture.duplicate(&acme, changes, Unique::Email).await;
     assert!(fixture.events().await.is_empty());
     fixture.write(&acme, events([nth(1, &acme, 1)])).await;
+}
+
+pub(super) async fn events_are_paged_by_position_and_of_one_tenant_alone(fixture: &Fixture) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    for sequence in 1..=3 {
+        let number = u32::try_from(sequence).unwrap();
+        fixture
+            .write(&acme, events([nth(number, &acme, sequence)]))
+            .await;
+        fixture
+            .write(&other, events([nth(10 + number, &other, sequence)]))
+            .await;
+    }
+    let all = fixture.events().await;
+    assert_eq!(all.len(), 6);
+    let [_, second, third, ..] = all.as_slice() else {
+        panic!("{all:?}");
+    };
+    let page = fixture.log.events(None, second.position, 1).await.unwrap();
+    assert_eq!(page, [third.clone()]);
+    let of_acme = fixture.log.events(Some(acme.id), 0, 10).await.unwrap();
+    let sequences: Vec<u64> = of_acme.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+    assert!(of_acme.iter().all(|event| event.tenant == acme.id));
+    let beyond = fixture.log.events(None, u64::MAX, 10).await.unwrap();
+    assert!(beyond.is_empty(), "{beyond:?}");
+}
+
+pub(super) async fn the_last_events_are_those_of_one_tenant_alone(fixture: &Fixture) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    for sequence in 1..=3 {
+        let number = u32::try_from(sequence).unwrap();
+        fixture
+            .write(&acme, events([nth(number, &acme, sequence)]))
+            .await;
+    }
+    fixture.write(&other, events([nth(11, &other, 1)])).await;
+    let all = fixture.events().await;
+    let last = fixture.log.last_events(None, 2).await.unwrap();
+    assert_eq!(Some(last.as_slice()), all.get(2..));
+    let of_acme = fixture.log.last_events(Some(acme.id), 2).await.unwrap();
+    assert_eq!(Some(of_acme.as_slice()), all.get(1..3));
+}
+
+pub(super) async fn a_commit_with_events_is_told_to_all_who_wait_for_news(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    let mut relays = [fixture.log.news(), fixture.log.news()];
+    fixture.write(&acme, events([nth(1, &acme, 1)])).await;
+    for news in &mut relays {
+        news.changed().await.unwrap();
+    }
 }
 
 /// The event with that number: the user's of that sequence.

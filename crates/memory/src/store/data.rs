@@ -6,20 +6,19 @@ use std::collections::{BTreeMap, HashSet};
 
 use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserKey};
 use tessera_domain::{
-    Change, Changes, EmailAddress, Epoch, Event, Id, Installation, Key, SchemaName, Session,
-    Tenant, Timestamp, User, Username,
+    Change, Changes, EmailAddress, Epoch, Id, Installation, Key, SchemaName, Session, Tenant,
+    Timestamp, User, Username,
 };
 
-use crate::store::LoggedEvent;
+use crate::store::log::Log;
 
 /// Everything that is kept.
 #[derive(Debug, Default)]
 pub(super) struct Data {
     installation: Option<Installation>,
     keys: BTreeMap<Id<Key>, Key>,
-    log: Vec<LoggedEvent>,
+    pub(super) log: Log,
     places: BTreeMap<Id<Tenant>, Place>,
-    sequences: HashSet<Sequence>,
     tenants: BTreeMap<Id<Tenant>, Tenant>,
 }
 
@@ -29,9 +28,6 @@ struct Place {
     sessions: BTreeMap<Id<Session>, Session>,
     users: BTreeMap<Id<User>, User>,
 }
-
-/// What an event is unique by: tenant, subject as written down, and sequence.
-type Sequence = (Id<Tenant>, String, u64);
 
 impl Data {
     /// Changes copies of what `changes` touches, and puts them in place once nothing can fail.
@@ -54,39 +50,15 @@ impl Data {
         if changes.installation.is_some() && self.installation.is_some() {
             return Err(CommitError::Duplicate(Unique::Installation));
         }
-        let (logged, sequences) = self.logged(changes.events)?;
+        let joining = self.log.joining(changes.events)?;
 
         self.tenants = tenants;
         self.places.insert(tenant.id, place);
         self.places.retain(|id, _| self.tenants.contains_key(id));
         self.keys = keys;
         self.installation = changes.installation.or_else(|| self.installation.take());
-        self.log.extend(logged);
-        self.sequences.extend(sequences);
+        self.log.join(joining);
         Ok(())
-    }
-
-    /// The events as they join the log, and what they take up by that.
-    fn logged(
-        &self,
-        events: Vec<Event>,
-    ) -> Result<(Vec<LoggedEvent>, HashSet<Sequence>), CommitError> {
-        let mut sequences = HashSet::new();
-        let mut logged = Vec::new();
-        let last = self.log.last().map_or(0, |logged| logged.position);
-        for (position, event) in (last + 1..).zip(events) {
-            let encoded = tessera_wire::encode(&event);
-            let sequence = (event.tenant, encoded.subject.clone(), event.fact.sequence);
-            if self.sequences.contains(&sequence) || !sequences.insert(sequence) {
-                return Err(CommitError::Stale);
-            }
-            logged.push(LoggedEvent {
-                position,
-                event,
-                encoded,
-            });
-        }
-        Ok((logged, sequences))
     }
 
     pub(super) fn installation(&self) -> Option<Installation> {
@@ -97,10 +69,6 @@ impl Data {
         let mut keys: Vec<Key> = self.keys.values().cloned().collect();
         keys.sort_by_key(|key| key.created_at);
         keys
-    }
-
-    pub(super) fn log(&self) -> &[LoggedEvent] {
-        &self.log
     }
 
     pub(super) fn prune(&mut self, tenant: &Tenant, now: Timestamp, limit: usize) -> usize {

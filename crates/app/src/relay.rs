@@ -1,0 +1,326 @@
+//! Brings events to one publisher: claim, publish, settle.
+//!
+//! An event is tried only when every earlier one of its aggregate was sent, by this claim or by one
+//! that is settled. So however many relays there are, and whatever leases they believe to hold, an
+//! aggregate's first deliveries come in the order of its commits; a lease only spares repeats.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::vec;
+
+use tessera_domain::{Id, RetryPolicy, Standing, Tenant, Timestamp, Waiting};
+
+use crate::event_log::{
+    Claim, Claimed, ClaimedEvent, EventLog, Lease, Occasion, Publisher, Receipt, Settlement,
+    StoredEvent,
+};
+use crate::{Clock, Entropy, Unavailable};
+
+/// How a relay works.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RelaySettings {
+    /// How many events it takes at a time.
+    pub batch: usize,
+    /// How many it takes while the broker turns all of them away.
+    pub probe: usize,
+    /// For how long a claim is its own. Longer than a publisher's time-out, or another relay
+    /// repeats what this one still sends.
+    pub lease: Duration,
+    /// How long what was not sent waits.
+    pub retry: RetryPolicy,
+}
+
+impl Default for RelaySettings {
+    fn default() -> Self {
+        Self {
+            batch: 4_096,
+            probe: 32,
+            lease: Duration::from_secs(30),
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Brings the events of one log to one publisher, a claim a step.
+pub struct Relay {
+    log: Arc<dyn EventLog>,
+    publisher: Arc<dyn Publisher>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: RelaySettings,
+    holder: Id<Lease>,
+    probing: bool,
+    outages: u32,
+}
+
+/// What a step came to, and so when the next one makes sense.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Another relay has the lease until then.
+    Elsewhere(Timestamp),
+    /// There may be more to do.
+    Progress(Tally),
+    /// The broker is away; it is tried again then, and events need not wake the relay before.
+    Paused(Tally, Timestamp),
+    /// All is done until there are new events, or until then.
+    Quiet(Tally, Option<Timestamp>),
+}
+
+/// What a step did.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Tally {
+    /// How many events were sent.
+    pub sent: usize,
+    /// How many tries failed.
+    pub failed: usize,
+    /// What went wrong, the first of it.
+    pub trouble: Option<String>,
+}
+
+impl Relay {
+    /// A relay from `log` to `publisher`; `holder` is its own, or that of one that is gone.
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        publisher: Arc<dyn Publisher>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        holder: Id<Lease>,
+        settings: RelaySettings,
+    ) -> Self {
+        Self {
+            log,
+            publisher,
+            clock,
+            entropy,
+            settings,
+            holder,
+            probing: false,
+            outages: 0,
+        }
+    }
+
+    /// The publisher's name.
+    pub fn publisher(&self) -> &'static str {
+        self.publisher.name()
+    }
+
+    /// Claims what is there, publishes it, and settles. No connection of the store is held while
+    /// the publisher works. Dropped at any await, it leaves events that come again.
+    pub async fn step(&mut self) -> Result<Step, Unavailable> {
+        let limit = if self.probing {
+            self.settings.probe
+        } else {
+            self.settings.batch
+        };
+        let now = self.clock.now();
+        let claim = match self.log.claim(&self.lease(), now, limit).await? {
+            Claimed::Elsewhere(until) => return Ok(Step::Elsewhere(until)),
+            Claimed::Ours(claim) => claim,
+        };
+        let outcome = self.publish(&claim).await;
+        let (more, due) = (claim.more, outcome.next_due(claim.next_due));
+        let Outcome {
+            settlement,
+            tally,
+            away,
+            ..
+        } = outcome;
+        if settlement != Settlement::default() {
+            let now = self.clock.now();
+            self.log
+                .settle(&self.lease(), now, claim, settlement)
+                .await?;
+        }
+        self.probing = tally.sent == 0 && tally.failed > 0;
+        if away {
+            // Another relay may reach the broker.
+            self.log.release(&self.lease()).await?;
+        }
+        if away || (self.probing && more) {
+            return Ok(Step::Paused(tally, self.pause()));
+        }
+        self.outages = 0;
+        Ok(if more || tally.sent > 0 {
+            Step::Progress(tally)
+        } else {
+            Step::Quiet(tally, due)
+        })
+    }
+
+    /// Gives its lease back, so that another relay need not wait for its end.
+    pub async fn release(&self) -> Result<(), Unavailable> {
+        self.log.release(&self.lease()).await
+    }
+
+    /// Publishes in rounds that have one event of an aggregate each, so that the next one goes out
+    /// only when the one before is known to be sent.
+    async fn publish(&self, claim: &Claim) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut lines = lines(&claim.events);
+        while !lines.is_empty() && !outcome.away {
+            let round: Vec<&ClaimedEvent> = lines.iter_mut().filter_map(Iterator::next).collect();
+            let events: Vec<&StoredEvent> = round.iter().map(|claimed| &claimed.event).collect();
+            let receipts = self.publisher.publish(&events, Occasion::News).await;
+            let mut receipts = receipts.into_iter();
+            let mut round = round.into_iter();
+            lines.retain(|line| {
+                let Some(claimed) = round.next() else {
+                    return false;
+                };
+                let receipt = receipts.next().unwrap_or_else(no_receipt);
+                self.record(claimed, receipt, &mut outcome) && line.len() > 0
+            });
+        }
+        outcome.leave_rest(&claim.events, self.clock.now());
+        outcome
+    }
+
+    /// Writes down what became of an event; answers whether the next of its aggregate may go.
+    fn record(&self, claimed: &ClaimedEvent, receipt: Receipt, outcome: &mut Outcome) -> bool {
+        let before = claimed.waiting.unwrap_or(Waiting::BEHIND);
+        let (now, policy) = (self.clock.now(), &self.settings.retry);
+        let (after, why) = match receipt {
+            Receipt::Held(why) => (before.held(now, policy, self.jitter()), why),
+            Receipt::Rejected(why) => (before.rejected(now, policy, self.jitter()), why),
+            Receipt::Sent => {
+                outcome.settlement.sent.push(claimed.event.position);
+                outcome.tally.sent += 1;
+                return true;
+            }
+            Receipt::Unavailable(why) => {
+                outcome.away = true;
+                outcome.tally.fail(why);
+                return false;
+            }
+        };
+        let position = claimed.event.position;
+        outcome
+            .settlement
+            .waiting
+            .push((position, after, Some(why.clone())));
+        outcome.tally.fail(why);
+        false
+    }
+
+    fn lease(&self) -> Lease {
+        Lease {
+            publisher: self.publisher.name(),
+            holder: self.holder,
+            until: self.clock.now() + self.settings.lease,
+        }
+    }
+
+    fn pause(&mut self) -> Timestamp {
+        let wait = OUTAGE.wait(self.outages, self.jitter());
+        self.outages = self.outages.saturating_add(1);
+        self.clock.now() + wait
+    }
+
+    fn jitter(&self) -> u8 {
+        let mut byte = [0];
+        self.entropy.fill(&mut byte);
+        let [jitter] = byte;
+        jitter
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relay")
+            .field("publisher", &self.publisher())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What publishing a claim came to.
+#[derive(Debug, Default)]
+struct Outcome {
+    settlement: Settlement,
+    tally: Tally,
+    away: bool,
+}
+
+impl Outcome {
+    /// Has the new events wait that were not tried: behind what is in their way, or, where the
+    /// broker went away meanwhile, for its return. Where it was away from the start nothing is to
+    /// be written: all of them are as new as before.
+    fn leave_rest(&mut self, events: &[ClaimedEvent], now: Timestamp) {
+        if self.away && self.settlement == Settlement::default() {
+            return;
+        }
+        let tried = self
+            .settlement
+            .waiting
+            .iter()
+            .map(|(position, ..)| position);
+        let tried: HashSet<u64> = tried.chain(&self.settlement.sent).copied().collect();
+        let sent: HashSet<u64> = self.settlement.sent.iter().copied().collect();
+        let mut stuck: HashSet<Aggregate<'_>> = HashSet::new();
+        for claimed in events {
+            let position = claimed.event.position;
+            if sent.contains(&position) {
+                continue;
+            }
+            let first = stuck.insert(aggregate(claimed));
+            if claimed.waiting.is_none() && !tried.contains(&position) {
+                let waiting = if first && !claimed.blocked {
+                    Waiting::due(now)
+                } else {
+                    Waiting::BEHIND
+                };
+                self.settlement.waiting.push((position, waiting, None));
+            }
+        }
+    }
+
+    /// When the next event is due, of those that wait now and of `others`.
+    fn next_due(&self, others: Option<Timestamp>) -> Option<Timestamp> {
+        let due = |(_, waiting, _): &(u64, Waiting, Option<String>)| match waiting.standing {
+            Standing::Behind | Standing::Parked(_) => None,
+            Standing::Due(at) => Some(at),
+        };
+        let own = self.settlement.waiting.iter().filter_map(due);
+        own.chain(others).min()
+    }
+}
+
+impl Tally {
+    fn fail(&mut self, why: String) {
+        self.failed += 1;
+        self.trouble.get_or_insert(why);
+    }
+}
+
+/// What an event happened to.
+type Aggregate<'a> = (Id<Tenant>, &'a str);
+
+fn aggregate(claimed: &ClaimedEvent) -> Aggregate<'_> {
+    (claimed.event.tenant, &claimed.event.subject)
+}
+
+/// The events that may be tried, those of each aggregate in a line, in the order of the firsts.
+fn lines(events: &[ClaimedEvent]) -> Vec<vec::IntoIter<&ClaimedEvent>> {
+    let mut places: HashMap<Aggregate<'_>, usize> = HashMap::new();
+    let mut lines: Vec<Vec<&ClaimedEvent>> = Vec::new();
+    for claimed in events.iter().filter(|claimed| !claimed.blocked) {
+        let place = *places.entry(aggregate(claimed)).or_insert(lines.len());
+        match lines.get_mut(place) {
+            Some(line) => line.push(claimed),
+            None => lines.push(vec![claimed]),
+        }
+    }
+    lines.into_iter().map(Vec::into_iter).collect()
+}
+
+fn no_receipt() -> Receipt {
+    Receipt::Unavailable("the publisher gave no receipt".to_owned())
+}
+
+/// How long to leave a broker alone that is away: from 100 ms to 10 s.
+const OUTAGE: RetryPolicy = RetryPolicy {
+    first: Duration::from_millis(200),
+    longest: Duration::from_secs(10),
+    rejections: u32::MAX,
+};
