@@ -14,11 +14,15 @@ use tessera_domain::{
     PasswordRecord, RefreshClaims, SchemaName, Session, Tenant, Timestamp, User, Verdict,
 };
 
+use crate::EventLog;
+
 /// Everything outside that a use case may reach.
 #[derive(Clone)]
 pub struct Ports {
     /// Where tenants, users, sessions, keys and events are kept.
     pub store: Arc<dyn Store>,
+    /// The events among that, as they leave.
+    pub log: Arc<dyn EventLog>,
     /// Hashes and verifies passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Signs and verifies tokens.

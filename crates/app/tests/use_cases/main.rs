@@ -18,6 +18,7 @@ mod prune;
 mod races;
 mod refresh;
 mod refresh_races;
+mod relay;
 mod resolve_tenant;
 mod session_limit;
 mod sessions;

@@ -1,10 +1,13 @@
 //! How a log gives events out to relays, and keeps how far each publisher came.
 
+use core::slice;
 use core::time::Duration;
 use std::sync::Arc;
 
 use tessera_app::{Claim, Claimed, ClaimedEvent, Lease, Progress, Settlement};
-use tessera_domain::{Standing, Subject, Tenant, Timestamp, Waiting};
+use tessera_domain::{Standing, Tenant, Timestamp, User, Waiting};
+
+use tokio::task::JoinSet;
 
 use crate::fixture::events;
 use crate::{Fixture, values};
@@ -291,10 +294,11 @@ pub(super) async fn waiting_events_are_listed_with_their_reason_and_of_one_tenan
     );
     let log = &fixture.log;
     let of_other = log.waiting(Some(other.id), 0, 10).await.unwrap();
-    assert_eq!(of_other, [held.clone()]);
+    assert_eq!(of_other, slice::from_ref(held));
     let beyond = log.waiting(None, parked.event.position, 10).await.unwrap();
-    assert_eq!(beyond, [held.clone()]);
-    assert_eq!(log.waiting(None, 0, 1).await.unwrap(), [parked.clone()]);
+    assert_eq!(beyond, slice::from_ref(held));
+    let first = log.waiting(None, 0, 1).await.unwrap();
+    assert_eq!(first, slice::from_ref(parked));
 }
 
 pub(super) async fn what_is_old_and_sent_to_all_expires(fixture: &Fixture) {
@@ -329,15 +333,14 @@ pub(super) async fn what_is_old_and_sent_to_all_expires(fixture: &Fixture) {
 pub(super) async fn racing_claims_of_two_relays_have_one_owner(fixture: &Fixture) {
     let acme = enrolled(fixture).await;
     happen(fixture, &acme, &[(1, 1)]).await;
-    let claims = [lease(), rival()].map(|lease| {
+    let mut relays = JoinSet::new();
+    for lease in [lease(), rival()] {
         let log = Arc::clone(&fixture.log);
-        tokio::spawn(async move { log.claim(&lease, NOW, 10).await.unwrap() })
-    });
-    let mut owners = 0;
-    for claim in claims {
-        owners += i32::from(matches!(claim.await.unwrap(), Claimed::Ours(_)));
+        relays.spawn(async move { log.claim(&lease, NOW, 10).await.unwrap() });
     }
-    assert_eq!(owners, 1);
+    let claims = relays.join_all().await.into_iter();
+    let owners = claims.filter(|claim| matches!(claim, Claimed::Ours(_)));
+    assert_eq!(owners.count(), 1);
 }
 
 /// A tenant, and the publisher "p".
@@ -400,18 +403,15 @@ fn all_sent_but(claim: &Claim, waits: &[(u32, u64, Waiting)]) -> Settlement {
 /// The user and the sequence of each event, in the order of the claim.
 fn told(claim: &Claim) -> Vec<(u32, u64)> {
     let told = |claimed: &ClaimedEvent| {
-        let subject = &claimed.event.subject;
-        let user = (1..100).find(|user| *subject == format!("user/{}", subject_id(*user)));
+        let found = &claimed.event.subject;
+        let user = (1..100).find(|user| *found == subject(*user));
         (user.unwrap(), claimed.event.sequence)
     };
     claim.events.iter().map(told).collect()
 }
 
-fn subject_id(user: u32) -> String {
-    match values::created(user).subject {
-        Subject::User(id) => id.to_string(),
-        other => panic!("{other:?}"),
-    }
+fn subject(user: u32) -> String {
+    format!("user/{}", values::id::<User>(user))
 }
 
 fn stored(claim: &Claim) -> Vec<tessera_app::StoredEvent> {
@@ -427,7 +427,7 @@ fn is_free(claimed: &ClaimedEvent) -> bool {
 }
 
 async fn sequences(fixture: &Fixture, user: u32) -> Vec<u64> {
-    let subject = format!("user/{}", subject_id(user));
+    let subject = subject(user);
     let events = fixture.events().await.into_iter();
     events
         .map(|event| {
@@ -438,9 +438,8 @@ async fn sequences(fixture: &Fixture, user: u32) -> Vec<u64> {
 }
 
 async fn progress(fixture: &Fixture, publisher: &str) -> Progress {
-    let all = fixture.log.progress().await.unwrap().into_iter();
-    all.filter(|progress| progress.publisher == publisher)
-        .next_back()
+    let mut all = fixture.log.progress().await.unwrap().into_iter();
+    all.find(|progress| progress.publisher == publisher)
         .unwrap()
 }
 
@@ -477,7 +476,7 @@ fn lease() -> Lease {
 fn rival() -> Lease {
     Lease {
         holder: values::id(2),
-        until: END + Duration::from_secs(60),
+        until: END + Duration::from_mins(1),
         ..lease()
     }
 }

@@ -51,6 +51,7 @@ impl World {
         let shared: Arc<SeededEntropy> = Arc::new(entropy);
         let ports = Ports {
             store: Arc::new(store.clone()),
+            log: Arc::new(store.clone()),
             passwords: Arc::new(PlainPasswords::default()),
             tokens: Arc::new(JwtTokens::new(jwt, shared.clone()).unwrap()),
             clock: Arc::new(clock.clone()),
