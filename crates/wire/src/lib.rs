@@ -6,11 +6,13 @@
 
 #![warn(missing_docs)]
 
+mod asyncapi;
 mod data;
 mod json;
 
 use tessera_domain::{Event, Subject, Timestamp};
 
+pub use crate::asyncapi::asyncapi;
 use crate::json::Object;
 
 /// An event as a store keeps it.
