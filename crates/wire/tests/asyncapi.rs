@@ -128,6 +128,33 @@ fn the_headers_repeat_what_is_in_the_event_but_its_data() {
 }
 
 #[test]
+fn the_page_for_consumers_shows_an_event_and_names_all_that_may_come() {
+    let page = text("../../docs/events.md");
+    let document = document();
+    let (_, block) = page.split_once("```json").unwrap();
+    let (shown, _) = block.split_once("```").unwrap();
+    let shown: Value = serde_json::from_str(shown).unwrap();
+    let messages = &document["components"]["messages"];
+    assert_eq!(shown, messages["UserCreated"]["examples"][0]["payload"]);
+    for event_type in types() {
+        let start = format!("| `{event_type}` | `{}` |", routing_key(&event_type));
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.expect(&event_type);
+        let data = &document["components"]["schemas"][&event_type]["properties"]["data"];
+        for (name, member) in data["properties"].as_object().into_iter().flatten() {
+            assert!(row.contains(&format!("`{name}`")), "{event_type}: {name}");
+            for value in member["enum"].as_array().into_iter().flatten() {
+                let value = value.as_str().unwrap();
+                assert!(
+                    page.contains(&format!("`{value}`")),
+                    "{event_type}: {value}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_document_has_the_version_of_the_crate() {
     assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
