@@ -6,11 +6,13 @@
 
 #![warn(missing_docs)]
 
+mod asyncapi;
 mod data;
 mod json;
 
 use tessera_domain::{Event, Subject, Timestamp};
 
+pub use crate::asyncapi::asyncapi;
 use crate::json::Object;
 
 /// An event as a store keeps it.
@@ -53,6 +55,20 @@ pub fn with_position(body: &str, position: u64) -> String {
     format!("{open},\"position\":\"{position}\"}}")
 }
 
+/// The routing key of a type on a topic exchange: its words in lower case, joined by dots.
+///
+/// `user.#` so binds to every type that starts with `User`, `user.*` to those of two words only.
+pub fn routing_key(event_type: &str) -> String {
+    let mut key = String::new();
+    for letter in event_type.chars() {
+        if letter.is_ascii_uppercase() && !key.is_empty() {
+            key.push('.');
+        }
+        key.push(letter.to_ascii_lowercase());
+    }
+    key
+}
+
 fn subject(subject: &Subject) -> String {
     match subject {
         Subject::Attempt(id) => format!("attempt/{id}"),
@@ -89,5 +105,16 @@ mod tests {
         );
         assert_eq!(written(i64::MIN), "0000-01-01T00:00:00.000000Z");
         assert_eq!(written(i64::MAX), "9999-12-30T21:59:59.999999Z");
+    }
+
+    #[test]
+    fn a_routing_key_has_each_word_of_the_type() {
+        assert_eq!(routing_key("UserCreated"), "user.created");
+        assert_eq!(routing_key("UserLoggedIn"), "user.logged.in");
+        assert_eq!(routing_key("LoginFailed"), "login.failed");
+        assert_eq!(routing_key("SigningKeyRotated"), "signing.key.rotated");
+        assert_eq!(routing_key("TenantDomainAdded"), "tenant.domain.added");
+        assert_eq!(routing_key("One"), "one");
+        assert_eq!(routing_key(""), "");
     }
 }
