@@ -118,6 +118,16 @@ pub struct StoredEvent {
     pub body: String,
 }
 
+/// What an event happened to, as it is written down, and in which tenant.
+pub type Aggregate<'a> = (Id<Tenant>, &'a str);
+
+impl StoredEvent {
+    /// What it happened to: the events of one aggregate have an order.
+    pub fn aggregate(&self) -> Aggregate<'_> {
+        (self.tenant, &self.subject)
+    }
+}
+
 /// The right of one relay to publish, for a while.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Lease {
@@ -187,6 +197,8 @@ pub struct Progress {
     pub pending: u64,
     /// When the oldest of those happened.
     pub oldest: Option<Timestamp>,
+    /// The position that it came to: what is up to there, and does not wait, is sent.
+    pub cursor: u64,
     /// How many it sent since it was enrolled.
     pub sent: u64,
     /// How many are parked.

@@ -28,6 +28,7 @@ mod ready;
 mod refresh;
 mod registry;
 mod relay;
+mod replay;
 mod resolve_tenant;
 mod sessions;
 mod tenants;
@@ -36,8 +37,8 @@ mod validate;
 
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{
-    Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher, Receipt,
-    Settlement, StoredEvent, WaitingEvent,
+    Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher,
+    Receipt, Settlement, StoredEvent, WaitingEvent,
 };
 pub use grant::Grant;
 pub use keys::{KeysError, RotateKeys};
@@ -52,6 +53,7 @@ pub use prepare::PrepareError;
 pub use ready::NotReady;
 pub use refresh::{RefreshError, RefreshTokens};
 pub use relay::{Relay, RelaySettings, Step, Tally};
+pub use replay::{Replay, ReplayError, Replayed};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
 pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};

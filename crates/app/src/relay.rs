@@ -10,11 +10,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::vec;
 
-use tessera_domain::{Id, RetryPolicy, Standing, Tenant, Timestamp, Waiting};
+use tessera_domain::{Id, RetryPolicy, Standing, Timestamp, Waiting};
 
 use crate::event_log::{
-    Claim, Claimed, ClaimedEvent, EventLog, Lease, Occasion, Publisher, Receipt, Settlement,
-    StoredEvent,
+    Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, Occasion, Publisher, Receipt,
+    Settlement, StoredEvent,
 };
 use crate::{Clock, Entropy, Unavailable};
 
@@ -158,7 +158,8 @@ impl Relay {
     /// only when the one before is known to be sent.
     async fn publish(&self, claim: &Claim) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut lines = lines(&claim.events);
+        let free = claim.events.iter().filter(|claimed| !claimed.blocked);
+        let mut lines = lines(free, |claimed| claimed.event.aggregate());
         while !lines.is_empty() && !outcome.away {
             let round: Vec<&ClaimedEvent> = lines.iter_mut().filter_map(Iterator::next).collect();
             let events: Vec<&StoredEvent> = round.iter().map(|claimed| &claimed.event).collect();
@@ -263,7 +264,7 @@ impl Outcome {
             if sent.contains(&position) {
                 continue;
             }
-            let first = stuck.insert(aggregate(claimed));
+            let first = stuck.insert(claimed.event.aggregate());
             if claimed.waiting.is_none() && !tried.contains(&position) {
                 let waiting = if first && !claimed.blocked {
                     Waiting::due(now)
@@ -293,22 +294,18 @@ impl Tally {
     }
 }
 
-/// What an event happened to.
-type Aggregate<'a> = (Id<Tenant>, &'a str);
-
-fn aggregate(claimed: &ClaimedEvent) -> Aggregate<'_> {
-    (claimed.event.tenant, &claimed.event.subject)
-}
-
-/// The events that may be tried, those of each aggregate in a line, in the order of the firsts.
-fn lines(events: &[ClaimedEvent]) -> Vec<vec::IntoIter<&ClaimedEvent>> {
+/// Those of each aggregate in a line, in the order of the firsts.
+pub(crate) fn lines<'a, T>(
+    events: impl Iterator<Item = &'a T>,
+    aggregate: impl Fn(&'a T) -> Aggregate<'a>,
+) -> Vec<vec::IntoIter<&'a T>> {
     let mut places: HashMap<Aggregate<'_>, usize> = HashMap::new();
-    let mut lines: Vec<Vec<&ClaimedEvent>> = Vec::new();
-    for claimed in events.iter().filter(|claimed| !claimed.blocked) {
-        let place = *places.entry(aggregate(claimed)).or_insert(lines.len());
+    let mut lines: Vec<Vec<&T>> = Vec::new();
+    for event in events {
+        let place = *places.entry(aggregate(event)).or_insert(lines.len());
         match lines.get_mut(place) {
-            Some(line) => line.push(claimed),
-            None => lines.push(vec![claimed]),
+            Some(line) => line.push(event),
+            None => lines.push(vec![event]),
         }
     }
     lines.into_iter().map(Vec::into_iter).collect()

@@ -27,7 +27,7 @@ pub struct Gauge {
     /// What it measures.
     pub help: &'static str,
     /// What tells it from others of its name; all of one name have the same keys.
-    pub labels: &'static [(&'static str, &'static str)],
+    pub labels: Vec<(&'static str, &'static str)>,
     /// Reads it; cheap, and never waits.
     pub read: Reading,
 }

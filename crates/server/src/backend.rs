@@ -6,14 +6,14 @@ use std::path::{self, Path};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tessera_app::Store;
+use tessera_app::{EventLog, Store};
 use tessera_domain::SchemaName;
 use tessera_http::Gauge;
 use tessera_postgres::{Migrate, PostgresSettings, PostgresStore, Step};
 use tessera_sqlite::{MigrationStatus, SqliteSettings, SqliteStore};
 use tokio::runtime::Handle;
 
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Events};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::wiring::count;
@@ -57,6 +57,14 @@ impl Backend {
         }
     }
 
+    /// Its event log.
+    pub(crate) fn log(&self) -> Arc<dyn EventLog> {
+        match self {
+            Self::Postgres(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => store.clone(),
+        }
+    }
+
     /// Whether it is part of this process, so that the process looks after it.
     pub(crate) fn is_embedded(&self) -> bool {
         match self {
@@ -77,6 +85,14 @@ impl Backend {
                 Ok(())
             }
         }
+    }
+
+    /// Makes the publishers known to the log, which are told from then on.
+    pub(crate) async fn enrol(&self, events: &Events) -> Result<(), Failure> {
+        for destination in &events.destinations {
+            self.log().enrol(destination.name()).await?;
+        }
+        Ok(())
     }
 
     /// Every migration there is, and whether it is applied.
@@ -259,23 +275,19 @@ impl Drop for Progress {
 
 fn pool_gauges(store: &PostgresStore) -> Vec<Gauge> {
     let help = "Connections to Postgres.";
-    let gauge = |labels, read: fn(&PostgresStore) -> usize| {
+    let gauge = |state, read: fn(&PostgresStore) -> usize| {
         let store = store.clone();
         Gauge {
             name: "tessera_db_connections",
             help,
-            labels,
+            labels: vec![("state", state)],
             read: Box::new(move || count(read(&store))),
         }
     };
     vec![
-        gauge(&[("state", "available")], |store| {
-            store.pool_status().available
-        }),
-        gauge(&[("state", "most")], |store| store.pool_status().max_size),
-        gauge(&[("state", "open")], |store| store.pool_status().size),
-        gauge(&[("state", "waited_for")], |store| {
-            store.pool_status().waiting
-        }),
+        gauge("available", |store| store.pool_status().available),
+        gauge("most", |store| store.pool_status().max_size),
+        gauge("open", |store| store.pool_status().size),
+        gauge("waited_for", |store| store.pool_status().waiting),
     ]
 }

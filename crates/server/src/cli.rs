@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tessera_domain::{EmailAddress, HostName, Role, SchemaName, TenantName, Username};
+use tessera_domain::{EmailAddress, Event, HostName, Id, Role, SchemaName, TenantName, Username};
 
 /// A multi-tenant authentication service.
 ///
@@ -33,8 +33,13 @@ pub(crate) enum Command {
     /// See the signing keys, and change which one signs
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// See what happened and how far it was told, and have it told again
+    #[command(subcommand)]
+    Events(EventsCommand),
     #[command(about = "Print the OpenAPI document")]
     Openapi,
+    #[command(about = "Print the AsyncAPI document: the events, and how they arrive")]
+    Asyncapi,
     /// Ask the running service whether it answers: exit status 0 when it does
     Healthcheck,
 }
@@ -192,6 +197,38 @@ pub(crate) enum KeysCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Show how far each publisher is: pending, age of the oldest, sent, parked
+    Status,
+    /// Show the last events of the log
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+        lines: usize,
+        /// Go on with what happens from now on, a line each
+        #[arg(short, long)]
+        follow: bool,
+        /// Only those of this tenant, by name or schema name
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+    },
+    /// Send again what was sent, to each configured publisher, marked as a replay
+    Replay {
+        /// From this position of the log on
+        #[arg(long, value_name = "POSITION")]
+        from: u64,
+        /// Only events of this tenant, by name or schema name
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+    },
+    /// Try a parked event again
+    Retry {
+        /// The id of the event
+        id: Id<Event>,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// A JWK Set (RFC 7517)
@@ -223,6 +260,9 @@ Examples:
   tessera tenant create Acme --schema acme --domain acme.example
   tessera user list --tenant acme --json
       Make a tenant, and list its users for a program
+
+  tessera events status
+      How many events wait, how long, and how many a broker refused for good
 
   tessera keys rotate
       Sign with a new key ten minutes from now

@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::wiring::{self, KeyRingUse, Wired};
 
+mod events;
 mod healthcheck;
 mod keys;
 mod migrate;
@@ -25,6 +26,8 @@ mod user;
 pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(), Failure> {
     let output = if cli.json { Output::Json } else { Output::Text };
     match command {
+        Command::Asyncapi => output::write(&tessera_wire::asyncapi()),
+        Command::Events(command) => events::run(command, config, output).await,
         Command::Healthcheck => healthcheck::run(&config.listen, output),
         Command::Keys(command) => keys::run(command, config, output).await,
         Command::Migrate(command) => migrate::run(command, config, output).await,
@@ -40,12 +43,11 @@ async fn open(config: &Config, key_ring: KeyRingUse) -> Result<Wired, Failure> {
     let wired = wiring::wire(config, config.listen.port, key_ring, &Handle::current())?;
     wired.backend.migrate_embedded().await?;
     wait_for(&wired).await;
+    wired.tessera.ports().store.check().await?;
+    wired.backend.enrol(&config.events).await?;
     match key_ring {
         KeyRingUse::Opened => wired.tessera.prepare().await?,
-        KeyRingUse::Untouched => {
-            wired.tessera.ports().store.check().await?;
-            wired.tessera.prepare_default_tenant().await?;
-        }
+        KeyRingUse::Untouched => wired.tessera.prepare_default_tenant().await?,
     }
     Ok(wired)
 }

@@ -25,6 +25,7 @@ mod web;
 
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, without_final_newline};
+pub(crate) use events::{Destination, Events};
 pub(crate) use key_file::read as read_key_file;
 pub(crate) use listen::Listen;
 pub(crate) use log::{Format, Log};
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// Connections to Postgres that this process keeps.
     pub(crate) db_pool: usize,
+    /// Where events go.
+    pub(crate) events: Events,
     /// How passwords are hashed.
     pub(crate) hashing: Hashing,
     /// Where it listens.
@@ -82,7 +85,6 @@ impl Config {
     pub(crate) fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let mut notices = Vec::new();
         names::check(environment, &mut notices)?;
-        events::check(environment)?;
         later::check(environment, &mut notices)?;
         let data_dir = environment.setting("TESSERA_DATA_DIR");
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
@@ -91,6 +93,7 @@ impl Config {
             db_pool: environment
                 .parse("TESSERA_DB_POOL", |pool| pool.number(1..=1_000))?
                 .unwrap_or(16),
+            events: events::read(environment, &mut notices)?,
             hashing: hashing(environment)?,
             listen: listen::read(environment, &mut notices)?,
             lockout: lockout(environment, &mut notices)?,

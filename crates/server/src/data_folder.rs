@@ -76,6 +76,11 @@ impl DataFolder {
         self.0.join("initial-admin.txt")
     }
 
+    /// The file of events, where no broker is configured.
+    pub(crate) fn events(&self) -> PathBuf {
+        self.0.join("events.ndjson")
+    }
+
     /// A file for the answers of the commands that the start prints.
     pub(crate) fn tokens(&self) -> PathBuf {
         self.0.join("tokens.json")

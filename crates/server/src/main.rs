@@ -9,6 +9,7 @@ mod data_folder;
 mod failure;
 mod logging;
 mod output;
+mod publishers;
 mod serve;
 mod views;
 mod welcome;
@@ -40,7 +41,9 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve => logging::start(&config.log)
             .map_err(|error| Failure::Misused(format!("TESSERA_LOG_FILE: {error}")))?,
-        Command::Healthcheck
+        Command::Asyncapi
+        | Command::Events(_)
+        | Command::Healthcheck
         | Command::Keys(_)
         | Command::Migrate(_)
         | Command::Openapi

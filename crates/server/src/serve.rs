@@ -13,15 +13,18 @@ use crate::config::{Config, Listen};
 use crate::data_folder::FolderLock;
 use crate::failure::Failure;
 use crate::output;
+use crate::publishers;
 use crate::welcome::{Next, Welcome};
 use crate::wiring::{self, KeyRingUse, Wired};
 
 mod ending;
 mod first_admin;
+mod relays;
 mod signals;
 mod upkeep;
 
 use ending::{Grace, PROBES, Servers};
+use relays::{Figures, Relays};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
@@ -39,17 +42,23 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         tracing::warn!("{notice}");
     }
     let _lock = lock(&wired)?;
-    let next = fresh_install(&wired).await?;
+    let publishers = publishers::open(config, &runtime)?;
+    let next = fresh_install(config, &wired).await?;
 
     let draining = Arc::new(Draining::default());
-    let service = service(config, &wired, &draining, runtime)?;
+    let figures: Vec<Arc<Figures>> = publishers
+        .iter()
+        .map(|publisher| Arc::new(Figures::new(publisher.name())))
+        .collect();
+    let service = service(config, &wired, &figures, &draining, runtime)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
     output::write(&Welcome { address, next }.to_string())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let mut upkeep = upkeep::start(&wired);
+    let mut upkeep = upkeep::start(&wired, &config.events);
+    let relays = Relays::start(&wired, &publishers, &figures, config.events.retention);
     let outcome = tokio::select! {
         asked = signals.next() => Ok(asked),
         Some(ended) = servers.running.join_next() => Err(Failure::Failed(match ended {
@@ -63,6 +72,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let asked = outcome.as_ref().ok().copied();
     servers.end(asked, grace, &mut signals).await;
     drop(upkeep);
+    relays.flush(grace.flush()).await;
     wired.backend.close();
     tracing::info!("ended");
     outcome.map(|_| ())
@@ -145,11 +155,13 @@ fn lock(wired: &Wired) -> Result<Option<FolderLock>, Failure> {
 }
 
 /// Makes what an embedded store needs to be used at once.
-async fn fresh_install(wired: &Wired) -> Result<Next<'_>, Failure> {
+async fn fresh_install<'w>(config: &Config, wired: &'w Wired) -> Result<Next<'w>, Failure> {
     if !wired.backend.is_embedded() {
         return Ok(Next::Prepare);
     }
     wired.backend.migrate_embedded().await?;
+    // Before anything happens, so that the first events are told as well.
+    wired.backend.enrol(&config.events).await?;
     wired.tessera.prepare().await?;
     let Some(folder) = &wired.folder else {
         return Ok(Next::Work);
@@ -162,12 +174,15 @@ async fn fresh_install(wired: &Wired) -> Result<Next<'_>, Failure> {
 fn service(
     config: &Config,
     wired: &Wired,
+    figures: &[Arc<Figures>],
     draining: &Arc<Draining>,
     runtime: Handle,
 ) -> Result<Service, Failure> {
     let web = &config.web;
     let ports = wired.tessera.ports();
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), wired.gauges());
+    let mut gauges = wired.gauges();
+    gauges.extend(figures.iter().flat_map(Figures::gauges));
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), gauges);
     let metrics = metrics.map_err(|error| Failure::because(&error))?;
     let public_url = config.listen.public_url.as_deref().unwrap_or_default();
     Ok(Service {

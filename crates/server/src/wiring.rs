@@ -64,6 +64,7 @@ pub(crate) fn wire(
     let hashing = passwords(config, entropy.clone())?;
     let ports = Ports {
         store: backend.store(),
+        log: backend.log(),
         tokens: Arc::new(JwtTokens::new(tokens(config, opener)?, entropy.clone())?),
         clock: clock(),
         entropy,
@@ -182,7 +183,7 @@ fn hash_gauges(pool: &Arc<HashPool>) -> [Gauge; 4] {
         Gauge {
             name,
             help,
-            labels: &[],
+            labels: Vec::new(),
             read: Box::new(move || read(&pool)),
         }
     };

@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tessera_app::{
-    Clock, EventLog, Lease, Progress, Publisher, Receipt, Relay, RelaySettings, Step, Store,
-    StoredEvent, Tally,
+    Clock, EventLog, Lease, Occasion, Progress, Publisher, Receipt, Relay, RelaySettings, Replay,
+    ReplayError, Step, Store, StoredEvent, Tally,
 };
 use tessera_domain::{
     Change, Changes, Event, Fact, Id, NewUser, RetryPolicy, SchemaName, Tenant, TenantName, User,
 };
-use tessera_memory::{ManualClock, MemoryPublisher, MemoryStore, SeededEntropy};
+use tessera_memory::{Arrived, ManualClock, MemoryPublisher, MemoryStore, SeededEntropy};
 
 #[tokio::test]
 async fn what_was_committed_arrives_once_and_in_order() {
@@ -216,6 +216,59 @@ async fn what_a_relay_had_in_hand_when_it_died_comes_again_byte_for_byte() {
     let arrived = world.publisher.arrived();
     assert_eq!(arrived.len(), 2);
     assert_eq!(arrived[0], arrived[1]);
+}
+
+#[tokio::test]
+async fn a_replay_sends_again_what_was_sent_in_order_and_marks_it() {
+    let world = Outside::new().await;
+    world.publisher.answer(|event| match is_of(event, 2) {
+        true => Receipt::Held("no route".to_owned()),
+        false => Receipt::Sent,
+    });
+    world
+        .happen(&[(1, 1), (2, 1), (1, 2), (2, 2), (3, 1)])
+        .await;
+    world.drain(&mut world.relay(1)).await;
+    let first: Vec<_> = world.publisher.arrived();
+    world.happen(&[(3, 2)]).await;
+    world.publisher.answer(|_| Receipt::Sent);
+
+    let log: Arc<dyn EventLog> = Arc::new(world.store.clone());
+    let publisher: Arc<dyn Publisher> = Arc::new(world.publisher.clone());
+    let replay = Replay::begin(Arc::clone(&log), Arc::clone(&publisher), None, 1).await;
+    let replayed = replay.unwrap().step().await.unwrap();
+    assert_eq!(
+        (replayed.sent, replayed.refused, replayed.done),
+        (3, 0, true)
+    );
+    let mut again = world.publisher.arrived();
+    assert!(again.iter().all(|one| one.occasion == Occasion::Replay));
+    again.sort_by_key(|one| one.event.position);
+    let events = |all: Vec<Arrived>| all.into_iter().map(|one| one.event).collect::<Vec<_>>();
+    let mut first = events(first);
+    first.sort_by_key(|event| event.position);
+    assert_eq!(events(again), first);
+
+    let mut of_the_last = Replay::begin(log, publisher, None, 5).await.unwrap();
+    assert_eq!(of_the_last.step().await.unwrap().sent, 1);
+    assert_eq!(world.arrived(), [(3, 1)]);
+}
+
+#[tokio::test]
+async fn a_replay_to_a_broker_that_is_away_can_go_on_where_it_was() {
+    let world = Outside::new().await;
+    world.happen(&[(1, 1), (2, 1)]).await;
+    world.drain(&mut world.relay(1)).await;
+    world.publisher.arrived();
+    let (log, publisher) = (world.store.clone(), world.publisher.clone());
+    let replay = Replay::begin(Arc::new(log), Arc::new(publisher), None, 1).await;
+    let mut replay = replay.unwrap();
+    world.publisher.answer(|_| away());
+    assert!(matches!(replay.step().await, Err(ReplayError::Away(_))));
+    assert_eq!(replay.next(), 1);
+    world.publisher.answer(|_| Receipt::Sent);
+    assert_eq!(replay.step().await.unwrap().sent, 2);
+    assert_eq!(world.arrived(), [(1, 1), (2, 1)]);
 }
 
 /// A log, a publisher, and one tenant in which things happen.

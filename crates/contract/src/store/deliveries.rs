@@ -257,7 +257,7 @@ pub(super) async fn publishers_come_along_apart(fixture: &Fixture) {
 
 pub(super) async fn progress_counts_what_is_pending_sent_and_parked(fixture: &Fixture) {
     let acme = enrolled(fixture).await;
-    assert_eq!(progress(fixture, "p").await, counted(0, 0, 0));
+    assert_eq!(progress(fixture, "p").await, counted(0, 0, 0, 0));
     happen(fixture, &acme, &[(1, 1), (2, 1), (3, 1), (3, 2)]).await;
     let first = claim(fixture, lease(), 10).await;
     settle(
@@ -267,7 +267,12 @@ pub(super) async fn progress_counts_what_is_pending_sent_and_parked(fixture: &Fi
     )
     .await;
     happen(fixture, &acme, &[(4, 1)]).await;
-    assert_eq!(progress(fixture, "p").await, counted(3, 1, 1));
+    let fourth = fixture
+        .events()
+        .await
+        .get(3)
+        .map_or(0, |event| event.position);
+    assert_eq!(progress(fixture, "p").await, counted(3, fourth, 1, 1));
     fixture.log.enrol("late").await.unwrap();
     let all = fixture.log.progress().await.unwrap();
     let names: Vec<&str> = all.iter().map(|one| one.publisher.as_str()).collect();
@@ -443,11 +448,12 @@ async fn progress(fixture: &Fixture, publisher: &str) -> Progress {
         .unwrap()
 }
 
-fn counted(pending: u64, sent: u64, parked: u64) -> Progress {
+fn counted(pending: u64, cursor: u64, sent: u64, parked: u64) -> Progress {
     Progress {
         publisher: "p".to_owned(),
         pending,
         oldest: (pending > 0).then_some(values::NOW),
+        cursor,
         sent,
         parked,
     }

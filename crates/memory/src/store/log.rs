@@ -308,6 +308,7 @@ impl Enrolled {
             publisher: name.to_owned(),
             pending: count(pending.len()),
             oldest: pending.into_iter().min(),
+            cursor: self.cursor,
             sent: self.sent,
             parked: count(parked.count()),
         }

@@ -31,7 +31,10 @@ pub(super) async fn run(command: Migrate, config: &Config, output: Output) -> Re
                 None => None,
             };
             let jobs = NonZeroUsize::new(command.jobs).unwrap_or(NonZeroUsize::MIN);
-            backend.migrate(tenant.as_ref(), jobs).await?
+            let changed = backend.migrate(tenant.as_ref(), jobs).await?;
+            // What happens from now on is for them, also before the service first runs.
+            backend.enrol(&config.events).await?;
+            changed
         }
     };
     if changed.is_empty() && output == Output::Text {

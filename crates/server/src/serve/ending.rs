@@ -33,20 +33,30 @@ impl Grace {
         (self.whole / 5).min(LONGEST_UNREADY)
     }
 
+    /// How long relays get at the end, to send what the last requests caused.
+    pub(super) fn flush(self) -> Duration {
+        (self.whole / 5).min(LONGEST_FLUSH)
+    }
+
+    /// How long all servers together take to stop.
+    fn servers(self) -> Duration {
+        self.whole.saturating_sub(self.flush())
+    }
+
     /// What is left for requests in flight, and beside them for probes.
     pub(super) fn requests(self) -> Duration {
-        let rest = self.whole.saturating_sub(self.unready());
+        let rest = self.servers().saturating_sub(self.unready());
         rest.saturating_sub(PROBES)
     }
 }
 
 impl Servers {
-    /// Stops all of them within the grace.
+    /// Stops all of them within the grace, less what relays need after them.
     ///
     /// `SIGINT` skips the time in which the service is unready but serves, as who presses Ctrl-C
     /// waits for it; so does what ended by itself. A signal more goes on to the next step.
     pub(super) async fn end(self, asked: Option<Asked>, grace: Grace, signals: &mut Signals) {
-        let stopped = timeout(grace.whole, async {
+        let stopped = timeout(grace.servers(), async {
             if asked == Some(Asked::Terminate) {
                 tracing::info!("unready, and serving until others see it");
                 tokio::select! {
@@ -73,6 +83,7 @@ impl Servers {
     }
 }
 
+const LONGEST_FLUSH: Duration = Duration::from_secs(3);
 const LONGEST_UNREADY: Duration = Duration::from_secs(2);
 /// What probes get to finish.
 pub(super) const PROBES: Duration = Duration::from_secs(1);
@@ -83,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_phase_stays_within_the_grace() {
-        for (grace, unready, requests) in [(25, 2_000, 22_000), (5, 1_000, 3_000), (0, 0, 0)] {
+        for (grace, unready, requests) in [(25, 2_000, 19_000), (5, 1_000, 2_000), (0, 0, 0)] {
             let grace = Grace::new(Duration::from_secs(grace));
             assert_eq!(grace.unready(), Duration::from_millis(unready));
             assert_eq!(grace.requests(), Duration::from_millis(requests));

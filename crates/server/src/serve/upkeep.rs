@@ -8,6 +8,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::backend::Backend;
+use crate::config::Events;
 use crate::failure::Failure;
 use crate::wiring::Wired;
 
@@ -18,12 +20,15 @@ pub(crate) struct Upkeep {
 }
 
 /// Starts it. An embedded store is prepared by now; another one is as soon as it can be.
-pub(crate) fn start(wired: &Wired) -> Upkeep {
+pub(crate) fn start(wired: &Wired, events: &Events) -> Upkeep {
     let (report, fatal) = oneshot::channel();
     let mut tasks = JoinSet::new();
-    let (tessera, embedded) = (Arc::clone(&wired.tessera), wired.backend.is_embedded());
+    let (tessera, backend) = (Arc::clone(&wired.tessera), wired.backend.clone());
+    let events = events.clone();
     tasks.spawn(async move {
-        if !embedded && let Err(failure) = prepare(&tessera).await {
+        if !backend.is_embedded()
+            && let Err(failure) = prepare(&tessera, &backend, &events).await
+        {
             // Nobody hears it when the process ends anyway.
             let _ = report.send(failure);
             return;
@@ -47,22 +52,24 @@ impl Upkeep {
 }
 
 /// Tries until it is done; only a key ring that cannot be opened makes trying again useless.
-async fn prepare(tessera: &Tessera) -> Result<(), Failure> {
+async fn prepare(tessera: &Tessera, backend: &Backend, events: &Events) -> Result<(), Failure> {
     let mut told = String::new();
     loop {
-        match tessera.prepare().await {
-            Ok(()) => {
-                tracing::info!("ready");
-                return Ok(());
-            }
-            Err(PrepareError::Keys(error)) => return Err(error.into()),
-            Err(error @ PrepareError::Unready(_)) => {
-                let why = Failure::from(error).to_string();
-                if why != told {
-                    tracing::warn!(%why, "not ready; trying again");
-                    told = why;
+        let why = match tessera.prepare().await {
+            // Before anybody logs in, so that this is told.
+            Ok(()) => match backend.enrol(events).await {
+                Ok(()) => {
+                    tracing::info!("ready");
+                    return Ok(());
                 }
-            }
+                Err(failure) => failure.to_string(),
+            },
+            Err(PrepareError::Keys(error)) => return Err(error.into()),
+            Err(error @ PrepareError::Unready(_)) => Failure::from(error).to_string(),
+        };
+        if why != told {
+            tracing::warn!(%why, "not ready; trying again");
+            told = why;
         }
         sleep(RETRY).await;
     }

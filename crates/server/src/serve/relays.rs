@@ -1,0 +1,334 @@
+//! The relays of a running service: one task a publisher, from the first event to the last flush.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::sync::Arc;
+
+use tessera_app::{
+    Clock, EventLog, Lease, News, Progress, Publisher, Relay, RelaySettings, Step, Tally,
+    Unavailable,
+};
+use tessera_domain::{Id, Timestamp};
+use tessera_http::Gauge;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::failure::Failure;
+use crate::wiring::{Wired, count};
+
+/// Relays that run until they are told to flush, or are dropped.
+pub(super) struct Relays {
+    tasks: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// What is told of one publisher from outside.
+#[derive(Debug)]
+pub(super) struct Figures {
+    publisher: &'static str,
+    pending: AtomicU64,
+    oldest: AtomicU64,
+    sent: AtomicU64,
+    failed: AtomicU64,
+    parked: AtomicU64,
+}
+
+impl Relays {
+    /// Starts them, and what keeps the log from growing for ever.
+    pub(super) fn start(
+        wired: &Wired,
+        publishers: &[Arc<dyn Publisher>],
+        figures: &[Arc<Figures>],
+        retention: Duration,
+    ) -> Self {
+        let ports = wired.tessera.ports();
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for (publisher, figures) in publishers.iter().zip(figures) {
+            let relay = Relay::new(
+                Arc::clone(&ports.log),
+                Arc::clone(publisher),
+                Arc::clone(&ports.clock),
+                Arc::clone(&ports.entropy),
+                holder(wired),
+                RelaySettings::default(),
+            );
+            let running = Running {
+                relay,
+                news: ports.log.news(),
+                clock: Arc::clone(&ports.clock),
+                stopping: stopping.clone(),
+                figures: Arc::clone(figures),
+                told: None,
+            };
+            tasks.spawn(running.run());
+        }
+        let (log, clock) = (Arc::clone(&ports.log), Arc::clone(&ports.clock));
+        let figures = figures.to_vec();
+        let mut stopping = stopping;
+        tasks.spawn(async move {
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => {}
+                () = look_after(&*log, &*clock, &figures, retention) => {}
+            }
+        });
+        Self { tasks, stop }
+    }
+
+    /// Sends what waits, gives the leases back, and ends; within that time.
+    pub(super) async fn flush(mut self, within: Duration) {
+        self.stop.send_replace(true);
+        let ended = timeout(within, async {
+            while self.tasks.join_next().await.is_some() {}
+        });
+        if ended.await.is_err() {
+            tracing::warn!("a lease on events is left to end by itself");
+        }
+    }
+}
+
+/// Who holds the lease: of an embedded store there is one service, so that a new one goes on where
+/// the one before it ended, however that was.
+fn holder(wired: &Wired) -> Id<Lease> {
+    let ports = wired.tessera.ports();
+    let mut entropy = [0; 10];
+    if wired.backend.is_embedded() {
+        return Id::new(Timestamp::from_micros(0), entropy);
+    }
+    ports.entropy.fill(&mut entropy);
+    Id::new(ports.clock.now(), entropy)
+}
+
+/// One relay at work.
+struct Running {
+    relay: Relay,
+    news: News,
+    clock: Arc<dyn Clock>,
+    stopping: watch::Receiver<bool>,
+    figures: Arc<Figures>,
+    /// The trouble that was told last, until it is over.
+    told: Option<String>,
+}
+
+impl Running {
+    async fn run(mut self) {
+        while !*self.stopping.borrow() {
+            self.news.mark_unchanged();
+            let step = tokio::select! {
+                step = self.relay.step() => step,
+                () = overdue(&mut self.stopping) => break,
+            };
+            self.tell(&step);
+            let now = self.clock.now();
+            let (wait, for_news) = match step {
+                Ok(Step::Progress(_)) => continue,
+                Ok(Step::Quiet(_, due)) => {
+                    let due = due.map_or(POLL, |due| due.since(now));
+                    (due.min(POLL), true)
+                }
+                Ok(Step::Paused(_, until) | Step::Elsewhere(until)) => {
+                    (until.since(now).min(LONGEST), false)
+                }
+                Err(_) => (RETRY, false),
+            };
+            self.rest(wait, for_news).await;
+        }
+        self.end().await;
+    }
+
+    async fn rest(&mut self, wait: Duration, for_news: bool) {
+        let news = async {
+            if !for_news || self.news.changed().await.is_err() {
+                core::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = news => {}
+            _ = self.stopping.wait_for(|stop| *stop) => {}
+        }
+    }
+
+    /// What was answered last is told as well, if its broker listens. What is cut off comes again.
+    async fn end(mut self) {
+        let flushed = async { while let Ok(Step::Progress(_)) = self.relay.step().await {} };
+        if timeout(PATIENCE, flushed).await.is_err() {
+            let publisher = self.relay.publisher();
+            tracing::info!(publisher, "events that wait are left to the next start");
+        }
+        if let Err(error) = self.relay.release().await {
+            let why = Failure::from(error);
+            tracing::debug!(%why, "a lease could not be given back");
+        }
+    }
+
+    /// Says once what is wrong, and once that it is over.
+    fn tell(&mut self, step: &Result<Step, Unavailable>) {
+        let publisher = self.relay.publisher();
+        let trouble = match step {
+            Err(error) => {
+                let why = Failure::because(error).to_string();
+                tracing::debug!(publisher, %why, "the event log cannot be read");
+                return;
+            }
+            Ok(Step::Elsewhere(_)) => return,
+            Ok(Step::Progress(tally) | Step::Paused(tally, _) | Step::Quiet(tally, _)) => {
+                self.figures.count(tally);
+                &tally.trouble
+            }
+        };
+        match (trouble, &self.told) {
+            (Some(why), told) if told.as_ref() != Some(why) => {
+                tracing::warn!(publisher, %why, "events wait");
+                self.told = Some(why.clone());
+            }
+            (None, Some(_)) if made_progress(step) => {
+                tracing::info!(publisher, "events go out again");
+                self.told = None;
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+}
+
+/// Waits until a step has taken too long for a process that is to end.
+async fn overdue(stopping: &mut watch::Receiver<bool>) {
+    // Its sender is gone only when the task is dropped as well.
+    let _ = stopping.wait_for(|stop| *stop).await;
+    sleep(PATIENCE).await;
+}
+
+fn made_progress(step: &Result<Step, Unavailable>) -> bool {
+    matches!(step, Ok(Step::Progress(tally)) if tally.sent > 0)
+}
+
+/// Reads how far each publisher is, and has the log forget what is old and sent.
+async fn look_after(
+    log: &dyn EventLog,
+    clock: &dyn Clock,
+    figures: &[Arc<Figures>],
+    retention: Duration,
+) {
+    let mut ticks = interval(FIGURES);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = 0_u32;
+    loop {
+        ticks.tick().await;
+        if let Ok(progress) = log.progress().await {
+            for figures in figures {
+                figures.take_over(&progress, clock.now());
+            }
+        }
+        if round.is_multiple_of(EXPIRE) {
+            expire(log, clock.now() - retention).await;
+        }
+        round = round.wrapping_add(1);
+    }
+}
+
+async fn expire(log: &dyn EventLog, before: Timestamp) {
+    loop {
+        match log.expire(before).await {
+            Ok(true) => sleep(BREATH).await,
+            Ok(false) => return,
+            Err(error) => {
+                let why = Failure::from(error);
+                tracing::debug!(%why, "old events could not be removed");
+                return;
+            }
+        }
+    }
+}
+
+impl Figures {
+    pub(super) fn new(publisher: &'static str) -> Self {
+        Self {
+            publisher,
+            pending: AtomicU64::new(0),
+            oldest: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            parked: AtomicU64::new(0),
+        }
+    }
+
+    fn count(&self, tally: &Tally) {
+        let failed = u64::try_from(tally.failed).unwrap_or(u64::MAX);
+        self.failed.fetch_add(failed, Ordering::Relaxed);
+    }
+
+    fn take_over(&self, progress: &[Progress], now: Timestamp) {
+        let own = progress.iter().find(|one| one.publisher == self.publisher);
+        let Some(own) = own else {
+            return;
+        };
+        let age = own.oldest.map_or(0, |oldest| now.since(oldest).as_secs());
+        for (figure, value) in [
+            (&self.pending, own.pending),
+            (&self.oldest, age),
+            (&self.sent, own.sent),
+            (&self.parked, own.parked),
+        ] {
+            figure.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// What `/metrics/` shows of it.
+    pub(super) fn gauges(figures: &Arc<Self>) -> [Gauge; 5] {
+        let gauge = |name, help, read: fn(&Self) -> &AtomicU64| {
+            let labels = vec![("publisher", figures.publisher)];
+            let figures = Arc::clone(figures);
+            let read = move || {
+                let value = read(&figures).load(Ordering::Relaxed);
+                count(usize::try_from(value).unwrap_or(usize::MAX))
+            };
+            Gauge {
+                name,
+                help,
+                labels,
+                read: Box::new(read),
+            }
+        };
+        [
+            gauge(
+                "tessera_events_pending",
+                "Events that a publisher has yet to send, parked ones not among them.",
+                |figures| &figures.pending,
+            ),
+            gauge(
+                "tessera_events_oldest_seconds",
+                "Age of the oldest event that a publisher has yet to send.",
+                |figures| &figures.oldest,
+            ),
+            gauge(
+                "tessera_events_sent",
+                "Events that a publisher sent, from all processes.",
+                |figures| &figures.sent,
+            ),
+            gauge(
+                "tessera_events_failed",
+                "Tries of this process to send an event that failed.",
+                |figures| &figures.failed,
+            ),
+            gauge(
+                "tessera_events_parked",
+                "Events that a broker rejected for good, and that wait for an operator.",
+                |figures| &figures.parked,
+            ),
+        ]
+    }
+}
+
+/// How long news of other processes may take where nothing tells of them.
+const POLL: Duration = Duration::from_secs(1);
+/// How long a process that is to end waits for a broker.
+const PATIENCE: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_millis(500);
+/// Another relay may give its lease back before its end.
+const LONGEST: Duration = Duration::from_secs(2);
+const FIGURES: Duration = Duration::from_secs(5);
+/// Every so many looks at the figures.
+const EXPIRE: u32 = 12;
+/// Removing a backlog of old events leaves room for requests.
+const BREATH: Duration = Duration::from_millis(50);
