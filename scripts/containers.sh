@@ -31,7 +31,7 @@ contain_kafka() {
     local port
     find_port
     start_container -p "127.0.0.1:$port:$port" \
-        -e KAFKA_NODE_ID=1 -e KAFKA_PROCESS_ROLES=broker,controller \
+        -e CLUSTER_ID=aMryMscHhYKAiCY3O2ZyJg -e KAFKA_NODE_ID=1 -e KAFKA_PROCESS_ROLES=broker,controller \
         -e KAFKA_CONTROLLER_QUORUM_VOTERS=1@localhost:9093 -e KAFKA_CONTROLLER_LISTENER_NAMES=CONTROLLER \
         -e KAFKA_LISTENERS="PLAINTEXT://:$port,CONTROLLER://:9093" \
         -e KAFKA_ADVERTISED_LISTENERS="PLAINTEXT://127.0.0.1:$port" \
