@@ -56,9 +56,23 @@ impl Writer {
         T: Send + 'static,
         E: From<Unavailable> + Send + 'static,
     {
+        self.write_then(work, || ()).await
+    }
+
+    /// As [`write`](Self::write); calls `then` once the work is committed, whoever still waits.
+    pub(crate) async fn write_then<T, E>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<Unavailable> + Send + 'static,
+    {
         let (tell, told) = oneshot::channel();
         let task = Write {
             work: Some(work),
+            then,
             outcome: None,
             tell,
         };
@@ -87,15 +101,17 @@ trait Task: Send {
     fn tell(self: Box<Self>, committed: Result<(), Arc<Error>>);
 }
 
-struct Write<F, T, E> {
+struct Write<F, N, T, E> {
     work: Option<F>,
+    then: N,
     outcome: Option<Result<T, E>>,
     tell: oneshot::Sender<Result<T, E>>,
 }
 
-impl<F, T, E> Task for Write<F, T, E>
+impl<F, N, T, E> Task for Write<F, N, T, E>
 where
     F: FnOnce(&mut SqliteConnection) -> Result<T, E> + Send,
+    N: FnOnce() + Send,
     T: Send,
     E: From<Unavailable> + Send,
 {
@@ -109,6 +125,9 @@ where
             Ok(()) => self.outcome,
             Err(error) => Some(Err(Unavailable::new(error).into())),
         };
+        if matches!(outcome, Some(Ok(_))) {
+            (self.then)();
+        }
         if let Some(outcome) = outcome {
             // Nobody waits any more when this fails; what was done stays done.
             let _ = self.tell.send(outcome);
