@@ -8,17 +8,22 @@
 //! A read of a tenant is one round trip, and so is a commit that writes no tenant: what makes up a
 //! transaction is sent at once (see `pipeline`).
 
+mod claim;
 mod commit;
 mod connect;
 mod error;
 mod event;
+mod expire;
 mod key;
+mod log;
 mod migrate;
 mod migration;
 mod pipeline;
 mod pool;
+mod progress;
 mod schema;
 mod session;
+mod settle;
 mod statement;
 mod store;
 mod tenant;

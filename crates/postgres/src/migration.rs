@@ -33,6 +33,12 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0002_session_with_holder/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0002_session_with_holder/down.sql"),
     },
+    Migration {
+        version: 3,
+        name: "event_log",
+        up: include_str!("../../../migrations/postgres/shared/0003_event_log/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0003_event_log/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.

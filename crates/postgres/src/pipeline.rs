@@ -196,7 +196,9 @@ fn search_path(schema: &SchemaName) -> Statement<'static> {
         .bind::<Bool, _>(true)
 }
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+/// Begins a transaction that may write.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
-const COMMIT: &str = "COMMIT";
+/// Ends a transaction.
+pub(crate) const COMMIT: &str = "COMMIT";
 const LONGEST: usize = 64;

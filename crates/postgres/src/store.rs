@@ -14,6 +14,7 @@ use tessera_domain::{
     Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
 };
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connect::Connector;
@@ -50,6 +51,7 @@ impl fmt::Debug for PostgresSettings {
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,
+    pub(crate) news: watch::Sender<()>,
 }
 
 impl PostgresStore {
@@ -59,6 +61,7 @@ impl PostgresStore {
         let connector = Connector::new(target, settings.runtime);
         Ok(Self {
             pool: Pool::new(connector, settings.pool_size)?,
+            news: watch::Sender::default(),
         })
     }
 
@@ -68,7 +71,7 @@ impl PostgresStore {
     }
 
     /// Runs a statement on shared tables.
-    async fn read<T>(
+    pub(crate) async fn read<T>(
         &self,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
@@ -107,12 +110,17 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        let has_events = !changes.events.is_empty();
         let mut lease = self.pool.lease().await?;
         in_time(WRITE, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
             Ok(lease.end_write(ended))
         })
-        .await?
+        .await??;
+        if has_events {
+            self.news.send_replace(());
+        }
+        Ok(())
     }
 
     async fn check(&self) -> Result<(), Unready> {
@@ -281,7 +289,8 @@ async fn state(mut connection: &AsyncPgConnection) -> QueryResult<State> {
     })
 }
 
-async fn in_time<T>(
+/// What `work` comes to, unless it takes longer than `limit`.
+pub(crate) async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Unavailable>>,
 ) -> Result<T, Unavailable> {
@@ -295,7 +304,8 @@ fn unspeakable(text: &str) -> bool {
     text.contains('\0')
 }
 
-fn at_most(limit: usize) -> i64 {
+/// A limit as Postgres takes it.
+pub(crate) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
@@ -308,4 +318,4 @@ extern "SQL" {
 /// A read is given up early: nothing depends on how it ends, and trying again costs little.
 const READ: Duration = Duration::from_millis(900);
 /// Longer than the server lets a statement take: how a write ended should be known.
-const WRITE: Duration = Duration::from_secs(6);
+pub(crate) const WRITE: Duration = Duration::from_secs(6);

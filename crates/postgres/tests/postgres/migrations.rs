@@ -16,7 +16,7 @@ async fn up_down_and_up_again_ends_where_up_does() {
     let store = database.store(2);
     let admin = database.admin().await;
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 2);
+    assert_eq!(migrate(&store).await, 3);
     store.check().await.unwrap();
     let fresh = catalogue(&admin).await;
 
@@ -30,11 +30,11 @@ async fn up_down_and_up_again_ends_where_up_does() {
     assert_eq!(catalogue(&admin).await, with_tenants);
 
     let planned = store.steps_down(9).await.unwrap();
-    assert_eq!(planned.len(), 4, "{planned:?}");
+    assert_eq!(planned.len(), 5, "{planned:?}");
     let down = store.migrate_down(9, &|_| {}).await.unwrap();
-    assert_eq!(down.len(), 4, "{down:?}");
+    assert_eq!(down.len(), 5, "{down:?}");
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 2);
+    assert_eq!(migrate(&store).await, 3);
     assert_eq!(catalogue(&admin).await, fresh);
     populated(&store, "Acme").await;
     store.check().await.unwrap();
@@ -48,7 +48,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let before = catalogue(&admin).await;
     let steps = store.migrations().await.unwrap();
     assert!(steps.iter().all(|step| !step.applied), "{steps:?}");
-    assert_eq!(steps.len(), 2);
+    assert_eq!(steps.len(), 3);
     assert_eq!(catalogue(&admin).await, before);
 
     migrate(&store).await;
@@ -61,6 +61,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let expected = [
         ("tessera", 1, true),
         ("tessera", 2, true),
+        ("tessera", 3, true),
         ("acme", 1, true),
     ];
     assert_eq!(applied, expected);

@@ -1,0 +1,2 @@
+DROP TABLE tessera.waiting;
+DROP TABLE tessera.publishers;
