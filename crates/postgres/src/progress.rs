@@ -39,14 +39,15 @@ impl From<&WaitingRow> for Waiting {
 
 /// How far each publisher came, by name.
 pub(crate) async fn of_all(mut connection: &AsyncPgConnection) -> QueryResult<Vec<Progress>> {
-    let rows: Vec<(String, i64, i64, i64, Option<i64>)> = Statement::new(PROGRESS)
-        .rows::<(Text, BigInt, BigInt, BigInt, Nullable<BigInt>)>()
+    let rows: Vec<(String, i64, i64, i64, i64, Option<i64>)> = Statement::new(PROGRESS)
+        .rows::<(Text, BigInt, BigInt, BigInt, BigInt, Nullable<BigInt>)>()
         .load(&mut connection)
         .await?;
-    let progress = |(publisher, sent, parked, pending, oldest)| Progress {
+    let progress = |(publisher, cursor, sent, parked, pending, oldest)| Progress {
         publisher,
         pending: count(pending),
         oldest: of_micros(oldest),
+        cursor: count(cursor),
         sent: count(sent),
         parked: count(parked),
     };
@@ -103,7 +104,7 @@ pub(crate) async fn retry(
 // oldest is the first by position: moments of events differ from that order by less than anybody
 // reads off them.
 const PROGRESS: &str = "\
-    SELECT publisher.name, publisher.sent, parked.number, \
+    SELECT publisher.name, publisher.cursor, publisher.sent, parked.number, \
         CASE WHEN fresh.number > 100000 \
             THEN (SELECT max(position) FROM tessera.events) - publisher.cursor \
             ELSE fresh.number END + waits.number, \

@@ -68,6 +68,7 @@ fn progress_of(conn: &mut SqliteConnection, publisher: PublisherRow) -> QueryRes
         publisher: publisher.name,
         pending: new + waiting.0.saturating_sub(parked.0),
         oldest: oldest.map(|oldest| oldest.0),
+        cursor: publisher.cursor.0,
         sent: publisher.sent.0,
         parked: parked.0,
     })
