@@ -11,7 +11,8 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Keeps lines for a tenth of a second, or until there are many; a warning and all before it are
-/// written at once. Nothing is dropped: who writes faster than the log takes waits for it.
+/// written at once. Nothing is dropped: who writes faster than the log takes waits for it. Only a
+/// process that is killed outright takes with it what waits.
 #[derive(Clone)]
 pub(crate) struct Buffered(Arc<Shared>);
 
