@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::proxy::{self, RoundTrips};
 use crate::report::Report;
 use crate::series::{Series, millis, percentile};
-use crate::settings::Settings;
+use crate::settings::{Row, Settings};
 
 /// Measures everything and prints the table.
 pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
         ] {
             let made = Installation::new(settings, algorithm, Some(url.clone()), algorithm)?;
             made.prepare(USERS)?;
-            if algorithm == "RS256" {
+            if algorithm == "RS256" && settings.only.is_none() {
                 report.round_trips = Some(round_trips(&made)?);
             }
             subjects.push(Subject::start(name, &made)?);
@@ -45,9 +45,9 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let mut signers = Signer::all()?;
     for round in 1..=settings.rounds {
         eprintln!("bench: round {round} of {}", settings.rounds);
-        measure_bounds(&mut report, &mut signers, &empty, settings.span)?;
+        measure_bounds(&mut report, &mut signers, &empty, settings)?;
         for subject in &mut subjects {
-            subject.measure(settings.span)?;
+            subject.measure(settings)?;
         }
     }
     for subject in subjects {
@@ -90,16 +90,25 @@ fn measure_bounds(
     report: &mut Report,
     signers: &mut [Signer],
     empty: &Process,
-    span: Duration,
+    settings: &Settings,
 ) -> Result<(), Failure> {
-    report.hashes.record(hashes(2, span)?);
+    let span = settings.span;
+    if settings.measure(&[Row::LogIn]) {
+        report.hashes.record(hashes(2, span)?);
+    }
     for signer in signers {
+        if !settings.measure(&[Row::Refresh]) {
+            break;
+        }
         let rate = signer.rate(span / 4)?;
         report
             .signatures
             .entry(signer.name)
             .or_default()
             .record(rate);
+    }
+    if !settings.measure(&[Row::Jwks, Row::Validate]) {
+        return Ok(());
     }
     let mut crowd = Crowd {
         address: empty.address,
@@ -167,24 +176,37 @@ impl Subject {
         Ok(())
     }
 
-    fn measure(&mut self, span: Duration) -> Result<(), Failure> {
+    fn measure(&mut self, settings: &Settings) -> Result<(), Failure> {
         if self.refresh.clients.is_empty() {
             self.log_everyone_in()?;
         }
+        let Measured {
+            log_in,
+            refresh,
+            validate,
+            jwks,
+            ..
+        } = &mut self.measured;
+        for (row, crowd, rates) in [
+            (Row::LogIn, &mut self.log_in, log_in),
+            (Row::Refresh, &mut self.refresh, refresh),
+            (Row::Validate, &mut self.validate, validate),
+            (Row::Jwks, &mut self.jwks, jwks),
+        ] {
+            if settings.measure(&[row]) {
+                rates.record(rate(crowd, &self.process, settings.span)?);
+            }
+        }
+        if settings.measure(&[Row::P99]) {
+            self.measure_p99(settings.span)?;
+        }
+        Ok(())
+    }
+
+    fn measure_p99(&mut self, span: Duration) -> Result<(), Failure> {
         let Self {
             process, measured, ..
         } = self;
-        measured
-            .log_in
-            .record(rate(&mut self.log_in, process, span)?);
-        measured
-            .refresh
-            .record(rate(&mut self.refresh, process, span)?);
-        measured
-            .validate
-            .record(rate(&mut self.validate, process, span)?);
-        measured.jwks.record(rate(&mut self.jwks, process, span)?);
-
         let mut alone = latencies(&mut self.patient, None, span)?;
         let watched = thread::scope(|scope| {
             let memory = scope.spawn(|| most_resident(process, span));

@@ -70,13 +70,15 @@ impl Report {
             "40 MiB",
             "16 MiB",
         ));
-        rows.push(row(
-            "resident memory, every hash thread busy",
-            &format!("{:.1} MiB", self.busy),
-            "",
-            "200 MiB",
-            "72 MiB",
-        ));
+        if self.busy > 0.0 {
+            rows.push(row(
+                "resident memory, every hash thread busy",
+                &format!("{:.1} MiB", self.busy),
+                "",
+                "200 MiB",
+                "72 MiB",
+            ));
+        }
         rows.push(row(
             "start to first answer",
             &format!("{:.0} ms", self.start.median()),
@@ -86,6 +88,9 @@ impl Report {
         ));
         for (name, measured) in &self.services {
             let [idle, busy, ratio] = &measured.p99;
+            if ratio.is_empty() {
+                continue;
+            }
             rows.push(row(
                 &format!("refresh p99 beside log ins ({name})"),
                 &format!("{:.1} ms, {:.1}x", busy.median(), ratio.median()),
@@ -97,7 +102,7 @@ impl Report {
         rows
     }
 
-    fn rates(&self, name: &str, measured: &Measured) -> [Row; 4] {
+    fn rates(&self, name: &str, measured: &Measured) -> impl Iterator<Item = Row> {
         let algorithm = name.rsplit(' ').next().unwrap_or_default();
         let signatures = self.signatures.get(algorithm);
         let signed = signatures.map_or(String::new(), |rates| {
@@ -105,7 +110,7 @@ impl Report {
         });
         let hashed = &self.hashes.per_cpu_second;
         let empty = &self.empty.per_cpu_second;
-        [
+        let rows = [
             row(
                 &format!("log in ({name})"),
                 &against(&measured.log_in, hashed, 1),
@@ -134,7 +139,16 @@ impl Report {
                 "90 %",
                 "97 %",
             ),
-        ]
+        ];
+        let rates = [
+            &measured.log_in,
+            &measured.refresh,
+            &measured.validate,
+            &measured.jwks,
+        ];
+        let measured = rates.map(|rates| !rates.per_second.is_empty());
+        let rows = rows.into_iter().zip(measured);
+        rows.filter_map(|(row, measured)| measured.then_some(row))
     }
 }
 

@@ -11,6 +11,10 @@ impl Series {
         self.0.push(value);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The middle one; with none, nothing that is a number.
     pub(crate) fn median(&self) -> f64 {
         let mut sorted = self.0.clone();

@@ -1,5 +1,6 @@
 //! What is measured, where, and for how long.
 
+use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -20,13 +21,46 @@ pub(crate) struct Settings {
     pub(crate) rounds: u32,
     /// What the services log.
     pub(crate) log: String,
+    /// The one row to measure; all of them without it.
+    pub(crate) only: Option<Row>,
+}
+
+/// What is measured of a service in each round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Row {
+    Jwks,
+    LogIn,
+    P99,
+    Refresh,
+    Validate,
+}
+
+impl FromStr for Row {
+    type Err = Failure;
+
+    fn from_str(name: &str) -> Result<Self, Failure> {
+        match name {
+            "jwks" => Ok(Self::Jwks),
+            "log-in" => Ok(Self::LogIn),
+            "p99" => Ok(Self::P99),
+            "refresh" => Ok(Self::Refresh),
+            "validate" => Ok(Self::Validate),
+            _ => Err(format!("there is no row {name}").into()),
+        }
+    }
 }
 
 impl Settings {
+    /// Whether one of these rows is to be measured.
+    pub(crate) fn measure(&self, rows: &[Row]) -> bool {
+        self.only.is_none_or(|only| rows.contains(&only))
+    }
+
     /// Reads the command line.
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let (mut service, mut folder, mut rs256, mut es256) = (None, None, None, None);
         let (mut seconds, mut rounds, mut log) = (2.0, 5, "info".to_owned());
+        let mut only = None;
         while let Some(name) = arguments.next() {
             let value = arguments
                 .next()
@@ -39,6 +73,7 @@ impl Settings {
                 "--seconds" => seconds = value.parse()?,
                 "--rounds" => rounds = value.parse()?,
                 "--log" => log = value,
+                "--only" => only = Some(value.parse()?),
                 _ => return Err(format!("there is no option {name}").into()),
             }
         }
@@ -56,6 +91,7 @@ impl Settings {
             span: Duration::try_from_secs_f64(seconds)?,
             rounds,
             log,
+            only,
         })
     }
 }

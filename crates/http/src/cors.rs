@@ -28,8 +28,11 @@ impl AllowedOrigins {
         head: &RequestHead,
         origin: Option<&HeaderValue>,
     ) -> Option<HttpResponse> {
-        let asked = head.headers().contains_key(&ACCESS_CONTROL_REQUEST_METHOD);
-        let origin = origin.filter(|_| asked && head.method == Method::OPTIONS)?;
+        let asked = |_: &&HeaderValue| {
+            head.method == Method::OPTIONS
+                && head.headers().contains_key(&ACCESS_CONTROL_REQUEST_METHOD)
+        };
+        let origin = origin.filter(asked)?;
         let mut answer = HttpResponse::NoContent().finish();
         if self.allows(origin.as_bytes()) {
             let headers = answer.headers_mut();

@@ -17,7 +17,7 @@ use actix_web::error::InternalError;
 use actix_web::http::header::HeaderValue;
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode};
-use actix_web::{Error, HttpResponse};
+use actix_web::{Error, HttpRequest, HttpResponse};
 use tessera_app::{Clock, Entropy};
 use tessera_domain::Timestamp;
 use tokio::time::{Sleep, sleep};
@@ -28,7 +28,7 @@ use crate::cors::AllowedOrigins;
 use crate::headers;
 use crate::hosts::AllowedHosts;
 use crate::limits::{self, Head};
-use crate::metrics::{Metrics, RouteMeters};
+use crate::metrics::{Metrics, RouteMeter, RouteMeters};
 use crate::problem::Problem;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use crate::unread::Rest;
@@ -93,6 +93,17 @@ struct Worker {
     edge: Arc<Edge>,
     ids: RequestIds,
     meters: RouteMeters,
+}
+
+impl Worker {
+    /// The meters of the route that answered. One without parameters has its path as its pattern,
+    /// and is not searched for again once it is known.
+    fn meter(&self, request: &HttpRequest) -> Rc<RouteMeter> {
+        self.meters.known(request.path()).unwrap_or_else(|| {
+            let route = request.match_pattern();
+            self.meters.of(route.as_deref().unwrap_or(UNMATCHED))
+        })
+    }
 }
 
 impl<S> Service<ServiceRequest> for Enveloped<S>
@@ -247,10 +258,10 @@ impl Visit {
         match outcome {
             Outcome::Answered(Err(error)) => Err(self.lost(&translate(&error))),
             Outcome::Answered(Ok(response)) => {
-                let route = response.request().match_pattern();
+                let meter = self.worker.meter(response.request());
                 let mut response = told(response);
                 self.write(response.response_mut());
-                self.count(route.as_deref().unwrap_or(UNMATCHED), response.status());
+                self.count(&meter, response.status());
                 Ok(match self.rest.take() {
                     Some(rest) => response.map_body(|_, body| rest.held_by(body)),
                     None => response,
@@ -270,8 +281,9 @@ impl Visit {
         let mut answer = problem.answer(path);
         self.write(&mut answer);
         // A route without parameters has its path as its pattern.
-        let known = self.worker.meters.knows(path);
-        self.count(if known { path } else { UNMATCHED }, answer.status());
+        let meters = &self.worker.meters;
+        let meter = meters.known(path).unwrap_or_else(|| meters.of(UNMATCHED));
+        self.count(&meter, answer.status());
         if let Some(rest) = self.rest.take() {
             answer = answer.map_body(|_, body| rest.held_by(body));
         }
@@ -290,10 +302,11 @@ impl Visit {
         headers.insert(X_REQUEST_ID.clone(), self.id.header());
     }
 
-    fn count(&self, route: &str, status: StatusCode) {
+    fn count(&self, meter: &RouteMeter, status: StatusCode) {
         let took = self.worker.edge.clock.now().since(self.began);
         let meters = &self.worker.meters;
-        meters.answered(route, &self.method, status, took);
+        meters.answered(meter, &self.method, status, took);
+        let route = meter.route();
         access_log::answered(&self.method, route, status, took, self.client.address);
     }
 }
@@ -311,6 +324,9 @@ impl Drop for Visit {
 impl Edge {
     /// Probes name whatever address they found us at.
     fn disallowed(&self, head: &RequestHead) -> Option<Problem> {
+        if self.allowed_hosts.allow_all() {
+            return None;
+        }
         let path = head.uri.path();
         let probe = PROBES.contains(&path.strip_suffix('/').unwrap_or(path));
         let allowed = probe || self.allowed_hosts.allow(limits::host(head));

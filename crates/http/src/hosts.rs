@@ -13,6 +13,11 @@ enum Pattern {
 }
 
 impl AllowedHosts {
+    /// Whether any request is answered, whatever it is for.
+    pub(crate) fn allow_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Whether a request for `host`, with or without a port, is answered.
     pub(crate) fn allow(&self, host: Option<&str>) -> bool {
         let Some(patterns) = &self.0 else {

@@ -144,7 +144,9 @@ pub(crate) struct RouteMeters {
     routes: RefCell<HashMap<String, Rc<RouteMeter>>>,
 }
 
-struct RouteMeter {
+/// The meters of one route, as one worker found them.
+pub(crate) struct RouteMeter {
+    route: String,
     duration: Histogram,
     counters: RefCell<Vec<(&'static str, StatusCode, IntCounter)>>,
 }
@@ -158,47 +160,55 @@ impl RouteMeters {
         }
     }
 
-    /// Counts an answer of the route with that pattern.
-    pub(crate) fn answered(
-        &self,
-        route: &str,
-        method: &Method,
-        status: StatusCode,
-        took: Duration,
-    ) {
-        let meter = self.meter(route);
-        meter.duration.observe(took.as_secs_f64());
-        let method = method_label(method);
-        let mut counters = meter.counters.borrow_mut();
-        let known = counters
-            .iter()
-            .find(|(of, with, _)| *of == method && *with == status);
-        if let Some((_, _, counter)) = known {
-            counter.inc();
-            return;
-        }
-        let requests = &self.metrics.requests;
-        let counter = requests.with_label_values(&[route, method, status.as_str()]);
-        counter.inc();
-        counters.push((method, status, counter));
+    /// The meters of the route with that pattern, if an answer of it was counted before.
+    pub(crate) fn known(&self, route: &str) -> Option<Rc<RouteMeter>> {
+        self.routes.borrow().get(route).cloned()
     }
 
-    /// Whether an answer of that route was counted before.
-    pub(crate) fn knows(&self, route: &str) -> bool {
-        self.routes.borrow().contains_key(route)
-    }
-
-    fn meter(&self, route: &str) -> Rc<RouteMeter> {
-        if let Some(meter) = self.routes.borrow().get(route) {
-            return Rc::clone(meter);
+    /// The meters of the route with that pattern.
+    pub(crate) fn of(&self, route: &str) -> Rc<RouteMeter> {
+        if let Some(meter) = self.known(route) {
+            return meter;
         }
         let meter = Rc::new(RouteMeter {
+            route: route.to_owned(),
             duration: self.metrics.durations.with_label_values(&[route]),
             counters: RefCell::default(),
         });
         let mut routes = self.routes.borrow_mut();
         routes.insert(route.to_owned(), Rc::clone(&meter));
         meter
+    }
+
+    /// Counts an answer.
+    pub(crate) fn answered(
+        &self,
+        meter: &RouteMeter,
+        method: &Method,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        meter.duration.observe(took.as_secs_f64());
+        let method = method_label(method);
+        let mut counters = meter.counters.borrow_mut();
+        let known = counters
+            .iter()
+            .find(|(of, with, _)| *with == status && *of == method);
+        if let Some((_, _, counter)) = known {
+            counter.inc();
+            return;
+        }
+        let requests = &self.metrics.requests;
+        let counter = requests.with_label_values(&[&meter.route, method, status.as_str()]);
+        counter.inc();
+        counters.push((method, status, counter));
+    }
+}
+
+impl RouteMeter {
+    /// The pattern of the route.
+    pub(crate) fn route(&self) -> &str {
+        &self.route
     }
 }
 
@@ -231,9 +241,14 @@ mod tests {
         for worker in [0, 1] {
             let meters = RouteMeters::new(Arc::clone(&metrics));
             for status in [StatusCode::OK, StatusCode::OK, StatusCode::NOT_FOUND] {
-                meters.answered("/a/{id}/", &Method::GET, status, Duration::from_millis(2));
+                meters.answered(
+                    &meters.of("/a/{id}/"),
+                    &Method::GET,
+                    status,
+                    Duration::from_millis(2),
+                );
             }
-            assert!(meters.knows("/a/{id}/"), "{worker}");
+            assert!(meters.known("/a/{id}/").is_some(), "{worker}");
         }
         assert_eq!(
             lines(&metrics, "tessera_http_requests_total"),
@@ -253,7 +268,12 @@ mod tests {
         let meters = RouteMeters::new(Arc::clone(&metrics));
         for method in ["BREW", "POUR"] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            meters.answered("unmatched", &method, StatusCode::NOT_FOUND, Duration::ZERO);
+            meters.answered(
+                &meters.of("unmatched"),
+                &method,
+                StatusCode::NOT_FOUND,
+                Duration::ZERO,
+            );
         }
         assert_eq!(
             lines(&metrics, "tessera_http_requests_total"),

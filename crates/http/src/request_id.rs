@@ -4,6 +4,7 @@ use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::BytesMut;
 use tessera_app::Entropy;
 
 /// The id of one request: 1 to 128 letters, digits, dots, hyphens and underscores.
@@ -75,8 +76,10 @@ thread_local! {
 /// Makes the ids of one worker: a random half that no other worker has, and one that is never the
 /// same twice. They need to be unique, not secret, so entropy is asked once and not per request.
 pub(crate) struct RequestIds {
-    worker: u64,
+    worker: [u8; 16],
     next: Cell<u64>,
+    /// Where ids are written side by side, so that not each of them asks for memory.
+    page: RefCell<BytesMut>,
 }
 
 impl RequestIds {
@@ -86,8 +89,9 @@ impl RequestIds {
         entropy.fill(&mut worker);
         entropy.fill(&mut first);
         Self {
-            worker: u64::from_be_bytes(worker),
+            worker: hexadecimal(u64::from_be_bytes(worker)),
             next: Cell::new(u64::from_be_bytes(first)),
+            page: RefCell::default(),
         }
     }
 
@@ -95,8 +99,13 @@ impl RequestIds {
     pub(crate) fn next(&self) -> RequestId {
         let next = self.next.get().wrapping_add(STRIDE);
         self.next.set(next);
-        let [first, second] = [self.worker, next].map(hexadecimal);
-        let value = HeaderValue::try_from([first, second].concat());
+        let mut page = self.page.borrow_mut();
+        if page.capacity() < LENGTH {
+            *page = BytesMut::with_capacity(IDS_A_PAGE * LENGTH);
+        }
+        page.extend_from_slice(&self.worker);
+        page.extend_from_slice(&hexadecimal(next));
+        let value = HeaderValue::from_maybe_shared(page.split().freeze());
         // Hexadecimal digits are a valid value.
         RequestId(value.unwrap_or(HeaderValue::from_static("none")))
     }
@@ -121,11 +130,17 @@ fn hexadecimal(number: u64) -> [u8; 16] {
 
 const MAX_LENGTH: usize = 128;
 
+/// The length of a made id, and how many of them share a page.
+const LENGTH: usize = 32;
+const IDS_A_PAGE: usize = 64;
+
 /// Odd, so all 2^64 values come before one comes again; large, so ids do not tell how many there were.
 const STRIDE: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     struct Fixed(u8);
@@ -169,11 +184,19 @@ mod tests {
     fn no_two_made_ids_are_the_same() {
         let (one, other) = (RequestIds::new(&Fixed(1)), RequestIds::new(&Fixed(2)));
         let ids = [one.next(), one.next(), other.next(), other.next()];
-        let unique: std::collections::BTreeSet<_> = ids.iter().map(RequestId::as_str).collect();
+        let unique: BTreeSet<_> = ids.iter().map(RequestId::as_str).collect();
         assert_eq!(unique.len(), 4);
         assert!(
             ids.iter()
                 .all(|id| RequestId::given(&id.header()).is_some())
         );
+    }
+    #[test]
+    fn an_id_stays_what_it_is_when_its_page_is_full() {
+        let made = RequestIds::new(&Fixed(1));
+        let ids: Vec<_> = (0..=2 * IDS_A_PAGE).map(|_| made.next()).collect();
+        let unique: BTreeSet<_> = ids.iter().map(RequestId::as_str).collect();
+        assert_eq!(unique.len(), ids.len());
+        assert!(ids.iter().all(|id| id.as_str().len() == LENGTH));
     }
 }

@@ -84,6 +84,7 @@ pub(crate) struct Verb {
 /// The endpoints, those asked most often first: they are found first.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
+        endpoint(&["/.well-known/jwks.json"], [verb!(get, GET, keys::jwks)]),
         endpoint(
             &["/api/token/refresh/", "/auth/token/refresh/"],
             [verb!(post, POST, tokens::refresh_pair)],
@@ -96,7 +97,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             &["/api/auth/refresh/", "/auth/refresh/"],
             [verb!(post, POST, tokens::refresh_bearer)],
         ),
-        endpoint(&["/.well-known/jwks.json"], [verb!(get, GET, keys::jwks)]),
         endpoint(
             &["/api/token/", "/auth/token/", "/api/auth/token/"],
             [verb!(post, POST, tokens::obtain_pair)],

@@ -1,44 +1,55 @@
 //! The log: JSON for programs, text for people, to standard error or into files.
 
 use std::io::{self, IsTerminal};
-use std::sync::Mutex;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{Format, Log};
 
+mod buffered;
 mod line;
 mod rotated;
 
+use buffered::{Buffered, Guard};
 use line::Line;
 use rotated::RotatedFile;
 
-/// Starts the log of the service.
-pub(crate) fn start(log: &Log) -> io::Result<()> {
+/// What of the log has to be kept until the process ends: when it is dropped, all is written.
+pub(crate) type Open = Option<Guard>;
+
+/// Starts the log of the service. Lines wait a little for others, but not where people read along.
+pub(crate) fn start(log: &Log) -> io::Result<Open> {
     let filter = EnvFilter::new(log.filter.as_deref().unwrap_or("info,actix_server=warn"));
-    match &log.file {
-        None => {
-            let terminal = io::stderr().is_terminal();
-            let usual = if terminal {
-                Format::Pretty
-            } else {
-                Format::Json
-            };
-            subscribe(filter, log.format.unwrap_or(usual), terminal, io::stderr);
+    let open = match &log.file {
+        None if io::stderr().is_terminal() => {
+            let format = log.format.unwrap_or(Format::Pretty);
+            subscribe(filter, format, true, io::stderr);
+            None
         }
+        None => Some(buffered(filter, log, io::stderr())?),
         Some(path) => {
             let file = RotatedFile::open(path.clone(), FILE_BYTES)?;
-            let format = log.format.unwrap_or(Format::Json);
-            subscribe(filter, format, false, Mutex::new(file));
+            Some(buffered(filter, log, file)?)
         }
-    }
+    };
     // What a panic says may hold anything, and belongs to no log line; where it was does.
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
         tracing::error!(location, "panicked");
     }));
-    Ok(())
+    Ok(open)
+}
+
+fn buffered(
+    filter: EnvFilter,
+    log: &Log,
+    sink: impl io::Write + Send + 'static,
+) -> io::Result<Guard> {
+    let lines = Buffered::start(sink)?;
+    let guard = lines.guard();
+    subscribe(filter, log.format.unwrap_or(Format::Json), false, lines);
+    Ok(guard)
 }
 
 /// Starts the log of a command: what is wrong, for whoever typed it. The files of the service are

@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, command: Command) -> Result<(), Failure> {
     let config = Config::load()?;
-    match command {
+    // It outlives the runtime, whose tasks log until they end.
+    let _log = match command {
         Command::Serve => logging::start(&config.log)
             .map_err(|error| Failure::Misused(format!("TESSERA_LOG_FILE: {error}")))?,
         Command::Asyncapi
@@ -48,8 +49,11 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
         | Command::Migrate(_)
         | Command::Openapi
         | Command::Tenant(_)
-        | Command::User(_) => logging::start_for_command(&config.log),
-    }
+        | Command::User(_) => {
+            logging::start_for_command(&config.log);
+            None
+        }
+    };
     // Workers of the server are single-threaded; what must outlive a request runs here.
     let runtime = Runtime::new().map_err(|error| Failure::because(&error))?;
     runtime.block_on(commands::run(cli, command, &config))

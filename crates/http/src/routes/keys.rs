@@ -1,14 +1,16 @@
 //! The public keys, and where everything is.
 
+use core::cell::RefCell;
 use core::hash::{Hash, Hasher};
 use std::hash::DefaultHasher;
+use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use paperclip::actix::{Apiv2Schema, api_v2_operation};
 use serde::Serialize;
-use tessera_app::Tessera;
+use tessera_app::{PublicKeys, Tessera};
 
 use crate::answer::Kept;
 use crate::problem::Problem;
@@ -26,12 +28,28 @@ pub(crate) async fn jwks(
     if keys.jwks.is_empty() {
         return Err(Problem::Unavailable("no key ring is loaded".into()));
     }
-    Ok(
-        cacheable(&request, "application/jwk-set+json", &keys.etag, || {
-            keys.jwks.clone()
-        })
-        .into(),
-    )
+    let (etag, body) = written(&keys)?;
+    Ok(cacheable(&request, "application/jwk-set+json", etag, || body).into())
+}
+
+/// The entity tag and the body for these keys: made once in each thread, as long as they stay.
+fn written(keys: &Arc<PublicKeys>) -> Result<(HeaderValue, Bytes), Problem> {
+    WRITTEN.with_borrow_mut(|written| {
+        if let Some((of, etag, body)) = written
+            && Arc::ptr_eq(of, keys)
+        {
+            return Ok((etag.clone(), body.clone()));
+        }
+        let etag = HeaderValue::try_from(&keys.etag).map_err(Problem::internal)?;
+        let body = Bytes::from(keys.jwks.clone());
+        *written = Some((Arc::clone(keys), etag.clone(), body.clone()));
+        Ok((etag, body))
+    })
+}
+
+thread_local! {
+    static WRITTEN: RefCell<Option<(Arc<PublicKeys>, HeaderValue, Bytes)>> =
+        const { RefCell::new(None) };
 }
 
 /// Discovery
@@ -65,8 +83,8 @@ pub(crate) async fn discovery(
         claims_supported: CLAIMS.map(str::to_owned).to_vec(),
     };
     let body = serde_json::to_string(&document).map_err(Problem::internal)?;
-    let etag = entity_tag(&body);
-    Ok(cacheable(&request, "application/json", &etag, || body).into())
+    let etag = HeaderValue::try_from(entity_tag(&body)).map_err(Problem::internal)?;
+    Ok(cacheable(&request, "application/json", etag, || body.into()).into())
 }
 
 /// The JWK Set.
@@ -108,14 +126,14 @@ pub(crate) struct DiscoveryView {
 fn cacheable(
     request: &HttpRequest,
     media_type: &'static str,
-    etag: &str,
-    body: impl FnOnce() -> String,
+    etag: HeaderValue,
+    body: impl FnOnce() -> Bytes,
 ) -> HttpResponse {
     let kept = request.headers().get_all(IF_NONE_MATCH).any(|tags| {
         let tags = tags.to_str().unwrap_or_default();
         tags.split(',').any(|tag| {
             let tag = tag.trim();
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag).as_bytes() == etag.as_bytes()
         })
     });
     let mut answer = if kept {

@@ -47,16 +47,16 @@ impl RotatedFile {
 }
 
 impl Write for RotatedFile {
-    /// A line that is longer than the limit is written all the same, into a file of its own.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let bytes = u64::try_from(line.len()).unwrap_or(u64::MAX);
+    /// Takes whole lines, which stay together: more than the limit get a file of their own.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let bytes = u64::try_from(lines.len()).unwrap_or(u64::MAX);
         if self.written > 0 && self.written.saturating_add(bytes) > self.limit {
             // A log that grows beyond its size is better than one that ends.
             let _ = self.rotate();
         }
-        self.file.write_all(line)?;
+        self.file.write_all(lines)?;
         self.written = self.written.saturating_add(bytes);
-        Ok(line.len())
+        Ok(lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::client::{Request, ask, log_in, refresh, validate};
@@ -143,10 +144,12 @@ fn a_start_that_was_cut_off_before_the_account_was_made_is_continued() {
 #[test]
 fn a_log_line_is_json_and_names_neither_address_nor_password() {
     let installation = Installation::embedded();
-    let service = installation.start();
+    let mut service = installation.start();
     let (access, token) = service.session(&installation);
     service.ask(&refresh(&token));
     service.ask(&log_in("nobody@example.org", "a wrong password"));
+    service.signal(Signal::INT);
+    service.wait();
     let log = service.log();
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"));
@@ -194,13 +197,28 @@ fn metrics_and_probes_may_have_a_port_of_their_own() {
 }
 
 #[test]
-fn a_log_file_takes_the_lines() {
+fn a_log_file_takes_every_line_to_the_end() {
     let installation = Installation::embedded()
         .with("TESSERA_LOG_FILE", "tessera.log")
         .with("TESSERA_LOG_FORMAT", "json");
-    let service = installation.start();
+    let mut service = installation.start();
     assert_eq!(service.status("/metrics/"), 200);
+    service.terminate();
+    service.wait();
     assert_eq!(service.log(), "");
     let log = fs::read_to_string(installation.path("tessera.log")).unwrap();
-    assert!(log.contains("\"message\":\"serving\""));
+    let messages = [
+        "serving",
+        "request",
+        "unready, and serving until others see it",
+        "ended",
+    ];
+    let mut rest = log.as_str();
+    for message in messages {
+        let line = format!("\"message\":\"{message}\"");
+        (_, rest) = rest
+            .split_once(&line)
+            .unwrap_or_else(|| panic!("{message}: {log}"));
+    }
+    assert_eq!(rest.lines().count(), 1, "{log}");
 }
