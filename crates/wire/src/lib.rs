@@ -15,6 +15,9 @@ use tessera_domain::{Event, Subject, Timestamp};
 pub use crate::asyncapi::asyncapi;
 use crate::json::Object;
 
+/// The `CloudEvents` `source` of every event.
+pub const SOURCE: &str = "urn:tessera";
+
 /// An event as a store keeps it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EncodedEvent {
@@ -80,14 +83,13 @@ fn subject(subject: &Subject) -> String {
 }
 
 /// RFC 3339 in UTC, to the microsecond; a moment that has no year of four digits becomes the
-/// nearest that has.
-fn time(at: Timestamp) -> String {
+/// nearest that has. What [`encode`] writes as `time`.
+pub fn time(at: Timestamp) -> String {
     let micros = at.as_micros().clamp(FIRST_MICROS, LAST_MICROS);
     let at = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{at:.6}")
 }
 
-const SOURCE: &str = "urn:tessera";
 const FIRST_MICROS: i64 = -62_167_219_200_000_000;
 const LAST_MICROS: i64 = 253_402_207_199_999_999;
 
