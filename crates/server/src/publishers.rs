@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use tessera_app::Publisher;
+use tessera_kafka::KafkaPublisher;
 use tessera_ndjson::{NdjsonPublisher, NdjsonSettings};
+use tessera_rabbitmq::{RabbitMqPublisher, RabbitMqSettings};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Destination};
@@ -26,9 +28,9 @@ fn publisher(
     runtime: &Handle,
 ) -> Result<Arc<dyn Publisher>, Failure> {
     Ok(match destination {
-        Destination::Kafka(_) | Destination::RabbitMq(_) => {
-            return Err(Failure::Failed("soon".to_owned()));
-        }
+        Destination::Kafka(settings) => Arc::new(
+            KafkaPublisher::new(settings).map_err(|error| Failure::Misused(error.to_string()))?,
+        ),
         Destination::Ndjson => {
             let folder = DataFolder::open(&config.data_dir)?;
             Arc::new(NdjsonPublisher::new(NdjsonSettings {
@@ -36,6 +38,19 @@ fn publisher(
                 limit: FILE_BYTES,
                 runtime: runtime.clone(),
             }))
+        }
+        Destination::RabbitMq(rabbitmq) => {
+            let settings = RabbitMqSettings {
+                url: rabbitmq.url.as_str().to_owned(),
+                exchange: rabbitmq.exchange.clone(),
+                queue: rabbitmq.queue.clone(),
+                mandatory: rabbitmq.mandatory,
+                format: rabbitmq.format,
+                time_out: RabbitMqSettings::TIME_OUT,
+                runtime: runtime.clone(),
+            };
+            let publisher = RabbitMqPublisher::new(settings);
+            Arc::new(publisher.map_err(|error| Failure::Misused(error.to_string()))?)
         }
     })
 }

@@ -1,8 +1,11 @@
 //! Where events go: what is configured, and what is chosen where that is more than one thing.
 
+use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
 
+use tessera_kafka::{KafkaSecurity, KafkaSettings, KafkaSettingsError, SecurityProtocol};
+use tessera_rabbitmq::{Format, Mandatory};
 use url::Url;
 
 use super::value::Setting;
@@ -21,30 +24,11 @@ pub(crate) struct Events {
 #[derive(Clone, Debug)]
 pub(crate) enum Destination {
     /// A topic of Kafka.
-    Kafka(Kafka),
+    Kafka(KafkaSettings),
     /// A file in the data folder.
     Ndjson,
     /// An exchange of RabbitMQ.
     RabbitMq(RabbitMq),
-}
-
-/// How Kafka is reached.
-#[derive(Clone, Debug)]
-pub(crate) struct Kafka {
-    /// `host:port`, several with commas.
-    pub(crate) brokers: String,
-    /// The topic.
-    pub(crate) topic: String,
-    /// `PLAINTEXT`, `SSL`, `SASL_PLAINTEXT` or `SASL_SSL`.
-    pub(crate) security_protocol: &'static str,
-    /// `PLAIN` and so on.
-    pub(crate) mechanism: Option<&'static str>,
-    /// Who logs in.
-    pub(crate) username: Option<String>,
-    /// With what.
-    pub(crate) password: Option<Secret>,
-    /// Whom to trust; none is the system's own authorities.
-    pub(crate) ca: Option<PathBuf>,
 }
 
 /// How RabbitMQ is reached.
@@ -56,10 +40,10 @@ pub(crate) struct RabbitMq {
     pub(crate) exchange: String,
     /// The queue that is bound from the start.
     pub(crate) queue: String,
-    /// Whether an event that no queue takes is held back.
-    pub(crate) mandatory: bool,
-    /// Whether the body is the plain one of the services replaced.
-    pub(crate) plain: bool,
+    /// What becomes of an event that no queue takes.
+    pub(crate) mandatory: Mandatory,
+    /// What the body of a message is.
+    pub(crate) format: Format,
 }
 
 impl Destination {
@@ -148,43 +132,60 @@ fn places(
 fn kafka(
     environment: &Environment,
     notices: &mut Vec<Notice>,
-) -> Result<Option<Kafka>, ConfigError> {
+) -> Result<Option<KafkaSettings>, ConfigError> {
     let topic = environment.parse("TESSERA_EVENTS_TOPIC", topic)?;
-    let choice = |name, choices: &'static [&'static str]| {
-        environment.parse(name, |setting| one_of(setting, choices))
+    let security = kafka_security(environment, notices)?;
+    let brokers = environment.parse("KAFKA_BOOTSTRAP_SERVERS", brokers)?;
+    Ok(brokers.map(|brokers| KafkaSettings {
+        brokers,
+        topic: topic.unwrap_or_else(|| USER_EVENTS.to_owned()),
+        security,
+    }))
+}
+
+fn kafka_security(
+    environment: &Environment,
+    notices: &mut Vec<Notice>,
+) -> Result<KafkaSecurity, ConfigError> {
+    let text = |name| {
+        environment
+            .setting(name)
+            .map(|setting| setting.value.to_owned())
     };
-    let protocol = choice("KAFKA_SECURITY_PROTOCOL", PROTOCOLS)?.unwrap_or("PLAINTEXT");
-    let mechanism = choice("KAFKA_SASL_MECHANISM", MECHANISMS)?;
-    let username = environment.setting("KAFKA_SASL_USERNAME");
-    let username = username.map(|setting| setting.value.to_owned());
     let password = environment.one_secret("KAFKA_SASL_PASSWORD", notices)?;
-    let ca = environment.setting("KAFKA_SSL_CA");
-    let ca = ca.map(|setting| PathBuf::from(setting.value));
-    let sasl = protocol.starts_with("SASL");
-    if sasl && (username.is_none() || password.is_none()) {
+    let mechanism = environment.parse("KAFKA_SASL_MECHANISM", named)?;
+    let security = KafkaSecurity {
+        protocol: environment
+            .parse("KAFKA_SECURITY_PROTOCOL", named)?
+            .unwrap_or_default(),
+        mechanism: mechanism.unwrap_or_default(),
+        username: text("KAFKA_SASL_USERNAME"),
+        password: password.map(|password| password.as_str().to_owned()),
+        ssl_ca: text("KAFKA_SSL_CA").map(PathBuf::from),
+    };
+    let KafkaSecurity {
+        protocol,
+        username,
+        password,
+        ..
+    } = &security;
+    let has_sasl = matches!(
+        protocol,
+        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
+    );
+    if has_sasl && (username.is_none() || password.is_none()) {
         return Err(ConfigError::new(format!(
             "KAFKA_SECURITY_PROTOCOL is `{protocol}`, but KAFKA_SASL_USERNAME and \
              KAFKA_SASL_PASSWORD are not both set"
         )));
     }
-    if !sasl && (mechanism.is_some() || username.is_some() || password.is_some()) {
+    if !has_sasl && (mechanism.is_some() || username.is_some() || password.is_some()) {
         return Err(ConfigError::new(format!(
             "KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME or KAFKA_SASL_PASSWORD is set, but \
              KAFKA_SECURITY_PROTOCOL is `{protocol}`: SASL_SSL or SASL_PLAINTEXT uses them"
         )));
     }
-    let Some(brokers) = environment.parse("KAFKA_BOOTSTRAP_SERVERS", brokers)? else {
-        return Ok(None);
-    };
-    Ok(Some(Kafka {
-        brokers,
-        topic: topic.unwrap_or_else(|| USER_EVENTS.to_owned()),
-        security_protocol: protocol,
-        mechanism: mechanism.or(sasl.then_some("PLAIN")),
-        username,
-        password,
-        ca,
-    }))
+    Ok(security)
 }
 
 fn rabbitmq(
@@ -193,8 +194,14 @@ fn rabbitmq(
 ) -> Result<Option<RabbitMq>, ConfigError> {
     let exchange = environment.parse("TESSERA_EVENTS_EXCHANGE", amqp_name)?;
     let queue = environment.parse("TESSERA_EVENTS_QUEUE", amqp_name)?;
-    let mandatory = environment.switch("TESSERA_RABBITMQ_MANDATORY", true)?;
-    let plain = environment.switch("TESSERA_RABBITMQ_PLAIN", false)?;
+    let mandatory = match environment.switch("TESSERA_RABBITMQ_MANDATORY", true)? {
+        true => Mandatory::On,
+        false => Mandatory::Off,
+    };
+    let format = match environment.switch("TESSERA_RABBITMQ_PLAIN", false)? {
+        true => Format::Plain,
+        false => Format::Structured,
+    };
     let Some(url) = environment.one_secret("RABBITMQ_URL", notices)? else {
         return Ok(None);
     };
@@ -209,14 +216,17 @@ fn rabbitmq(
         exchange: exchange.unwrap_or_else(|| USER_EVENTS.to_owned()),
         queue: queue.unwrap_or_else(|| USER_EVENTS.to_owned()),
         mandatory,
-        plain,
+        format,
     }))
 }
 
-fn one_of(setting: Setting<'_>, choices: &[&'static str]) -> Result<&'static str, ConfigError> {
-    let choices: Vec<(&str, &'static str)> =
-        choices.iter().map(|choice| (*choice, *choice)).collect();
-    setting.one_of(&choices)
+/// One of the names that Kafka's own clients use.
+fn named<T: FromStr<Err = KafkaSettingsError>>(setting: Setting<'_>) -> Result<T, ConfigError> {
+    let name = setting.name;
+    setting
+        .value
+        .parse()
+        .map_err(|error| ConfigError::new(format!("{name}: {error}")))
 }
 
 /// As Kafka has it: 249 characters at most, and no path.
@@ -250,14 +260,6 @@ const KAFKA: &str = "kafka";
 const NDJSON: &str = "ndjson";
 const RABBITMQ: &str = "rabbitmq";
 const USER_EVENTS: &str = "user-events";
-const MECHANISMS: &[&str] = &[
-    "PLAIN",
-    "SCRAM-SHA-256",
-    "SCRAM-SHA-512",
-    "OAUTHBEARER",
-    "GSSAPI",
-];
-const PROTOCOLS: &[&str] = &["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,22 @@
+//! The publisher to `RabbitMQ`.
+//!
+//! Events go to a durable topic exchange, under a routing key that has the words of their type
+//! (`user.logged.in`), persistent and confirmed. So that none is lost before the first consumer is
+//! there, a durable queue is bound to the exchange with `#`. What an operator made before under
+//! these names is used as it is, as long as the exchange routes by topic.
+//!
+//! A publisher has one connection, made when there is something to send. What is known to be lost
+//! with it is said in receipts, and nothing is sent again behind the relay's back: the next
+//! [`publish`](tessera_app::Publisher::publish) connects anew.
+//!
+//! A message that is in doubt takes others along: one that is too large closes the channel, and one
+//! without a route is named by whichever confirmation comes next. So messages go out in rounds, a
+//! round's receipts are given when all of it is confirmed, and what is large goes alone.
+
+mod link;
+mod message;
+mod publisher;
+mod settings;
+
+pub use publisher::RabbitMqPublisher;
+pub use settings::{Format, Mandatory, RabbitMqSettings, SettingsError};

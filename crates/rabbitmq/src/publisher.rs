@@ -1,0 +1,217 @@
+//! Rounds of messages, and the receipts for them.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use lapin::Confirmation;
+use lapin::options::BasicPublishOptions;
+use tessera_app::{Occasion, Publisher, Receipt, StoredEvent};
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tracing::info;
+
+use crate::link::{Link, Topology, is_too_large, reason};
+use crate::message::Message;
+use crate::settings::{Target, name};
+use crate::{Format, Mandatory, RabbitMqSettings, SettingsError};
+
+/// Sends events to `RabbitMQ`.
+pub struct RabbitMqPublisher {
+    target: Target,
+    topology: Topology,
+    mandatory: Mandatory,
+    format: Format,
+    time_out: Duration,
+    runtime: Handle,
+    /// Not here while a call uses it, so a call that is dropped takes it along.
+    link: Mutex<Option<Link>>,
+}
+
+impl RabbitMqPublisher {
+    /// A publisher that has not connected yet.
+    pub fn new(settings: RabbitMqSettings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            target: Target::parse(&settings.url)?,
+            topology: Topology {
+                exchange: name("exchange", &settings.exchange)?,
+                queue: name("queue", &settings.queue)?,
+            },
+            mandatory: settings.mandatory,
+            format: settings.format,
+            time_out: settings.time_out,
+            runtime: settings.runtime,
+            link: Mutex::default(),
+        })
+    }
+
+    /// Sends what it can, and writes down what is known by the time that it ends or is dropped.
+    async fn send(
+        &self,
+        link: &mut Option<Link>,
+        messages: Vec<Message<'_>>,
+        receipts: &mut [Option<Receipt>],
+    ) -> Result<(), String> {
+        let link = match link {
+            Some(link) if link.is_open() => link,
+            _ => link.insert(self.connect().await?),
+        };
+        if link.is_blocked() {
+            return Err(BLOCKED.to_owned());
+        }
+        let options = BasicPublishOptions {
+            mandatory: self.mandatory == Mandatory::On,
+            ..BasicPublishOptions::default()
+        };
+        let mut rounds = rounds(messages);
+        while let Some(mut round) = rounds.pop() {
+            let published = link.publish(&self.topology.exchange, options, &round);
+            match published.await {
+                Ok(confirmations) => settle(&round, &confirmations, receipts)?,
+                Err(error) if is_too_large(&error) => {
+                    link.leave_channel();
+                    if let [message] = round.as_slice() {
+                        set(receipts, message, Receipt::Rejected(reason(&error)));
+                        continue;
+                    }
+                    round.sort_by_key(|message| message.body.len());
+                    let larger = round.split_off(round.len() / 2);
+                    rounds.extend([larger, round]);
+                }
+                Err(error) => return Err(reason(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn connect(&self) -> Result<Link, String> {
+        let link = Link::open(&self.target, &self.topology, self.time_out, &self.runtime).await?;
+        let uri = &self.target.uri;
+        info!(
+            host = uri.authority.host,
+            port = uri.authority.port,
+            vhost = uri.vhost,
+            "connected to RabbitMQ"
+        );
+        Ok(link)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Option<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RabbitMqPublisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMqPublisher").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Publisher for RabbitMqPublisher {
+    fn name(&self) -> &'static str {
+        "rabbitmq"
+    }
+
+    async fn publish(&self, events: &[&StoredEvent], occasion: Occasion) -> Vec<Receipt> {
+        let mut receipts = vec![None; events.len()];
+        let mut messages = Vec::with_capacity(events.len());
+        for (place, (event, receipt)) in events.iter().zip(&mut receipts).enumerate() {
+            match Message::new(place, event, occasion, self.format) {
+                Ok(message) => messages.push(message),
+                Err(reason) => *receipt = Some(Receipt::Rejected(reason)),
+            }
+        }
+        if messages.is_empty() {
+            return receipts.into_iter().flatten().collect();
+        }
+        let mut link = self.link().take();
+        let sending = self.send(&mut link, messages, &mut receipts);
+        let sent = timeout(self.time_out, sending).await;
+        let sent = sent.unwrap_or_else(|_| Err("RabbitMQ did not answer in time".to_owned()));
+        let blocked = link.as_ref().is_some_and(Link::is_blocked);
+        let trouble = match sent {
+            Ok(()) => {
+                *self.link() = link;
+                String::new()
+            }
+            // Another connection would be blocked as well, once it had brought all of it again.
+            Err(_) if blocked => {
+                link.iter_mut().for_each(Link::leave_channel);
+                *self.link() = link;
+                BLOCKED.to_owned()
+            }
+            Err(trouble) => trouble,
+        };
+        let unknown = |receipt: Option<Receipt>| {
+            receipt.unwrap_or_else(|| Receipt::Unavailable(trouble.clone()))
+        };
+        receipts.into_iter().map(unknown).collect()
+    }
+}
+
+/// What is sent and confirmed together; the last one goes first.
+///
+/// A message that is too large for the broker takes the channel down, and with it the confirmations
+/// of what was sent before it. So those that might be go alone.
+fn rounds(messages: Vec<Message<'_>>) -> Vec<Vec<Message<'_>>> {
+    let (large, small): (Vec<_>, Vec<_>) = messages
+        .into_iter()
+        .partition(|message| message.body.len() > LARGE);
+    let mut rounds: Vec<Vec<Message<'_>>> =
+        large.into_iter().map(|message| vec![message]).collect();
+    let mut small = small.into_iter();
+    loop {
+        let round: Vec<Message<'_>> = small.by_ref().take(ROUND).collect();
+        if round.is_empty() {
+            return rounds;
+        }
+        rounds.push(round);
+    }
+}
+
+/// Receipts for a round that is confirmed.
+///
+/// A message that was returned comes with the next confirmation, whose ever that is: only its own
+/// id tells which one has no route.
+fn settle(
+    round: &[Message<'_>],
+    confirmations: &[Confirmation],
+    receipts: &mut [Option<Receipt>],
+) -> Result<(), String> {
+    let mut returned = HashMap::new();
+    for confirmation in confirmations {
+        match confirmation {
+            Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)) => {
+                returned.insert(message.properties.message_id(), &message.reply_text);
+            }
+            Confirmation::Ack(None) | Confirmation::Nack(None) => {}
+            Confirmation::NotRequested => return Err("confirmations are off".to_owned()),
+        }
+    }
+    for (message, confirmation) in round.iter().zip(confirmations) {
+        let receipt = match (returned.get(message.properties.message_id()), confirmation) {
+            (Some(text), _) => Receipt::Held(format!("no queue is bound for it: {text}")),
+            (None, Confirmation::Ack(_)) => Receipt::Sent,
+            (None, _) => Receipt::Held("a queue would not take it, as when it is full".to_owned()),
+        };
+        set(receipts, message, receipt);
+    }
+    Ok(())
+}
+
+fn set(receipts: &mut [Option<Receipt>], message: &Message<'_>, receipt: Receipt) {
+    if let Some(known) = receipts.get_mut(message.place) {
+        *known = Some(receipt);
+    }
+}
+
+const BLOCKED: &str = "RabbitMQ is blocked: it has too little memory or disk space";
+
+/// In bytes. A broker that takes less in a message than this is very unusual.
+const LARGE: usize = 64 * 1_024;
+
+/// Few enough that a slow broker gets one done in time.
+const ROUND: usize = 1_024;
