@@ -70,6 +70,9 @@ pub(crate) fn receipt(outcome: Outcome, silence: &str) -> Receipt {
         RDKafkaErrorCode::AllBrokersDown
         | RDKafkaErrorCode::BrokerTransportFailure
         | RDKafkaErrorCode::MessageTimedOut => Receipt::Unavailable(silence.to_owned()),
+        RDKafkaErrorCode::Fatal | RDKafkaErrorCode::OutOfOrderSequenceNumber => {
+            Receipt::Unavailable("the producer lost its place, another takes over".to_owned())
+        }
         other => Receipt::Unavailable(other.to_string()),
     }
 }

@@ -27,11 +27,14 @@ pub struct KafkaPublisher {
 impl KafkaPublisher {
     /// A publisher with these settings; it connects by and by, and does not wait for that.
     pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaSettingsError> {
-        let config = settings.config()?;
+        Ok(Self::over(settings.config()?, settings.topic.clone())?)
+    }
+
+    fn over(config: ClientConfig, topic: String) -> Result<Self, KafkaError> {
         let reach = Arc::new(Reach::new());
         let producer = Producer::new(&config, &reach)?;
         Ok(Self {
-            topic: settings.topic.clone(),
+            topic,
             config,
             reach,
             producer: Mutex::new(Arc::new(producer)),
@@ -107,5 +110,41 @@ impl Publisher for KafkaPublisher {
             let unavailable = || Receipt::Unavailable("no Kafka producer can be made".to_owned());
             events.iter().map(|_| unavailable()).collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use tessera_contract::values;
+    use tessera_domain::Id;
+
+    use crate::KafkaSecurity;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn more_events_than_there_is_room_for_wait_and_are_all_sent() {
+        let cluster = MockCluster::new(1).unwrap();
+        let settings = KafkaSettings {
+            brokers: cluster.bootstrap_servers(),
+            topic: "events".to_owned(),
+            security: KafkaSecurity::default(),
+        };
+        let mut config = settings.config().unwrap();
+        config.set("queue.buffering.max.messages", "10");
+        let publisher = KafkaPublisher::over(config, settings.topic).unwrap();
+        let event = StoredEvent {
+            position: 1,
+            id: Id::new(values::NOW, [1; 10]),
+            tenant: values::id(1),
+            subject: "user/1".to_owned(),
+            sequence: 1,
+            event_type: "UserLoggedIn".to_owned(),
+            at: values::NOW,
+            body: "{}".to_owned(),
+        };
+        let receipts = publisher.publish(&[&event; 100], Occasion::News).await;
+        assert_eq!(receipts, [const { Receipt::Sent }; 100]);
     }
 }

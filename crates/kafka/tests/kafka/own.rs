@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use rdkafka::ClientConfig;
@@ -35,9 +35,11 @@ pub(crate) async fn own() -> &'static Own {
 
 impl Own {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap().keep();
+        let folder = tempfile::tempdir().unwrap();
         let port = free_ports();
-        let shell = Mutex::new(run(&folder, port));
+        let shell = Mutex::new(run(folder.path(), port));
+        // From here on the shell removes it.
+        let folder = folder.keep();
         let own = Self {
             folder,
             port,
@@ -87,7 +89,7 @@ impl Own {
 }
 
 /// The shell kills the broker on a word, or when this process is gone, however it ended.
-fn run(folder: &PathBuf, port: u16) -> Child {
+fn run(folder: &Path, port: u16) -> Child {
     #[expect(
         clippy::disallowed_methods,
         reason = "where the jars are, is told by the environment"
