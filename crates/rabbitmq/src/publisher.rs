@@ -213,5 +213,6 @@ const BLOCKED: &str = "RabbitMQ is blocked: it has too little memory or disk spa
 /// In bytes. A broker that takes less in a message than this is very unusual.
 const LARGE: usize = 64 * 1_024;
 
-/// Few enough that a slow broker gets one done in time.
-const ROUND: usize = 1_024;
+/// As many as a relay brings: a durable queue confirms what it has only some times a second, so each
+/// further round waits for that once more.
+const ROUND: usize = 4_096;
