@@ -154,7 +154,7 @@ macro_rules! migration {
     };
 }
 
-const ALL: &[Migration] = &[migration!(1, "0001_core")];
+const ALL: &[Migration] = &[migration!(1, "0001_core"), migration!(2, "0002_deliveries")];
 
 const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS migrations (

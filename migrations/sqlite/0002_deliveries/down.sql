@@ -1,0 +1,3 @@
+DROP INDEX events_tenant_id_position_idx;
+DROP TABLE waiting;
+DROP TABLE publishers;
