@@ -4,16 +4,22 @@
 //! awaits the answer. Everything of every tenant is in the same tables, each key led by the tenant.
 //! A second process may use the same file: its commits are seen, and the writers take turns.
 
+mod claim;
 mod columns;
 mod commit;
 mod connection;
+mod event_log;
+mod log;
+mod log_rows;
 mod migrations;
 mod open;
+mod progress;
 mod queue;
 mod read;
 mod reader;
 mod rows;
 mod schema;
+mod settle;
 mod store;
 mod writer;
 

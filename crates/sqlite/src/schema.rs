@@ -119,6 +119,31 @@ table! {
 }
 
 table! {
+    publishers (name) {
+        name -> Text,
+        cursor -> BigInt,
+        sent -> BigInt,
+        claims -> BigInt,
+        holder -> Nullable<Binary>,
+        lease_until -> Nullable<BigInt>,
+    }
+}
+
+table! {
+    waiting (publisher, tenant_id, subject, position) {
+        publisher -> Text,
+        tenant_id -> Binary,
+        subject -> Text,
+        position -> BigInt,
+        rejections -> BigInt,
+        holds -> BigInt,
+        due_at -> Nullable<BigInt>,
+        parked_at -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+    }
+}
+
+table! {
     migrations (version) {
         version -> BigInt,
         name -> Text,
@@ -128,9 +153,17 @@ table! {
 }
 
 table! {
+    sqlite_sequence (name) {
+        name -> Text,
+        seq -> BigInt,
+    }
+}
+
+table! {
     sqlite_schema (name) {
         name -> Text,
     }
 }
 
+allow_tables_to_appear_in_same_query!(events, publishers, waiting);
 allow_tables_to_appear_in_same_query!(sessions, tenant_domains, tenant_names, tenants, users,);

@@ -13,6 +13,7 @@ use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unr
 use tessera_domain::{
     Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
 };
+use tokio::sync::watch;
 
 use crate::columns::Uid;
 use crate::commit::Commit;
@@ -54,6 +55,7 @@ pub struct SqliteStore {
     readers: Readers,
     writer: Writer,
     threads: Mutex<Threads>,
+    pub(crate) news: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl SqliteStore {
                 readers: reading,
                 writer: Some(writing),
             }),
+            news: watch::Sender::default(),
         })
     }
 
@@ -124,7 +127,15 @@ impl SqliteStore {
         let _ = writer.map(JoinHandle::join);
     }
 
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        write: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let write = move |conn: &mut _| write(conn).map_err(Unavailable::new);
+        self.writer.write(write).await
+    }
+
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, Unavailable> {
@@ -141,9 +152,15 @@ impl Drop for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        let news = (!changes.events.is_empty()).then(|| self.news.clone());
         let commit = Commit::new(tenant, changes);
         let write = move |conn: &mut _| commit.write(conn).map_err(CommitError::from);
-        self.writer.write(write).await
+        let tell = move || {
+            if let Some(news) = news {
+                news.send_replace(());
+            }
+        };
+        self.writer.write_then(write, tell).await
     }
 
     async fn check(&self) -> Result<(), Unready> {
