@@ -13,6 +13,8 @@ mod log;
 mod log_rows;
 mod migrations;
 mod open;
+#[cfg(test)]
+mod plans;
 mod progress;
 mod queue;
 mod read;

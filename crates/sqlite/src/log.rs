@@ -74,9 +74,7 @@ pub(crate) fn expired(conn: &mut SqliteConnection, before: Timestamp) -> QueryRe
         let slowest = publishers::table
             .select(min(publishers::cursor))
             .get_result::<Option<Count>>(conn)?;
-        let waits = publishers::table
-            .inner_join(waiting::table.on(waiting::publisher.eq(publishers::name)))
-            .filter(waiting::position.eq(events::position));
+        let waits = waiting::table.filter(waiting::position.eq(events::position));
         let sent: Vec<(Count, Moment)> = events::table
             .filter(events::position.le(slowest.map_or(i64::MAX, |slowest| place(slowest.0))))
             .filter(not(exists(waits)))

@@ -62,9 +62,9 @@ impl PublisherRow {
 #[diesel(table_name = waiting, treat_none_as_default_value = false)]
 pub(crate) struct WaitingRow {
     publisher: String,
-    position: Count,
     tenant_id: Uid,
     subject: String,
+    position: Count,
     rejections: Count,
     holds: Count,
     due_at: Option<Moment>,
@@ -81,9 +81,9 @@ impl WaitingRow {
     ) -> Self {
         let row = Self {
             publisher: publisher.to_owned(),
-            position: Count(event.position),
             tenant_id: event.tenant.into(),
             subject: event.subject.clone(),
+            position: Count(event.position),
             rejections: Count(0),
             holds: Count(0),
             due_at: None,

@@ -1,5 +1,6 @@
 //! How far the publishers came, for who watches them.
 
+use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
 use tessera_app::{Progress, WaitingEvent};
 use tessera_domain::{Id, Tenant};
@@ -28,35 +29,32 @@ pub(crate) fn waiting(
     after: u64,
     limit: usize,
 ) -> QueryResult<Vec<WaitingEvent>> {
-    conn.transaction(|conn| {
-        let names: Vec<String> = publishers::table
-            .order(publishers::name)
-            .select(publishers::name)
-            .load(conn)?;
-        let mut all = Vec::new();
-        for name in names {
-            all.extend(waiting_at(conn, &name, tenant, after, limit)?);
-        }
-        all.sort_by_key(|waiting: &WaitingEvent| waiting.event.position);
-        all.truncate(limit);
-        Ok(all)
-    })
+    let mut page = waiting::table
+        .inner_join(events::table.on(events::position.eq(waiting::position)))
+        .filter(waiting::position.gt(place(after)))
+        .order((waiting::position, waiting::publisher))
+        .limit(bound(limit))
+        .select((WaitingRow::as_select(), LoggedRow::as_select()))
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        page = page.filter(waiting::tenant_id.eq(Uid::from(tenant)));
+    }
+    let rows: Vec<(WaitingRow, LoggedRow)> = page.load(conn)?;
+    let listed = rows.into_iter().map(|(row, event)| row.listed(event));
+    Ok(listed.collect())
 }
 
 fn progress_of(conn: &mut SqliteConnection, publisher: PublisherRow) -> QueryResult<Progress> {
-    let at_publisher = waiting::table.filter(waiting::publisher.eq(&publisher.name));
-    let waiting: Count = at_publisher.count().get_result(conn)?;
-    let parked: Count = at_publisher
+    let waiting = waiting::table.filter(waiting::publisher.eq(&publisher.name));
+    let (pending, first): (Count, Option<Count>) = waiting
+        .filter(waiting::parked_at.is_null())
+        .select((count_star(), min(waiting::position)))
+        .get_result(conn)?;
+    let parked: Count = waiting
         .filter(waiting::parked_at.is_not_null())
         .count()
         .get_result(conn)?;
     let new = unseen(conn, publisher.cursor)?;
-    let first: Option<Count> = at_publisher
-        .filter(waiting::parked_at.is_null())
-        .order(waiting::position)
-        .select(waiting::position)
-        .first(conn)
-        .optional()?;
     let from = first.map_or(publisher.cursor.0.saturating_add(1), |first| first.0);
     let oldest: Option<Moment> = events::table
         .filter(events::position.ge(place(from)))
@@ -66,7 +64,7 @@ fn progress_of(conn: &mut SqliteConnection, publisher: PublisherRow) -> QueryRes
         .optional()?;
     Ok(Progress {
         publisher: publisher.name,
-        pending: new + waiting.0.saturating_sub(parked.0),
+        pending: pending.0.saturating_add(new),
         oldest: oldest.map(|oldest| oldest.0),
         cursor: publisher.cursor.0,
         sent: publisher.sent.0,
@@ -83,29 +81,4 @@ fn unseen(conn: &mut SqliteConnection, cursor: Count) -> QueryResult<u64> {
         .first(conn)
         .optional()?;
     Ok(last.map_or(0, |last| last.0.saturating_sub(cursor.0)))
-}
-
-fn waiting_at(
-    conn: &mut SqliteConnection,
-    publisher: &str,
-    tenant: Option<Id<Tenant>>,
-    after: u64,
-    limit: usize,
-) -> QueryResult<Vec<WaitingEvent>> {
-    let mut page = waiting::table
-        .inner_join(events::table.on(events::position.eq(waiting::position)))
-        .filter(waiting::publisher.eq(publisher))
-        .filter(waiting::position.gt(place(after)))
-        .order(waiting::position)
-        .limit(bound(limit))
-        .select((WaitingRow::as_select(), LoggedRow::as_select()))
-        .into_boxed();
-    if let Some(tenant) = tenant {
-        page = page.filter(waiting::tenant_id.eq(Uid::from(tenant)));
-    }
-    let rows: Vec<(WaitingRow, LoggedRow)> = page.load(conn)?;
-    Ok(rows
-        .into_iter()
-        .map(|(row, event)| row.listed(event))
-        .collect())
 }

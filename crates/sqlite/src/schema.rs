@@ -130,11 +130,11 @@ table! {
 }
 
 table! {
-    waiting (publisher, position) {
+    waiting (publisher, tenant_id, subject, position) {
         publisher -> Text,
-        position -> BigInt,
         tenant_id -> Binary,
         subject -> Text,
+        position -> BigInt,
         rejections -> BigInt,
         holds -> BigInt,
         due_at -> Nullable<BigInt>,

@@ -103,7 +103,7 @@ fn write_waiting<'a>(
         let event = &claimed.event;
         events.insert(event.position, event);
         if claimed.waiting.is_some() && sent.contains(&event.position) {
-            delete(waiting::table.find((publisher, Count(event.position)))).execute(conn)?;
+            delete(waiting_at(publisher, Count(event.position))).execute(conn)?;
             changed.insert((event.tenant, event.subject.as_str()));
         }
     }
@@ -140,12 +140,19 @@ fn promote(
     let Some(first) = first else {
         return Ok(());
     };
-    let behind = waiting::table
-        .find((publisher, first))
+    let behind = waiting_at(publisher, first)
         .filter(waiting::due_at.is_null())
         .filter(waiting::parked_at.is_null());
     update(behind)
         .set(waiting::due_at.eq(Some(Moment(now))))
         .execute(conn)?;
     Ok(())
+}
+
+/// The row of the event at `position`.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn waiting_at<'a>(publisher: &'a str, position: Count) -> _ {
+    waiting::table
+        .filter(waiting::publisher.eq(publisher))
+        .filter(waiting::position.eq(position))
 }

@@ -16,17 +16,20 @@ CREATE TABLE publishers (
 
 -- The events that a publisher went past without sending them: due, parked, or, with neither time,
 -- behind an earlier one of the same subject, which is always the only one that is due or parked.
+-- The key is led by the subject: with (publisher, position) for a key, the planner would take that
+-- for the events of one subject, and go through all that waits.
 CREATE TABLE waiting (
     publisher TEXT NOT NULL,
-    position INTEGER NOT NULL,
     tenant_id BLOB NOT NULL,
     subject TEXT NOT NULL,
+    position INTEGER NOT NULL,
     rejections INTEGER NOT NULL,
     holds INTEGER NOT NULL,
     due_at INTEGER,
     parked_at INTEGER,
     reason TEXT,
-    CONSTRAINT waiting_pkey PRIMARY KEY (publisher, position),
+    CONSTRAINT waiting_pkey PRIMARY KEY (publisher, tenant_id, subject, position),
+    CONSTRAINT waiting_position_publisher_key UNIQUE (position, publisher),
     CONSTRAINT waiting_publisher_fkey FOREIGN KEY (publisher)
         REFERENCES publishers (name) ON DELETE CASCADE,
     CONSTRAINT waiting_tenant_id_check CHECK (length(tenant_id) = 16),
@@ -35,10 +38,7 @@ CREATE TABLE waiting (
     CONSTRAINT waiting_standing_check CHECK (due_at IS NULL OR parked_at IS NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX waiting_publisher_tenant_id_subject_idx
-    ON waiting (publisher, tenant_id, subject, position);
-
-CREATE INDEX waiting_publisher_due_at_idx ON waiting (publisher, due_at)
+CREATE INDEX waiting_publisher_due_at_idx ON waiting (publisher, due_at, position)
     WHERE due_at IS NOT NULL;
 
 -- Few are parked: among them an event is found by its id without an index on all events.

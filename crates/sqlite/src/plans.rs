@@ -1,0 +1,141 @@
+//! Tries that what relays and operators ask for is looked up, however much there is.
+
+use std::sync::{Arc, Mutex};
+
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Text;
+use tessera_app::{Claim, Claimed, Lease, Settlement};
+use tessera_domain::{Id, Timestamp};
+use uuid::Uuid;
+
+use crate::{claim, log, migrations, progress, settle};
+
+#[test]
+fn a_claim_beside_much_that_waits_is_a_lookup() {
+    let mut conn = filled(MANY);
+    let (found, plans) = planned(&mut conn, claimed);
+    let events = found.events.iter();
+    let found: Vec<_> = events
+        .map(|claimed| (claimed.event.position, claimed.blocked))
+        .collect();
+    assert_eq!(found, [(MANY + 1, false), (MANY + 2, true)]);
+    assert_looked_up(&plans);
+}
+
+#[test]
+fn a_settlement_beside_much_that_waits_is_a_lookup() {
+    let mut conn = filled(MANY);
+    let claim = claimed(&mut conn);
+    let settlement = Settlement {
+        sent: claim.events.iter().map(|one| one.event.position).collect(),
+        waiting: Vec::new(),
+    };
+    let ((), plans) = planned(&mut conn, |conn| {
+        settle::settle(conn, &lease(), NOW, &claim, settlement).unwrap();
+    });
+    assert_looked_up(&plans);
+}
+
+#[test]
+fn what_operators_ask_for_and_what_expires_is_looked_up() {
+    let mut conn = filled(1_000);
+    let tenant = Id::from(Uuid::nil());
+    let (retried, plans) = planned(&mut conn, |conn| {
+        log::page(conn, Some(tenant), 7, 10).unwrap();
+        log::last_page(conn, Some(tenant), 10).unwrap();
+        log::expired(conn, NOW).unwrap();
+        progress::waiting(conn, Some(tenant), 7, 10).unwrap();
+        settle::retry(conn, Some(tenant), Id::from(Uuid::nil()), NOW).unwrap()
+    });
+    assert_eq!(retried, 1);
+    assert_looked_up(&plans);
+}
+
+/// What `work` answers, and how each of its statements goes about it.
+fn planned<T>(
+    conn: &mut SqliteConnection,
+    work: impl FnOnce(&mut SqliteConnection) -> T,
+) -> (T, Vec<String>) {
+    let statements = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&statements);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            seen.lock().unwrap().push(query.to_string());
+        }
+    });
+    let answer = work(conn);
+    conn.set_instrumentation(|_: InstrumentationEvent<'_>| ());
+    let statements = statements.lock().unwrap();
+    let plans = statements.iter().flat_map(|statement| {
+        let sql = statement.split(" -- binds").next().unwrap();
+        let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {sql}"))
+            .load(conn)
+            .unwrap();
+        steps.into_iter().map(|step| step.detail)
+    });
+    (answer, plans.collect())
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// No step goes through all events, through all that waits, through all of a publisher's that
+/// waits, or sorts; going through all that is parked is meant.
+fn assert_looked_up(plans: &[String]) {
+    let goes_through = |step: &&String| {
+        let all = step.starts_with("SCAN events") || step.starts_with("SCAN waiting");
+        let of_one = step.starts_with("SEARCH waiting") && step.ends_with("(publisher=?)");
+        let sorts = step.contains("TEMP B-TREE");
+        (all || of_one || sorts) && !step.contains("waiting_publisher_parked_at_idx")
+    };
+    let found: Vec<&String> = plans.iter().filter(goes_through).collect();
+    assert!(found.is_empty(), "{found:#?}");
+    let looks = plans.iter().any(|step| step.starts_with("SEARCH waiting"));
+    assert!(looks, "{plans:#?}");
+}
+
+/// Many events behind one that is parked, then one that is due, and a new one behind that.
+fn filled(many: u64) -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    migrations::up(&mut conn).unwrap();
+    let sql = format!(
+        "INSERT INTO events (id, tenant_id, subject, sequence, type, time, body)
+         WITH RECURSIVE numbers (number) AS (
+             SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < {many} + 1
+         )
+         SELECT zeroblob(16), zeroblob(16), iif(number < {many}, 'user/1', 'user/2'),
+             number + 1, 'UserCreated', 0, '{{}}'
+         FROM numbers;
+         INSERT INTO publishers VALUES ('p', {many} + 1, 0, 0, NULL, NULL);
+         INSERT INTO waiting
+         SELECT 'p', tenant_id, subject, position, 0, 0, iif(position > {many}, 0, NULL),
+             iif(position = 1, 0, NULL), NULL
+         FROM events WHERE position <= {many} + 1;"
+    );
+    conn.batch_execute(&sql).unwrap();
+    conn
+}
+
+fn claimed(conn: &mut SqliteConnection) -> Claim {
+    claim::take(conn, &lease(), NOW).unwrap();
+    match claim::read(conn, "p", 1, NOW, 100).unwrap() {
+        Claimed::Elsewhere(until) => panic!("another has it until {until:?}"),
+        Claimed::Ours(claim) => claim,
+    }
+}
+
+fn lease() -> Lease {
+    Lease {
+        publisher: "p",
+        holder: Id::from(Uuid::nil()),
+        until: NOW,
+    }
+}
+
+const MANY: u64 = 100_000;
+const NOW: Timestamp = Timestamp::from_secs(1);
