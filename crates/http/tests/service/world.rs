@@ -87,6 +87,16 @@ impl World {
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {
+        self.add_user_with(tenant, email, username, "editor").await;
+    }
+
+    pub(crate) async fn add_user_with(
+        &self,
+        tenant: &str,
+        email: &str,
+        username: &str,
+        role: &str,
+    ) {
         let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
         let command = CreateUser {
             email: EmailAddress::parse(email).unwrap(),
@@ -97,7 +107,7 @@ impl World {
                 last_name: "Lovelace".to_owned(),
                 job_role: String::new(),
             },
-            roles: vec![Role::parse("editor").unwrap()],
+            roles: vec![Role::parse(role).unwrap()],
             is_superuser: false,
             password: Password::new(PASSWORD.to_owned()),
         };
