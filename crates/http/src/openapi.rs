@@ -351,5 +351,8 @@ const TAGS: [(&str, &str); 7] = [
     ("Administration", "What administrators see and do."),
     ("Keys", "What others verify tokens with."),
     ("Health", "Whether the service lives and can serve."),
-    ("Reference", "This document and the metrics."),
+    (
+        "Reference",
+        "This document, that of the events, and the metrics.",
+    ),
 ];

@@ -144,6 +144,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(&["/readyz"], [verb!(get, GET, health::ready)]).of_kind(Kind::Probe),
         endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
+        endpoint(&["/api/asyncapi/"], [verb!(get, GET, reference::asyncapi)]),
         endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
         endpoint(
             &["/api/admin/events/waiting/"],

@@ -22,6 +22,7 @@ use tessera_http::{
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
+pub(crate) const ASYNCAPI: &str = r#"{"asyncapi":"3.0.0"}"#;
 pub(crate) const EMAIL: &str = "ada@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -124,6 +125,7 @@ impl World {
         Service {
             tessera: Arc::clone(&self.tessera),
             presentation: Presentation {
+                asyncapi: ASYNCAPI.into(),
                 refresh_cookie: self.refresh_cookie,
                 version: "1.2.3".to_owned(),
             },
