@@ -15,6 +15,7 @@ use tessera_domain::{
     TokenPolicy,
 };
 
+mod administer_events;
 mod change_password;
 mod event_log;
 mod grant;
@@ -24,6 +25,7 @@ mod log_out;
 mod ports;
 mod prepare;
 mod prune;
+mod purview;
 mod ready;
 mod refresh;
 mod registry;
@@ -35,6 +37,7 @@ mod tenants;
 mod users;
 mod validate;
 
+pub use administer_events::{EventPage, PublishersError, RetryEventError};
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{
     Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher,
@@ -50,6 +53,7 @@ pub use ports::{
     Unique, Unready, UserKey,
 };
 pub use prepare::PrepareError;
+pub use purview::{NotPermitted, Purview};
 pub use ready::NotReady;
 pub use refresh::{RefreshError, RefreshTokens};
 pub use relay::{Relay, RelaySettings, Step, Tally};

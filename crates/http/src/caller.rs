@@ -12,7 +12,7 @@ use actix_web::{FromRequest, HttpRequest};
 use paperclip::actix::OperationModifier;
 use paperclip::v2::models::DefaultOperationRaw;
 use paperclip::v2::schema::Apiv2Schema;
-use tessera_app::{Caller, TenantHints, Tessera, ValidateError};
+use tessera_app::{Caller, NotPermitted, Purview, TenantHints, Tessera, ValidateError};
 use tessera_domain::Device;
 
 use crate::client::Client;
@@ -48,6 +48,29 @@ impl OperationModifier for Authenticated {
     fn update_security(op: &mut DefaultOperationRaw) {
         op.security
             .push(BTreeMap::from([(BEARER_SCHEME.to_owned(), Vec::new())]));
+    }
+}
+
+/// What the caller may administer. One who may nothing is refused before anything else is looked at.
+pub(crate) struct Administrator(pub(crate) Purview);
+
+impl FromRequest for Administrator {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let caller = Authenticated::from_request(request, payload);
+        Box::pin(async move { Ok(Self(Purview::of(&caller.await?.0)?)) })
+    }
+}
+
+impl Apiv2Schema for Administrator {}
+
+impl OperationModifier for Administrator {
+    fn update_parameter(_: &mut DefaultOperationRaw) {}
+
+    fn update_security(op: &mut DefaultOperationRaw) {
+        Authenticated::update_security(op);
     }
 }
 
@@ -102,6 +125,12 @@ impl From<ValidateError> for Problem {
             ValidateError::NotReady => Self::Unavailable(Box::new(error)),
             ValidateError::Unavailable(unavailable) => unavailable.into(),
         }
+    }
+}
+
+impl From<NotPermitted> for Problem {
+    fn from(_: NotPermitted) -> Self {
+        Self::PermissionDenied
     }
 }
 

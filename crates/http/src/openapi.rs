@@ -292,10 +292,15 @@ const DESCRIPTION: &str = "Proves who a user is, and issues JWTs that other serv
     they are one and the same.";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const NOTES: &str = include_str!("openapi/operations.json");
-const NULLABLE: [&str; 6] = [
+const NULLABLE: [&str; 11] = [
     "email",
     "ip",
     "last_login",
+    "next",
+    "next_try",
+    "oldest_seconds",
+    "parked_at",
+    "reason",
     "role",
     "user_agent",
     "username",
@@ -339,11 +344,15 @@ const PROBLEMS: [(u64, &str, &str, &str); 7] = [
         "Not available at the moment; try again soon.",
     ),
 ];
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     ("Tokens", "Obtain, refresh and validate tokens."),
     ("Account", "What a user does with the own account."),
     ("Sessions", "Log out, and see where one is logged in."),
+    ("Administration", "What administrators see and do."),
     ("Keys", "What others verify tokens with."),
     ("Health", "Whether the service lives and can serve."),
-    ("Reference", "This document and the metrics."),
+    (
+        "Reference",
+        "This document, that of the events, and the metrics.",
+    ),
 ];

@@ -21,6 +21,7 @@ macro_rules! verb {
 }
 
 mod account;
+mod events;
 mod health;
 mod keys;
 mod reference;
@@ -143,6 +144,20 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(&["/readyz"], [verb!(get, GET, health::ready)]).of_kind(Kind::Probe),
         endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
+        endpoint(&["/api/asyncapi/"], [verb!(get, GET, reference::asyncapi)]),
+        endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
+        endpoint(
+            &["/api/admin/events/waiting/"],
+            [verb!(get, GET, events::waiting)],
+        ),
+        endpoint(
+            &["/api/admin/events/status/"],
+            [verb!(get, GET, events::status)],
+        ),
+        endpoint(
+            &["/api/admin/events/{id}/retry/"],
+            [verb!(post, POST, events::retry)],
+        ),
     ]
 }
 

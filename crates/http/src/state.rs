@@ -1,10 +1,13 @@
 //! What every handler works with.
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 /// How the service shows itself over HTTP.
 #[derive(Clone, Debug, Default)]
 pub struct Presentation {
+    /// The `AsyncAPI` document, as JSON.
+    pub asyncapi: Arc<str>,
     /// Whether the login dialect also keeps the refresh token in a cookie.
     pub refresh_cookie: RefreshCookie,
     /// The version shown in the documentation.

@@ -6,6 +6,11 @@ use serde::Serialize;
 use tessera_app::{Caller, Grant};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
+pub use self::events::{EventView, PublisherView, WaitingEventView};
+pub(crate) use self::events::{EventsView, PublishersView, RetriedView, WaitingEventsView};
+
+mod events;
+
 /// A user, as clients see one.
 #[derive(Apiv2Schema, Serialize)]
 pub struct UserView {

@@ -188,6 +188,7 @@ fn service(
     Ok(Service {
         tessera: Arc::clone(&wired.tessera),
         presentation: Presentation {
+            asyncapi: tessera_wire::asyncapi().into(),
             refresh_cookie: web.refresh_cookie,
             version: web.app_version.clone(),
         },

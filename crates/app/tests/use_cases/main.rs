@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod administer_events;
 mod change_password;
 mod events;
 mod interleavings;

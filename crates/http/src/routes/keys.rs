@@ -123,7 +123,7 @@ pub(crate) struct DiscoveryView {
 }
 
 /// An answer that may be kept for a while and asked for by its entity tag.
-fn cacheable(
+pub(super) fn cacheable(
     request: &HttpRequest,
     media_type: &'static str,
     etag: HeaderValue,
@@ -156,7 +156,7 @@ fn cacheable(
 }
 
 /// An entity tag for a text that the service itself wrote: nobody gains by a collision.
-fn entity_tag(text: &str) -> String {
+pub(super) fn entity_tag(text: &str) -> String {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     format!("\"{:016x}\"", hasher.finish())

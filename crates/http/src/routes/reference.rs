@@ -1,14 +1,15 @@
 //! The documentation and the metrics.
 
-use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use paperclip::actix::api_v2_operation;
 
 use crate::answer::Kept;
 use crate::envelope::Edge;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::routes::keys::{cacheable, entity_tag};
 use crate::state::Presentation;
 
 /// This document
@@ -21,6 +22,19 @@ pub(crate) async fn schema(shown: Data<Presentation>) -> Result<Kept<String>, Pr
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
         .body(document)
         .into())
+}
+
+/// The events
+///
+/// What is sent to consumers of events, as an `AsyncAPI` 3 document.
+#[api_v2_operation(operation_id = "asyncapi", tags("Reference"))]
+pub(crate) async fn asyncapi(
+    request: HttpRequest,
+    shown: Data<Presentation>,
+) -> Result<Kept<String>, Problem> {
+    let etag = entity_tag(&shown.asyncapi);
+    let document = || shown.asyncapi.to_string();
+    Ok(cacheable(&request, "application/json", &etag, document).into())
 }
 
 /// Metrics

@@ -5,7 +5,7 @@ use std::path::Path;
 use actix_web::http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::world::{Request, World};
+use crate::world::{ASYNCAPI, Request, World};
 
 fn document() -> Value {
     tessera_http::document(env!("CARGO_PKG_VERSION"))
@@ -132,9 +132,23 @@ async fn the_document_is_served() {
 }
 
 #[actix_web::test]
-async fn keys_and_discovery_may_be_kept_and_asked_for_by_their_tag() {
+async fn the_document_of_the_events_is_the_one_that_was_given() {
+    let world = World::new().await;
+    for path in ["/api/asyncapi/", "/api/asyncapi"] {
+        let served = world.send(Request::new(Method::GET, path)).await;
+        assert_eq!(
+            (served.status, served.text.as_str()),
+            (StatusCode::OK, ASYNCAPI)
+        );
+        assert_eq!(served.header("content-type"), "application/json");
+    }
+}
+
+#[actix_web::test]
+async fn keys_discovery_and_events_may_be_kept_and_asked_for_by_their_tag() {
     let world = World::new().await;
     for path in [
+        "/api/asyncapi/",
         "/.well-known/jwks.json",
         "/.well-known/openid-configuration",
         "/.well-known/oauth-authorization-server/",

@@ -22,6 +22,7 @@ use tessera_http::{
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
+pub(crate) const ASYNCAPI: &str = r#"{"asyncapi":"3.0.0"}"#;
 pub(crate) const EMAIL: &str = "ada@example.com";
 pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
@@ -87,6 +88,16 @@ impl World {
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {
+        self.add_user_with(tenant, email, username, "editor").await;
+    }
+
+    pub(crate) async fn add_user_with(
+        &self,
+        tenant: &str,
+        email: &str,
+        username: &str,
+        role: &str,
+    ) {
         let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
         let command = CreateUser {
             email: EmailAddress::parse(email).unwrap(),
@@ -97,7 +108,7 @@ impl World {
                 last_name: "Lovelace".to_owned(),
                 job_role: String::new(),
             },
-            roles: vec![Role::parse("editor").unwrap()],
+            roles: vec![Role::parse(role).unwrap()],
             is_superuser: false,
             password: Password::new(PASSWORD.to_owned()),
         };
@@ -114,6 +125,7 @@ impl World {
         Service {
             tessera: Arc::clone(&self.tessera),
             presentation: Presentation {
+                asyncapi: ASYNCAPI.into(),
                 refresh_cookie: self.refresh_cookie,
                 version: "1.2.3".to_owned(),
             },
