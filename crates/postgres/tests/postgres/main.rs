@@ -8,9 +8,11 @@
 
 mod contract;
 mod faults;
+mod gaps;
 mod isolation;
 mod migrations;
 mod proxy;
+mod relay;
 mod round_trips;
 mod server;
 mod tls;

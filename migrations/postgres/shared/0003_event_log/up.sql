@@ -31,3 +31,30 @@ CREATE INDEX waiting_subject_idx ON tessera.waiting (publisher, tenant_id, subje
 CREATE INDEX waiting_due_idx ON tessera.waiting (publisher, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX waiting_parked_idx ON tessera.waiting (publisher, position)
     WHERE parked_at IS NOT NULL;
+
+-- Positions that were missing when a publisher went past them. Whoever holds one had its
+-- transaction id before, and `seen` is a later one: once all before `seen` are over, what is missing
+-- stays so.
+CREATE TABLE tessera.gaps (
+    publisher text COLLATE "C" NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    seen xid8 NOT NULL,
+    CONSTRAINT gaps_pkey PRIMARY KEY (publisher, first),
+    CONSTRAINT gaps_order_check CHECK (first <= last)
+);
+
+CREATE SEQUENCE tessera.positions AS bigint;
+
+-- Takes the transaction's id before the position, which `gaps` relies on.
+CREATE FUNCTION tessera.next_position() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_current_xact_id();
+    RETURN nextval('tessera.positions');
+END
+$$;
+
+LOCK TABLE tessera.events IN ACCESS EXCLUSIVE MODE;
+SELECT setval('tessera.positions', last_value, is_called) FROM tessera.events_position_seq;
+ALTER TABLE tessera.events ALTER COLUMN position DROP IDENTITY;
+ALTER TABLE tessera.events ALTER COLUMN position SET DEFAULT tessera.next_position();
