@@ -18,6 +18,7 @@ mod key;
 mod log;
 mod migrate;
 mod migration;
+mod news;
 mod pipeline;
 mod pool;
 mod progress;

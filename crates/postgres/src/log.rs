@@ -136,7 +136,7 @@ impl EventLog for PostgresStore {
             .read(|connection| progress::retry(connection, tenant, event, now).boxed())
             .await?;
         if retried > 0 {
-            self.news.send_replace(());
+            self.herald.tell();
         }
         Ok(retried)
     }
@@ -147,7 +147,7 @@ impl EventLog for PostgresStore {
     }
 
     fn news(&self) -> News {
-        self.news.subscribe()
+        self.herald.news()
     }
 }
 

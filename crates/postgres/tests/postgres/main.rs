@@ -11,6 +11,7 @@ mod faults;
 mod gaps;
 mod isolation;
 mod migrations;
+mod news;
 mod proxy;
 mod relay;
 mod round_trips;
