@@ -12,6 +12,7 @@ mod gaps;
 mod isolation;
 mod migrations;
 mod news;
+mod partitions;
 mod proxy;
 mod relay;
 mod round_trips;
