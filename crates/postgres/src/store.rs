@@ -34,7 +34,7 @@ pub struct PostgresSettings {
     ///
     /// `sslmode` is as in libpq, `prefer` when absent; see [`UrlError`] for the other parameters.
     pub url: String,
-    /// How many connections there may be at once.
+    /// How many connections there may be at once, beside the one that tells of events.
     pub pool_size: usize,
     /// The runtime that makes and drives connections; it outlives the store.
     pub runtime: Handle,

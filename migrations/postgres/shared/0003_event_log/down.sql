@@ -19,7 +19,6 @@ CREATE TABLE tessera.events (
     time bigint NOT NULL,
     body text NOT NULL,
     CONSTRAINT events_pkey PRIMARY KEY (position),
-    CONSTRAINT events_sequence_key UNIQUE (tenant_id, subject, sequence),
     CONSTRAINT events_sequence_check CHECK (sequence > 0)
 );
 
@@ -28,7 +27,10 @@ OVERRIDING SYSTEM VALUE
 SELECT position, id, tenant_id, subject, sequence, type, time, body FROM tessera.parted;
 SELECT setval('tessera.events_position_seq', last_value, is_called) FROM tessera.positions;
 
+-- The first partition's guard may still have the name until here.
 DROP TABLE tessera.parted;
+ALTER TABLE tessera.events
+    ADD CONSTRAINT events_sequence_key UNIQUE (tenant_id, subject, sequence);
 DROP FUNCTION tessera.next_position();
 DROP SEQUENCE tessera.positions;
 DROP TABLE tessera.gaps;

@@ -60,10 +60,10 @@ ALTER TABLE tessera.events ALTER COLUMN position DROP IDENTITY;
 
 -- Events leave by the million, a partition at a time: `events_N` begins at position N, and what no
 -- partition is made for lands in `events_rest`. That a subject has an event of a sequence once is
--- guarded within each partition; what changes a subject guards it by the subject's own version.
+-- guarded within each partition; what changes a subject guards it by the subject's own version. The
+-- first partition's guard is called as it was, so that the previous version of the service knows it.
 ALTER TABLE tessera.events RENAME TO events_1;
 ALTER TABLE tessera.events_1 RENAME CONSTRAINT events_pkey TO events_1_pkey;
-ALTER TABLE tessera.events_1 RENAME CONSTRAINT events_sequence_key TO events_1_sequence_key;
 
 CREATE TABLE tessera.events (
     position bigint NOT NULL DEFAULT tessera.next_position(),
