@@ -43,8 +43,8 @@ pub trait Store: Send + Sync {
     ///
     /// Refuses with [`CommitError::Stale`] when an updated aggregate is at another version (or is
     /// gone), when a user of `changes.epochs` has another epoch (or is gone), or when a subject
-    /// already has an event of that sequence; with [`CommitError::Duplicate`] when a key that must
-    /// be unique is taken. What is committed survives the loss of the process. Users, sessions and
+    /// already has an event of that sequence, as far as the log remembers; with
+    /// [`CommitError::Duplicate`] when a key that must be unique is taken. What is committed survives the loss of the process. Users, sessions and
     /// epochs are of `tenant`; a tenant that `changes` inserts is `tenant` itself, and gets the
     /// place where its data lives in the same commit. Each event is stored as
     /// `tessera_wire` encodes it, with the next position of the log.

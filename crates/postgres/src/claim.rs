@@ -10,7 +10,7 @@ use tessera_domain::{Timestamp, Waiting};
 use crate::event::{EventColumns, EventRow};
 use crate::pipeline::{BEGIN, COMMIT, Ended};
 use crate::progress::{WaitingColumns, WaitingRow};
-use crate::statement::Statement;
+use crate::statement::{Rows, Statement};
 use crate::store::at_most;
 use crate::value::{count, of_micros};
 
@@ -46,53 +46,77 @@ pub(crate) async fn claim(
     now: Timestamp,
     limit: usize,
 ) -> Ended<Option<Claim>> {
-    let (mut first, mut second, mut third) = (connection, connection, connection);
-    let (mut fourth, mut last) = (connection, connection);
+    let [mut first, mut second, mut third] = [connection; 3];
+    let [mut fourth, mut fifth, mut last] = [connection; 3];
     // One more than is wanted tells whether there is more.
     let enough = at_most(limit.saturating_add(1));
-    let begin = Statement::new(BEGIN).execute(&mut first);
-    let take = take(lease, now).load::<(i64, i64, Option<i64>)>(&mut second);
-    let due = due(lease, now, enough).load::<(EventRow, WaitingRow)>(&mut third);
-    let fresh = fresh(lease, enough).load::<(EventRow, bool)>(&mut fourth);
+    let start = Statement::new(BEGIN).execute(&mut first);
+    let take = take(lease, now).load(&mut second);
+    let due = due(lease, now, enough).load(&mut third);
+    let fresh = fresh(lease, enough).load(&mut fourth);
+    let late = late(lease, enough).load(&mut fifth);
     let commit = Statement::new(COMMIT).execute(&mut last);
-    let ((begun, taken, due), (fresh, committed)) =
-        join(join3(begin, take, due), join(fresh, commit)).await;
+    let ((begun, taken, due), (fresh, late, committed)) =
+        join(join3(start, take, due), join3(fresh, late, commit)).await;
     let over = committed.is_ok();
     let answer = (|| {
         begun?;
-        let (taken, due, fresh) = (taken?, due?, fresh?);
+        let (taken, due, fresh, late): (Vec<Taken>, _, _, _) = (taken?, due?, fresh?, late?);
         committed?;
         let taken = taken.into_iter().next();
-        Ok(taken.map(|taken| assemble(taken, due, fresh, limit)))
+        Ok(taken.map(|taken| taken.assemble(due, late, fresh, limit)))
     })();
     Ended { over, answer }
 }
 
-fn assemble(
-    (cursor, number, next_due): (i64, i64, Option<i64>),
-    due: Vec<(EventRow, WaitingRow)>,
-    fresh: Vec<(EventRow, bool)>,
-    limit: usize,
-) -> Claim {
-    let all = due.len().saturating_add(fresh.len());
-    let share = (limit / 2).max(limit.saturating_sub(fresh.len()));
-    let due = due.into_iter().take(share).map(|(event, waiting)| {
-        let waiting = Some(Waiting::from(&waiting));
-        claimed(event, waiting, false)
-    });
-    let mut events: Vec<ClaimedEvent> = due.collect();
-    let room = limit.saturating_sub(events.len());
-    let fresh = fresh.into_iter().take(room);
-    events.extend(fresh.map(|(event, blocked)| claimed(event, None, blocked)));
-    let new = events.last().filter(|last| last.waiting.is_none());
-    let read_to = new.map_or(count(cursor), |last| last.event.position);
-    Claim {
-        more: events.len() < all,
-        events,
-        next_due: of_micros(next_due),
-        read_to,
-        missing: Vec::new(),
-        number: count(number),
+/// What is known of a publisher whose lease was had.
+#[derive(Queryable)]
+struct Taken {
+    cursor: i64,
+    claims: i64,
+    next_due: Option<i64>,
+}
+
+type TakenColumns = (BigInt, BigInt, Nullable<BigInt>);
+
+impl Taken {
+    fn assemble(
+        self,
+        due: Vec<(EventRow, WaitingRow)>,
+        late: Vec<(EventRow, bool)>,
+        fresh: Vec<(EventRow, bool)>,
+        limit: usize,
+    ) -> Claim {
+        let new = late.len().saturating_add(fresh.len());
+        let all = due.len().saturating_add(new);
+        let share = (limit / 2).max(limit.saturating_sub(new));
+        let due = due.into_iter().take(share).map(|(event, waiting)| {
+            let waiting = Some(Waiting::from(&waiting));
+            claimed(event, waiting, false)
+        });
+        let mut events: Vec<ClaimedEvent> = due.collect();
+        let new = |(event, blocked)| claimed(event, None, blocked);
+        let room = limit.saturating_sub(events.len());
+        events.extend(late.into_iter().take(room).map(new));
+        let room = limit.saturating_sub(events.len());
+        let fresh: Vec<ClaimedEvent> = fresh.into_iter().take(room).map(new).collect();
+        let (mut read_to, mut missing) = (count(self.cursor), Vec::new());
+        for position in fresh.iter().map(|claimed| claimed.event.position) {
+            let expected = read_to.saturating_add(1);
+            if expected < position {
+                missing.push((expected, position.saturating_sub(1)));
+            }
+            read_to = position;
+        }
+        events.extend(fresh);
+        Claim {
+            more: events.len() < all,
+            events,
+            next_due: of_micros(self.next_due),
+            read_to,
+            missing,
+            number: count(self.claims),
+        }
     }
 }
 
@@ -104,10 +128,7 @@ fn claimed(event: EventRow, waiting: Option<Waiting>, blocked: bool) -> ClaimedE
     }
 }
 
-fn take(
-    lease: &Lease,
-    now: Timestamp,
-) -> crate::statement::Rows<'static, (BigInt, BigInt, Nullable<BigInt>)> {
+fn take(lease: &Lease, now: Timestamp) -> Rows<'static, TakenColumns> {
     Statement::new(TAKE)
         .bind::<SqlUuid, _>(lease.holder.uuid())
         .bind::<BigInt, _>(lease.until.as_micros())
@@ -122,7 +143,7 @@ fn due(
     lease: &Lease,
     now: Timestamp,
     enough: i64,
-) -> crate::statement::Rows<'static, (EventColumns, WaitingColumns)> {
+) -> Rows<'static, (EventColumns, WaitingColumns)> {
     Statement::new(DUE)
         .bind::<Text, _>(lease.publisher)
         .bind::<BigInt, _>(now.as_micros())
@@ -135,7 +156,7 @@ fn due(
         .rows()
 }
 
-fn fresh(lease: &Lease, enough: i64) -> crate::statement::Rows<'static, (EventColumns, Bool)> {
+fn fresh(lease: &Lease, enough: i64) -> Rows<'static, (EventColumns, Bool)> {
     Statement::new(FRESH)
         .bind::<Text, _>(lease.publisher)
         .bind::<Text, _>(lease.publisher)
@@ -144,10 +165,32 @@ fn fresh(lease: &Lease, enough: i64) -> crate::statement::Rows<'static, (EventCo
         .rows()
 }
 
+fn late(lease: &Lease, enough: i64) -> Rows<'static, (EventColumns, Bool)> {
+    Statement::new(LATE)
+        .bind::<Text, _>(lease.publisher)
+        .bind::<SqlUuid, _>(lease.holder.uuid())
+        .bind::<Text, _>(lease.publisher)
+        .bind::<Text, _>(lease.publisher)
+        .bind::<BigInt, _>(enough)
+        .bind::<BigInt, _>(enough)
+        .rows()
+}
+
+// What is missing shortly before the last event may be of a commit that has not ended. The id of
+// the transaction is made after the snapshot that misses it, so it is late enough to be `seen`.
 const ENROL: &str = "\
-    INSERT INTO tessera.publishers (name, cursor, sent, claims, holder, lease_until) \
-    SELECT $, coalesce(max(position), 0), 0, 0, NULL, NULL FROM tessera.events \
-    ON CONFLICT ON CONSTRAINT publishers_pkey DO NOTHING";
+    WITH ends AS (SELECT coalesce(max(position), 0) AS last FROM tessera.events), \
+    enrolled AS (\
+        INSERT INTO tessera.publishers (name, cursor, sent, claims, holder, lease_until) \
+        SELECT $, last, 0, 0, NULL, NULL FROM ends \
+        ON CONFLICT ON CONSTRAINT publishers_pkey DO NOTHING RETURNING name\
+    ), places AS (\
+        SELECT position, lag(position, 1, greatest(last - 10000, 0)) OVER (ORDER BY position) \
+            AS previous \
+        FROM ends JOIN tessera.events ON position > last - 10000\
+    ) INSERT INTO tessera.gaps (publisher, first, last, seen) \
+    SELECT name, previous + 1, position - 1, pg_current_xact_id() \
+    FROM enrolled CROSS JOIN places WHERE previous + 1 < position";
 
 const TAKE: &str = "\
     UPDATE tessera.publishers SET holder = $, lease_until = $, claims = claims + 1 \
@@ -181,3 +224,27 @@ const FRESH: &str = "\
     WHERE event.position > (\
         SELECT cursor FROM tessera.publishers WHERE name = $ AND holder = $) \
     ORDER BY event.position LIMIT $";
+
+// It goes out after `FRESH`: so of an aggregate's events no later one can be fresh while an earlier
+// one is not yet seen here. A gap is forgotten by the very snapshot that finds nothing in it and
+// knows of the end of all that could have filled it. An id that is not given out yet is of another
+// server, whose data was restored here: what was open there is gone.
+const LATE: &str = "\
+    WITH mine AS (SELECT name FROM tessera.publishers WHERE name = $ AND holder = $), \
+    forgotten AS (\
+        DELETE FROM tessera.gaps AS gap USING mine \
+        WHERE gap.publisher = mine.name \
+            AND (gap.seen <= pg_snapshot_xmin(pg_current_snapshot()) \
+                OR gap.seen >= pg_snapshot_xmax(pg_current_snapshot())) \
+            AND (SELECT position FROM tessera.events \
+                WHERE position BETWEEN gap.first AND gap.last \
+                ORDER BY position LIMIT 1) IS NULL\
+    ) SELECT event.position, event.id, event.tenant_id, event.subject, event.sequence, \
+        event.type, event.time, event.body, EXISTS (\
+            SELECT FROM tessera.waiting WHERE waiting.publisher = $ \
+                AND waiting.tenant_id = event.tenant_id AND waiting.subject = event.subject) \
+    FROM mine JOIN tessera.gaps AS gap ON gap.publisher = $ CROSS JOIN LATERAL (\
+        SELECT position, id, tenant_id, subject, sequence, type, time, body \
+        FROM tessera.events WHERE position BETWEEN gap.first AND gap.last \
+        ORDER BY position LIMIT $\
+    ) AS event ORDER BY event.position LIMIT $";

@@ -41,6 +41,11 @@ impl Connector {
         }
     }
 
+    /// Where connections lead.
+    pub(crate) fn target(&self) -> Arc<Target> {
+        Arc::clone(&self.target)
+    }
+
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, Unavailable> {
         let (asked, answer) = oneshot::channel();

@@ -53,7 +53,11 @@ fn taken(constraint: &str) -> Option<CommitError> {
         "tenant_names_pkey" | "tenants_schema_key" | "pg_namespace_nspname_index" => Unique::Tenant,
         "users_email_key" => Unique::Email,
         "users_username_key" => Unique::Username,
-        "events_sequence_key" | "keys_pkey" | "sessions_pkey" | "tenants_pkey" | "users_pkey" => {
+        "keys_pkey" | "sessions_pkey" | "tenants_pkey" | "users_pkey" => {
+            return Some(CommitError::Stale);
+        }
+        // Each partition has its own.
+        _ if constraint.starts_with("events_") && constraint.ends_with("_sequence_key") => {
             return Some(CommitError::Stale);
         }
         _ => return None,

@@ -5,6 +5,10 @@
 //! inside a transaction the schema of one tenant is on it, so a statement that forgets to say of
 //! which tenant it is fails, and one tenant's statement cannot meet another's rows.
 //!
+//! The events of all tenants are one table, a partition per million. A publisher comes along with
+//! it by a cursor, and has rows only for what it went past: what waits, and positions whose commits
+//! had not ended (see `claim`).
+//!
 //! A read of a tenant is one round trip, and so is a commit that writes no tenant: what makes up a
 //! transaction is sent at once (see `pipeline`).
 
@@ -18,6 +22,7 @@ mod key;
 mod log;
 mod migrate;
 mod migration;
+mod news;
 mod pipeline;
 mod pool;
 mod progress;

@@ -14,7 +14,7 @@ use crate::PostgresStore;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
 use crate::value::of_micros;
-use crate::{claim, event, progress, settle};
+use crate::{claim, event, expire, progress, settle};
 
 #[async_trait]
 impl EventLog for PostgresStore {
@@ -136,18 +136,22 @@ impl EventLog for PostgresStore {
             .read(|connection| progress::retry(connection, tenant, event, now).boxed())
             .await?;
         if retried > 0 {
-            self.news.send_replace(());
+            self.herald.tell();
         }
         Ok(retried)
     }
 
     async fn expire(&self, before: Timestamp) -> Result<bool, Unavailable> {
-        self.read(|connection| crate::expire::expire(connection, before).boxed())
-            .await
+        let lease = self.pool.lease().await?;
+        in_time(WRITE, async {
+            let answer = expire::expire(lease.connection(), before).await;
+            lease.answer(answer)
+        })
+        .await
     }
 
     fn news(&self) -> News {
-        self.news.subscribe()
+        self.herald.news()
     }
 }
 

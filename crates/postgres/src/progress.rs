@@ -107,10 +107,11 @@ const PROGRESS: &str = "\
     SELECT publisher.name, publisher.cursor, publisher.sent, parked.number, \
         CASE WHEN fresh.number > 100000 \
             THEN (SELECT max(position) FROM tessera.events) - publisher.cursor \
-            ELSE fresh.number END + waits.number, \
+            ELSE fresh.number END + late.number + waits.number, \
         least(\
             (SELECT time FROM tessera.events WHERE position > publisher.cursor \
                 ORDER BY position LIMIT 1), \
+            late.oldest, \
             (SELECT event.time FROM tessera.waiting \
                 JOIN tessera.events AS event ON event.position = waiting.position \
                 WHERE waiting.publisher = publisher.name AND waiting.parked_at IS NULL \
@@ -119,6 +120,11 @@ const PROGRESS: &str = "\
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
         SELECT FROM tessera.events WHERE position > publisher.cursor \
         ORDER BY position LIMIT 100001) AS counted) AS fresh \
+    CROSS JOIN LATERAL (SELECT count(*) AS number, min(event.time) AS oldest \
+        FROM tessera.gaps AS gap CROSS JOIN LATERAL (\
+            SELECT time FROM tessera.events WHERE position BETWEEN gap.first AND gap.last \
+            ORDER BY position LIMIT 100001) AS event \
+        WHERE gap.publisher = publisher.name) AS late \
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM tessera.waiting \
         WHERE waiting.publisher = publisher.name AND parked_at IS NULL) AS waits \
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM tessera.waiting \

@@ -53,7 +53,34 @@ pub(crate) async fn settle(
     if !touched.is_empty() {
         pipeline.push(promote(lease, now, touched));
     }
+    let late = late(claim);
+    if !late.is_empty() {
+        pipeline.push(fill(lease, late));
+    }
+    if !claim.missing.is_empty() {
+        pipeline.push(miss(lease, claim));
+    }
     pipeline.commit().await
+}
+
+/// The new positions that were behind the cursor. Beyond it, what is new and what is missing follow
+/// each other without a hole, down from where the log was read to.
+fn late(claim: &Claim) -> Vec<i64> {
+    let mut missing = claim.missing.iter().rev().peekable();
+    let mut beyond = claim.read_to;
+    let new = claim.events.iter().rev();
+    let new = new.filter(|claimed| claimed.waiting.is_none());
+    new.map(|claimed| claimed.event.position)
+        .skip_while(|position| {
+            if let Some((first, _)) = missing.next_if(|(_, last)| *last == beyond) {
+                beyond = first.saturating_sub(1);
+            }
+            let fresh = *position == beyond;
+            beyond = beyond.saturating_sub(u64::from(fresh));
+            fresh
+        })
+        .map(number)
+        .collect()
 }
 
 /// What an event happened to.
@@ -138,6 +165,24 @@ fn promote(lease: &Lease, now: Timestamp, touched: BTreeSet<Aggregate<'_>>) -> S
         .bind::<Text, _>(lease.publisher)
 }
 
+fn fill(lease: &Lease, late: Vec<i64>) -> Statement<'static> {
+    Statement::new(FILL)
+        .bind::<Array<BigInt>, _>(late)
+        .bind::<Text, _>(lease.publisher)
+        .bind::<Text, _>(lease.publisher)
+}
+
+fn miss(lease: &Lease, claim: &Claim) -> Statement<'static> {
+    let places = claim.missing.iter();
+    let (firsts, lasts): (Vec<i64>, Vec<i64>) = places
+        .map(|(first, last)| (number(*first), number(*last)))
+        .unzip();
+    Statement::new(MISS)
+        .bind::<Text, _>(lease.publisher)
+        .bind::<Array<BigInt>, _>(firsts)
+        .bind::<Array<BigInt>, _>(lasts)
+}
+
 const ADVANCE: &str = "\
     WITH found AS (\
         UPDATE tessera.publishers \
@@ -165,3 +210,27 @@ const PROMOTE: &str = "\
     ) AS head \
     WHERE waiting.publisher = $ AND waiting.position = head.position \
         AND waiting.due_at IS NULL AND waiting.parked_at IS NULL";
+
+// What is left of the gaps that the events appeared in.
+const FILL: &str = "\
+    WITH late AS (SELECT position FROM unnest($) AS late (position)), \
+    filled AS (\
+        DELETE FROM tessera.gaps AS gap WHERE gap.publisher = $ AND EXISTS (\
+            SELECT FROM late WHERE position BETWEEN gap.first AND gap.last) \
+        RETURNING gap.first, gap.last, gap.seen\
+    ), rest AS (\
+        SELECT filled.seen, ends.position - 1 AS last, \
+            lag(ends.position, 1, filled.first - 1) OVER (\
+                PARTITION BY filled.first ORDER BY ends.position) + 1 AS first \
+        FROM filled CROSS JOIN LATERAL (\
+            SELECT position FROM late WHERE position BETWEEN filled.first AND filled.last \
+            UNION ALL SELECT filled.last + 1\
+        ) AS ends\
+    ) INSERT INTO tessera.gaps (publisher, first, last, seen) \
+    SELECT $, first, last, seen FROM rest WHERE first <= last";
+
+// The transaction began after the log was read: its id is later than that of whoever holds one of
+// the positions.
+const MISS: &str = "\
+    INSERT INTO tessera.gaps (publisher, first, last, seen) \
+    SELECT $, first, last, pg_current_xact_id() FROM unnest($, $) AS places (first, last)";

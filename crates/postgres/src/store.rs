@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use diesel::dsl::count_star;
@@ -14,11 +15,11 @@ use tessera_domain::{
     Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
 };
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connect::Connector;
 use crate::migration::{SHARED, SHARED_SCHEMA};
+use crate::news::Herald;
 use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
 use crate::schema::migrations;
@@ -33,7 +34,7 @@ pub struct PostgresSettings {
     ///
     /// `sslmode` is as in libpq, `prefer` when absent; see [`UrlError`] for the other parameters.
     pub url: String,
-    /// How many connections there may be at once.
+    /// How many connections there may be at once, beside the one that tells of events.
     pub pool_size: usize,
     /// The runtime that makes and drives connections; it outlives the store.
     pub runtime: Handle,
@@ -51,17 +52,18 @@ impl fmt::Debug for PostgresSettings {
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,
-    pub(crate) news: watch::Sender<()>,
+    pub(crate) herald: Arc<Herald>,
 }
 
 impl PostgresStore {
     /// A store that connects once it is used.
     pub fn new(settings: PostgresSettings) -> Result<Self, UrlError> {
         let target = Target::parse(&settings.url)?;
-        let connector = Connector::new(target, settings.runtime);
+        let connector = Connector::new(target, settings.runtime.clone());
+        let herald = Herald::new(connector.target(), settings.runtime);
         Ok(Self {
             pool: Pool::new(connector, settings.pool_size)?,
-            news: watch::Sender::default(),
+            herald: Arc::new(herald),
         })
     }
 
@@ -118,7 +120,7 @@ impl Store for PostgresStore {
         })
         .await??;
         if has_events {
-            self.news.send_replace(());
+            self.herald.tell();
         }
         Ok(())
     }

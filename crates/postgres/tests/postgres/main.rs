@@ -8,9 +8,13 @@
 
 mod contract;
 mod faults;
+mod gaps;
 mod isolation;
 mod migrations;
+mod news;
+mod partitions;
 mod proxy;
+mod relay;
 mod round_trips;
 mod server;
 mod tls;

@@ -3,11 +3,12 @@
 use core::num::NonZeroUsize;
 use std::sync::Mutex;
 
-use tessera_app::{Store, Unready};
+use tessera_app::{EventLog, Store, Unready};
 use tessera_domain::SchemaName;
 use tessera_postgres::{Migrate, MigrateError, PostgresStore};
 use tokio_postgres::Client;
 
+use crate::relay::insert;
 use crate::server::{Database, migrate, populated};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,6 +120,35 @@ async fn a_migration_that_was_another_one_is_not_believed() {
         matches!(changed, Err(MigrateError::Changed { version: 1, .. })),
         "{changed:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the_way_back() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    let parted = catalogue(&admin).await;
+    store.migrate_down(1, &|_| {}).await.unwrap();
+    let whole = catalogue(&admin).await;
+    for last in [999_999_i64, 2_500_001] {
+        let setval = "SELECT setval('tessera.events_position_seq', $1)";
+        admin.query(setval, &[&last]).await.unwrap();
+        let before = insert(&admin).await;
+        assert_eq!(before, last.unsigned_abs() + 1);
+        migrate(&store).await;
+        assert_eq!(insert(&admin).await, before + 1);
+        let kept = store.events(None, before - 1, 9).await.unwrap();
+        assert_eq!(kept.len(), 2);
+        while store.expire(kept[0].at).await.unwrap() {}
+        store.migrate_down(1, &|_| {}).await.unwrap();
+        assert_eq!(store.events(None, before - 1, 9).await.unwrap(), kept);
+        assert_eq!(insert(&admin).await, before + 2);
+    }
+    assert_eq!(catalogue(&admin).await, whole);
+    let empty = "TRUNCATE tessera.events RESTART IDENTITY";
+    admin.batch_execute(empty).await.unwrap();
+    migrate(&store).await;
+    assert_eq!(catalogue(&admin).await, parted);
 }
 
 async fn of_tenant(store: &PostgresStore, schema: &str) -> Result<Vec<String>, MigrateError> {

@@ -6,6 +6,7 @@ use tessera_domain::{Change, Changes, Session, Timestamp};
 use tessera_postgres::PostgresStore;
 
 use crate::proxy::Proxy;
+use crate::relay::{claim, relay, settle};
 use crate::server::{Database, populated};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,6 +82,34 @@ async fn a_log_in_writes_in_one_round_trip() {
     }
     let kept = store.sessions(&tenant, session.user).await.unwrap();
     assert_eq!(kept.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_takes_one_round_trip_and_its_settlement_another_however_many_events() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = crate::server::store(url, 1);
+    let admin = database.admin().await;
+    relay(&store).await;
+    for cold in [true, false] {
+        let many = "INSERT INTO tessera.events \
+                        (id, tenant_id, subject, sequence, type, time, body) \
+                    SELECT gen_random_uuid(), gen_random_uuid(), 'user/raw', 1, 'UserCreated', 0, \
+                        '{}' FROM generate_series(1, 4096)";
+        admin.batch_execute(many).await.unwrap();
+        // BEGIN, the lease, what is due, what is new, what came late, COMMIT.
+        proxy.hold(if cold { 0 } else { 6 });
+        let claimed = claim(&store, 4_096).await;
+        let sent = proxy.release();
+        assert!(cold || sent == 6, "{sent} statements");
+        assert_eq!(claimed.events.len(), 4_096);
+        // BEGIN, the cursor, COMMIT.
+        proxy.hold(if cold { 0 } else { 3 });
+        settle(&store, claimed).await;
+        let sent = proxy.release();
+        assert!(cold || sent == 3, "{sent} statements");
+        assert!(claim(&store, 1).await.events.is_empty());
+    }
 }
 
 fn rotated(session: &Session) -> Session {
