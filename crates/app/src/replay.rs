@@ -85,7 +85,7 @@ impl Replay {
         let sent = |event: &&StoredEvent| {
             event.position <= self.to && !self.waiting.contains(&event.position)
         };
-        let mut lines = lines(page.iter().filter(sent), |event| event.aggregate());
+        let mut lines = lines(page.iter().filter(sent), StoredEvent::aggregate);
         let mut replayed = Replayed::default();
         while !lines.is_empty() {
             let round: Vec<&StoredEvent> = lines.iter_mut().filter_map(Iterator::next).collect();

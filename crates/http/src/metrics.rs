@@ -300,13 +300,10 @@ mod tests {
         let gauge = |state, value| Gauge {
             name: "tessera_store_connections",
             help: "Connections of the pool.",
-            labels: state,
+            labels: vec![("state", state)],
             read: Box::new(move || value),
         };
-        let gauges = vec![
-            gauge(&[("state", "idle")], 3.0),
-            gauge(&[("state", "busy")], 1.0),
-        ];
+        let gauges = vec![gauge("idle", 3.0), gauge("busy", 1.0)];
         let metrics = Metrics::new("1.2.3", gauges).unwrap();
         assert_eq!(
             lines(&metrics, "tessera_store_connections"),

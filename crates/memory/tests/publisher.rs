@@ -1,5 +1,7 @@
 //! The publisher in memory does what every publisher must do.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;

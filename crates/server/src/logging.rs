@@ -20,7 +20,7 @@ pub(crate) type Open = Option<Guard>;
 
 /// Starts the log of the service. Lines wait a little for others, but not where people read along.
 pub(crate) fn start(log: &Log) -> io::Result<Open> {
-    let filter = EnvFilter::new(log.filter.as_deref().unwrap_or("info,actix_server=warn"));
+    let filter = filter(log, "info,actix_server=warn,lapin=off,librdkafka=warn");
     let open = match &log.file {
         None if io::stderr().is_terminal() => {
             let format = log.format.unwrap_or(Format::Pretty);
@@ -55,9 +55,16 @@ fn buffered(
 /// Starts the log of a command: what is wrong, for whoever typed it. The files of the service are
 /// left to the service.
 pub(crate) fn start_for_command(log: &Log) {
-    let filter = EnvFilter::new(log.filter.as_deref().unwrap_or("error"));
+    let filter = filter(log, "error,lapin=off");
     let format = log.format.unwrap_or(Format::Pretty);
     subscribe(filter, format, io::stderr().is_terminal(), io::stderr);
+}
+
+/// What is logged: as the settings have it, but for what may hold an e-mail address whatever they
+/// have.
+fn filter(log: &Log, usual: &str) -> EnvFilter {
+    let asked = log.filter.as_deref().unwrap_or(usual);
+    EnvFilter::new(format!("{asked},{WITH_BODIES}=off"))
 }
 
 fn subscribe(
@@ -74,4 +81,6 @@ fn subscribe(
         .init();
 }
 
+/// Where lapin logs each message that no queue took, with its body.
+const WITH_BODIES: &str = "lapin::returned_messages";
 const FILE_BYTES: u64 = 64 << 20;

@@ -72,9 +72,12 @@ async fn a_rejected_event_is_parked_in_the_end_and_stops_its_aggregate_alone() {
 #[tokio::test]
 async fn a_held_event_is_never_parked_and_waits_ever_longer() {
     let world = Outside::new().await;
-    world.publisher.answer(|event| match is_of(event, 1) {
-        true => Receipt::Held("no route".to_owned()),
-        false => Receipt::Sent,
+    world.publisher.answer(|event| {
+        if is_of(event, 1) {
+            Receipt::Held("no route".to_owned())
+        } else {
+            Receipt::Sent
+        }
     });
     world.happen(&[(1, 1)]).await;
     let mut relay = world.relay(1);
@@ -126,9 +129,12 @@ async fn a_broker_that_is_away_pauses_the_relay_and_counts_as_no_try() {
 #[tokio::test]
 async fn a_broker_that_goes_away_in_the_middle_gets_only_what_it_lacks() {
     let world = Outside::new().await;
-    world.publisher.answer(|event| match is_of(event, 2) {
-        true => away(),
-        false => Receipt::Sent,
+    world.publisher.answer(|event| {
+        if is_of(event, 2) {
+            away()
+        } else {
+            Receipt::Sent
+        }
     });
     world
         .happen(&[(1, 1), (2, 1), (3, 1), (2, 2), (1, 2)])
@@ -221,9 +227,12 @@ async fn what_a_relay_had_in_hand_when_it_died_comes_again_byte_for_byte() {
 #[tokio::test]
 async fn a_replay_sends_again_what_was_sent_in_order_and_marks_it() {
     let world = Outside::new().await;
-    world.publisher.answer(|event| match is_of(event, 2) {
-        true => Receipt::Held("no route".to_owned()),
-        false => Receipt::Sent,
+    world.publisher.answer(|event| {
+        if is_of(event, 2) {
+            Receipt::Held("no route".to_owned())
+        } else {
+            Receipt::Sent
+        }
     });
     world
         .happen(&[(1, 1), (2, 1), (1, 2), (2, 2), (3, 1)])
@@ -373,9 +382,10 @@ fn user_id(number: u32) -> Id<User> {
 }
 
 fn event_entropy(user: u32, sequence: u64) -> [u8; 10] {
+    let mut entropy = [0; 10];
     let number = u64::from(user) * 1_000 + sequence;
-    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
-    [0, 0, a, b, c, d, e, f, g, h]
+    entropy[2..].copy_from_slice(&number.to_be_bytes());
+    entropy
 }
 
 fn holder(number: u8) -> Id<Lease> {

@@ -32,9 +32,9 @@ pub(crate) async fn asyncapi(
     request: HttpRequest,
     shown: Data<Presentation>,
 ) -> Result<Kept<String>, Problem> {
-    let etag = entity_tag(&shown.asyncapi);
-    let document = || shown.asyncapi.to_string();
-    Ok(cacheable(&request, "application/json", &etag, document).into())
+    let etag = HeaderValue::try_from(entity_tag(&shown.asyncapi)).map_err(Problem::internal)?;
+    let document = || shown.asyncapi.to_string().into();
+    Ok(cacheable(&request, "application/json", etag, document).into())
 }
 
 /// Metrics

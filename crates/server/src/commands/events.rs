@@ -83,7 +83,7 @@ async fn tail(
     loop {
         for event in &events {
             seen = seen.max(event.position);
-            output::write(&line(event, output)?)?;
+            output::write(&line(event, output))?;
         }
         sleep(LOOK).await;
         events = log.events(tenant, seen, PAGE).await?;
@@ -103,11 +103,11 @@ fn show(events: &[StoredEvent], output: Output) -> Result<(), Failure> {
     }
 }
 
-fn line(event: &StoredEvent, output: Output) -> Result<String, Failure> {
-    Ok(match output {
+fn line(event: &StoredEvent, output: Output) -> String {
+    match output {
         Output::Json => format!("{}\n", event.body),
         Output::Text => EventView::from(event).line(),
-    })
+    }
 }
 
 fn body(event: &StoredEvent) -> Result<Value, Failure> {

@@ -27,11 +27,11 @@ pub(crate) enum Destination {
     Kafka(KafkaSettings),
     /// A file in the data folder.
     Ndjson,
-    /// An exchange of RabbitMQ.
+    /// An exchange of `RabbitMQ`.
     RabbitMq(RabbitMq),
 }
 
-/// How RabbitMQ is reached.
+/// How `RabbitMQ` is reached.
 #[derive(Clone, Debug)]
 pub(crate) struct RabbitMq {
     /// An `amqp://` URL; it holds a password.
@@ -194,13 +194,15 @@ fn rabbitmq(
 ) -> Result<Option<RabbitMq>, ConfigError> {
     let exchange = environment.parse("TESSERA_EVENTS_EXCHANGE", amqp_name)?;
     let queue = environment.parse("TESSERA_EVENTS_QUEUE", amqp_name)?;
-    let mandatory = match environment.switch("TESSERA_RABBITMQ_MANDATORY", true)? {
-        true => Mandatory::On,
-        false => Mandatory::Off,
+    let mandatory = if environment.switch("TESSERA_RABBITMQ_MANDATORY", true)? {
+        Mandatory::On
+    } else {
+        Mandatory::Off
     };
-    let format = match environment.switch("TESSERA_RABBITMQ_PLAIN", false)? {
-        true => Format::Plain,
-        false => Format::Structured,
+    let format = if environment.switch("TESSERA_RABBITMQ_PLAIN", false)? {
+        Format::Plain
+    } else {
+        Format::Structured
     };
     let Some(url) = environment.one_secret("RABBITMQ_URL", notices)? else {
         return Ok(None);
