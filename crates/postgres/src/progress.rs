@@ -112,10 +112,10 @@ const PROGRESS: &str = "\
             (SELECT time FROM tessera.events WHERE position > publisher.cursor \
                 ORDER BY position LIMIT 1), \
             late.oldest, \
-            (SELECT event.time FROM tessera.waiting \
-                JOIN tessera.events AS event ON event.position = waiting.position \
+            (SELECT time FROM tessera.events WHERE position = (\
+                SELECT waiting.position FROM tessera.waiting \
                 WHERE waiting.publisher = publisher.name AND waiting.parked_at IS NULL \
-                ORDER BY waiting.position LIMIT 1)) \
+                ORDER BY waiting.position LIMIT 1))) \
     FROM tessera.publishers AS publisher \
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
         SELECT FROM tessera.events WHERE position > publisher.cursor \
@@ -140,11 +140,13 @@ const WAITING: &str = "\
         WHERE waiting.publisher = publisher.name AND position > $ \
             AND ($ IS NULL OR tenant_id = $) \
         ORDER BY position LIMIT $\
-    ) AS line JOIN tessera.events AS event ON event.position = line.position \
-    ORDER BY event.position, publisher.name LIMIT $";
+    ) AS line CROSS JOIN LATERAL (\
+        SELECT position, id, tenant_id, subject, sequence, type, time, body \
+        FROM tessera.events WHERE position = line.position LIMIT 1\
+    ) AS event ORDER BY event.position, publisher.name LIMIT $";
 
 const RETRY: &str = "\
     UPDATE tessera.waiting SET rejections = 0, holds = 0, due_at = $, parked_at = NULL \
-    FROM tessera.events AS event \
-    WHERE waiting.parked_at IS NOT NULL AND event.position = waiting.position AND event.id = $ \
+    WHERE parked_at IS NOT NULL \
+        AND (SELECT id FROM tessera.events WHERE events.position = waiting.position) = $ \
         AND ($ IS NULL OR waiting.tenant_id = $)";

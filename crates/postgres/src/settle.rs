@@ -200,13 +200,14 @@ const WAIT: &str = "\
         holds = EXCLUDED.holds, due_at = EXCLUDED.due_at, parked_at = EXCLUDED.parked_at, \
         reason = EXCLUDED.reason";
 
+// `position + 0` for the reason that `claim` has for it.
 const PROMOTE: &str = "\
     UPDATE tessera.waiting SET due_at = $ \
     FROM unnest($, $) AS touched (tenant_id, subject) CROSS JOIN LATERAL (\
         SELECT line.position FROM tessera.waiting AS line \
         WHERE line.publisher = $ AND line.tenant_id = touched.tenant_id \
             AND line.subject = touched.subject \
-        ORDER BY line.position LIMIT 1\
+        ORDER BY line.position + 0 LIMIT 1\
     ) AS head \
     WHERE waiting.publisher = $ AND waiting.position = head.position \
         AND waiting.due_at IS NULL AND waiting.parked_at IS NULL";
