@@ -53,7 +53,7 @@ fn issuer(service: &crate::service::Service) -> String {
 }
 
 /// What a script beside this file prints, which has to succeed.
-fn python(script: &str, arguments: &[&str]) -> String {
+pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
     let interpreter = needed("TESSERA_TEST_PYTHON");
     let script = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/e2e/foreign")

@@ -7,12 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod broker;
 mod client;
 mod commands;
 mod conversation;
 mod crash;
 mod database;
 mod end;
+mod events;
 mod foreign;
 mod fresh_install;
 mod outage;

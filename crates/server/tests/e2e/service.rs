@@ -46,12 +46,16 @@ impl Installation {
     }
 
     pub(crate) fn prepared_on_url(url: &str) -> Self {
-        let installation = Self::on_url(url);
-        installation.done(&["migrate"]);
+        Self::on_url(url).prepared()
+    }
+
+    /// Migrated, and with the user that `embedded` makes by itself.
+    pub(crate) fn prepared(self) -> Self {
+        self.done(&["migrate"]);
         let create = ["user", "create", ADMIN, "--role", "platform-admin"];
         let flags = ["--superuser", "--verified", "--password-stdin"];
-        installation.done_with(&[&create[..], &flags].concat(), PASSWORD);
-        installation
+        self.done_with(&[&create[..], &flags].concat(), PASSWORD);
+        self
     }
 
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
@@ -214,8 +218,13 @@ impl Drop for Service {
 }
 
 /// Tries until it is so; fails when it does not become so within 20 seconds.
-pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..1_000 {
+pub(crate) fn until(what: &str, so: impl FnMut() -> bool) {
+    until_within(20, what, so);
+}
+
+/// Tries until it is so; fails when it does not become so within that many seconds.
+pub(crate) fn until_within(secs: u32, what: &str, mut so: impl FnMut() -> bool) {
+    for _ in 0..secs * 50 {
         if so() {
             return;
         }
