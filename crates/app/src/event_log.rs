@@ -231,6 +231,9 @@ pub trait Publisher: Send + Sync {
     /// that is needed, is part of it. What it sends is `body`, byte for byte; a replay is marked
     /// beside it, where there is room. An event may have arrived whose receipt is not
     /// [`Receipt::Sent`]: then it comes again.
+    ///
+    /// Calls may overlap, and one may be dropped at any await: no other call's receipts suffer from
+    /// either.
     async fn publish(&self, events: &[&StoredEvent], occasion: Occasion) -> Vec<Receipt>;
 }
 
