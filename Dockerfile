@@ -6,6 +6,7 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/target \
     CARGO_TARGET_DIR=/target cargo build --locked --profile dist --package tessera-server --bin tessera \
+        --features kafka-tls \
     && install -D /target/dist/tessera /image/usr/local/bin/tessera \
     && install -d -m 0700 /image/var/lib/tessera
 

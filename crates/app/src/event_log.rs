@@ -34,10 +34,15 @@ pub trait EventLog: Send + Sync {
     /// Makes a publisher known, unless it is: it starts behind the last event that is there.
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable>;
 
+    /// Makes a publisher unknown, with all that waits at it; answers whether it was known. Events
+    /// that only it had yet to send may expire from then on.
+    async fn forget(&self, publisher: &str) -> Result<bool, Unavailable>;
+
     /// Takes the lease of its publisher, unless another holder's has not ended at `now`, and
     /// answers what is to be done: what waits and is due, with all that waits behind it, and then
     /// what is new; at most `limit` events, and no more than half of what waits while there is
-    /// enough that is new. Enrols the publisher if that was not done.
+    /// enough that is new. Enrols the publisher if that was not done. Where there is nothing to be
+    /// done it may leave the lease alone.
     ///
     /// What was committed before the call is in the answer, if not later in the log than the limit
     /// reaches: also an event whose commit ended after those of later positions.

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::vec;
 
-use tessera_domain::{Id, RetryPolicy, Standing, Timestamp, Waiting};
+use tessera_domain::{Event, Id, RetryPolicy, Standing, Timestamp, Waiting};
 
 use crate::event_log::{
     Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, Occasion, Publisher, Receipt,
@@ -77,6 +77,8 @@ pub struct Tally {
     pub failed: usize,
     /// What went wrong, the first of it.
     pub trouble: Option<String>,
+    /// Which events were parked.
+    pub parked: Vec<Id<Event>>,
 }
 
 impl Relay {
@@ -196,6 +198,9 @@ impl Relay {
                 return false;
             }
         };
+        if matches!(after.standing, Standing::Parked(_)) {
+            outcome.tally.parked.push(claimed.event.id);
+        }
         let position = claimed.event.position;
         outcome
             .settlement

@@ -179,6 +179,10 @@ impl EventLog for MemoryStore {
         Ok(())
     }
 
+    async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
+        Ok(self.reachable()?.data.log.forget(publisher))
+    }
+
     async fn claim(
         &self,
         lease: &Lease,

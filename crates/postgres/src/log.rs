@@ -50,6 +50,21 @@ impl EventLog for PostgresStore {
         Ok(())
     }
 
+    async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
+        let publisher = publisher.to_owned();
+        self.read(|mut connection| {
+            async move {
+                let statement = Statement::new(FORGET)
+                    .bind::<Text, _>(publisher.clone())
+                    .bind::<Text, _>(publisher.clone())
+                    .bind::<Text, _>(publisher);
+                Ok(statement.execute(&mut connection).await? > 0)
+            }
+            .boxed()
+        })
+        .await
+    }
+
     async fn claim(
         &self,
         lease: &Lease,
@@ -171,6 +186,11 @@ impl PostgresStore {
     }
 }
 
+/// What waits and what is missing has no key that follows.
+const FORGET: &str = "\
+    WITH waits AS (DELETE FROM tessera.waiting WHERE publisher = $), \
+        missing AS (DELETE FROM tessera.gaps WHERE publisher = $) \
+    DELETE FROM tessera.publishers WHERE name = $";
 const RELEASE: &str = "\
     UPDATE tessera.publishers SET holder = NULL, lease_until = NULL \
     WHERE name = $ AND holder = $";

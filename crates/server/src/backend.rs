@@ -74,13 +74,16 @@ impl Backend {
     }
 
     /// Brings an embedded store up to this version; others are migrated when somebody says so.
-    pub(crate) async fn migrate_embedded(&self) -> Result<(), Failure> {
+    ///
+    /// In one that is new, what happens from now on is for the publishers that are configured.
+    pub(crate) async fn migrate_embedded(&self, events: &Events) -> Result<(), Failure> {
         match self {
             Self::Postgres(_) => Ok(()),
             Self::Sqlite(store) => {
                 let applied = store.migrate().await?;
                 if !applied.is_empty() {
                     tracing::info!(count = applied.len(), "migrated the database");
+                    self.enrol(events).await?;
                 }
                 Ok(())
             }

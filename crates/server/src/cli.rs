@@ -227,6 +227,20 @@ pub(crate) enum EventsCommand {
         /// The id of the event
         id: Id<Event>,
     },
+    /// List the events that a publisher went past without sending: held up, rejected or parked
+    Waiting {
+        /// How many at most
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+        lines: usize,
+        /// Only those of this tenant, by name or schema name
+        #[arg(long, value_name = "T")]
+        tenant: Option<String>,
+    },
+    /// Give up a publisher that is no longer configured, with all that waits for it
+    Forget {
+        /// Its name, as `status` shows it
+        publisher: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]

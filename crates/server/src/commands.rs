@@ -41,10 +41,9 @@ pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(
 /// The service over a store that is ready, with a default tenant.
 async fn open(config: &Config, key_ring: KeyRingUse) -> Result<Wired, Failure> {
     let wired = wiring::wire(config, config.listen.port, key_ring, &Handle::current())?;
-    wired.backend.migrate_embedded().await?;
+    wired.backend.migrate_embedded(&config.events).await?;
     wait_for(&wired).await;
     wired.tessera.ports().store.check().await?;
-    wired.backend.enrol(&config.events).await?;
     match key_ring {
         KeyRingUse::Opened => wired.tessera.prepare().await?,
         KeyRingUse::Untouched => wired.tessera.prepare_default_tenant().await?,

@@ -50,6 +50,13 @@ impl Output {
     }
 }
 
+/// One thing as a line of a table of these columns, as wide as it alone needs.
+pub(crate) fn line(columns: &[&str], thing: &impl Serialize) -> Result<String, Failure> {
+    let value = value(thing)?;
+    let of = |column: &&str| value.get(*column).map(cell).unwrap_or_default();
+    Ok(aligned(&[columns.iter().map(of).collect()]))
+}
+
 /// A JSON document, whatever is asked for.
 pub(crate) fn document(thing: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(thing).map_err(|error| Failure::because(&error))?;

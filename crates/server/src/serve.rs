@@ -159,8 +159,7 @@ async fn fresh_install<'w>(config: &Config, wired: &'w Wired) -> Result<Next<'w>
     if !wired.backend.is_embedded() {
         return Ok(Next::Prepare);
     }
-    wired.backend.migrate_embedded().await?;
-    // Before anything happens, so that the first events are told as well.
+    wired.backend.migrate_embedded(&config.events).await?;
     wired.backend.enrol(&config.events).await?;
     wired.tessera.prepare().await?;
     let Some(folder) = &wired.folder else {

@@ -1,7 +1,7 @@
 //! What commands show: of users and sessions the same as the API, of the rest this.
 
 use serde::Serialize;
-use tessera_app::{Progress, Replayed, StoredEvent};
+use tessera_app::Replayed;
 use tessera_domain::{Event, Id, Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
 use tessera_http::rfc3339;
 
@@ -110,73 +110,25 @@ impl KeyView {
     }
 }
 
-/// How far a publisher is.
-#[derive(Serialize)]
-pub(crate) struct ProgressView<'a> {
-    publisher: &'a str,
-    pending: u64,
-    oldest_seconds: Option<u64>,
-    sent: u64,
-    parked: u64,
-}
+/// What a table shows of a publisher.
+pub(crate) const PUBLISHER_COLUMNS: [&str; 5] =
+    ["name", "pending", "oldest_seconds", "sent", "parked"];
 
-impl<'a> ProgressView<'a> {
-    pub(crate) const COLUMNS: [&'static str; 5] =
-        ["publisher", "pending", "oldest_seconds", "sent", "parked"];
+/// What a table shows of an event.
+pub(crate) const EVENT_COLUMNS: [&str; 6] =
+    ["position", "time", "type", "subject", "id", "tenant_id"];
 
-    pub(crate) fn new(progress: &'a Progress, now: Timestamp) -> Self {
-        Self {
-            publisher: &progress.publisher,
-            pending: progress.pending,
-            oldest_seconds: progress.oldest.map(|oldest| now.since(oldest).as_secs()),
-            sent: progress.sent,
-            parked: progress.parked,
-        }
-    }
-}
-
-/// What a table shows of an event; a program gets the event itself.
-#[derive(Serialize)]
-pub(crate) struct EventView<'a> {
-    position: u64,
-    time: String,
-    #[serde(rename = "type")]
-    event_type: &'a str,
-    subject: &'a str,
-    id: String,
-    tenant: String,
-}
-
-impl EventView<'_> {
-    pub(crate) const COLUMNS: [&'static str; 6] =
-        ["position", "time", "type", "subject", "id", "tenant"];
-
-    /// One line, for who follows.
-    pub(crate) fn line(&self) -> String {
-        let Self {
-            position,
-            time,
-            event_type,
-            subject,
-            id,
-            tenant,
-        } = self;
-        format!("{position:>8}  {time}  {event_type:<18}  {subject}  {id}  {tenant}\n")
-    }
-}
-
-impl<'a> From<&'a StoredEvent> for EventView<'a> {
-    fn from(event: &'a StoredEvent) -> Self {
-        Self {
-            position: event.position,
-            time: rfc3339(event.at),
-            event_type: &event.event_type,
-            subject: &event.subject,
-            id: event.id.to_string(),
-            tenant: event.tenant.to_string(),
-        }
-    }
-}
+/// What a table shows of an event that waits.
+pub(crate) const WAITING_COLUMNS: [&str; 8] = [
+    "publisher",
+    "position",
+    "type",
+    "subject",
+    "id",
+    "status",
+    "rejections",
+    "reason",
+];
 
 /// What came of a replay to one publisher.
 #[derive(Serialize)]
@@ -184,17 +136,29 @@ pub(crate) struct ReplayView {
     publisher: &'static str,
     sent: usize,
     refused: usize,
+    /// Why it did not come to its end.
+    failure: Option<String>,
 }
 
 impl ReplayView {
-    pub(crate) const COLUMNS: [&'static str; 3] = ["publisher", "sent", "refused"];
+    pub(crate) const COLUMNS: [&'static str; 4] = ["publisher", "sent", "refused", "failure"];
 
     pub(crate) fn new(publisher: &'static str) -> Self {
         Self {
             publisher,
             sent: 0,
             refused: 0,
+            failure: None,
         }
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.refused == 0 && self.failure.is_none()
+    }
+
+    pub(crate) fn fail(mut self, failure: String) -> Self {
+        self.failure = Some(failure);
+        self
     }
 
     pub(crate) fn add(&mut self, replayed: &Replayed) {
@@ -215,6 +179,20 @@ impl RetryView {
         Self {
             id: event.to_string(),
             publishers,
+        }
+    }
+}
+
+/// A publisher that is no more.
+#[derive(Serialize)]
+pub(crate) struct ForgottenView<'a> {
+    forgotten: &'a str,
+}
+
+impl<'a> ForgottenView<'a> {
+    pub(crate) fn new(publisher: &'a str) -> Self {
+        Self {
+            forgotten: publisher,
         }
     }
 }

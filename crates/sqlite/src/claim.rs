@@ -6,7 +6,7 @@
 
 use diesel::dsl::{exists, min};
 use diesel::prelude::*;
-use diesel::{insert_or_ignore_into, update};
+use diesel::{delete, insert_or_ignore_into, update};
 use tessera_app::{Claim, Claimed, ClaimedEvent, Lease};
 use tessera_domain::Timestamp;
 
@@ -33,6 +33,38 @@ pub(crate) fn enrol(conn: &mut SqliteConnection, publisher: &str) -> QueryResult
         ))
         .execute(conn)?;
     Ok(())
+}
+
+pub(crate) fn forget(conn: &mut SqliteConnection, publisher: &str) -> QueryResult<bool> {
+    let forgotten = delete(publishers::table.find(publisher)).execute(conn)?;
+    Ok(forgotten > 0)
+}
+
+/// The claim of a publisher that has nothing to do now.
+pub(crate) fn nothing(
+    conn: &mut SqliteConnection,
+    publisher: &str,
+    now: Timestamp,
+) -> QueryResult<Option<Claim>> {
+    conn.transaction(|conn| {
+        let stored: Option<Count> = publishers::table
+            .find(publisher)
+            .select(publishers::cursor)
+            .get_result(conn)
+            .optional()?;
+        let Some(Count(cursor)) = stored else {
+            return Ok(None);
+        };
+        let new = !unseen(conn, publisher, cursor, 1)?.is_empty();
+        if new || !due(conn, publisher, now, 1)?.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Claim {
+            next_due: next_due(conn, publisher, now)?,
+            read_to: cursor,
+            ..Claim::default()
+        }))
+    })
 }
 
 /// Takes the lease, unless it is another's at `now`; answers the number of the claim.

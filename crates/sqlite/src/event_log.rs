@@ -36,6 +36,12 @@ impl EventLog for SqliteStore {
         self.write(move |conn| claim::enrol(conn, &publisher)).await
     }
 
+    async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
+        let publisher = publisher.to_owned();
+        self.write(move |conn| claim::forget(conn, &publisher))
+            .await
+    }
+
     async fn claim(
         &self,
         lease: &Lease,
@@ -43,6 +49,13 @@ impl EventLog for SqliteStore {
         limit: usize,
     ) -> Result<Claimed, Unavailable> {
         let lease = *lease;
+        // A log at rest is not written to.
+        let nothing = self
+            .read(move |conn| claim::nothing(conn, lease.publisher, now))
+            .await?;
+        if let Some(nothing) = nothing {
+            return Ok(Claimed::Ours(nothing));
+        }
         let taken = self
             .write(move |conn| claim::take(conn, &lease, now))
             .await?;

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ async fn without_a_publisher_all_that_is_old_expires_and_no_position_comes_again
 async fn of_two_processes_that_claim_one_is_told_who_has_it() {
     let (folder, one) = fresh().await;
     let other = open(&folder.path().join("t.db"));
+    one.enrol("p").await.unwrap();
+    happen(&one, &values::tenant("Acme"), 1, 1..=1).await;
     claim(&one, 10).await;
     let rival = Lease {
         holder: values::id(2),
@@ -93,6 +96,19 @@ async fn of_two_processes_that_claim_one_is_told_who_has_it() {
     one.release(&lease()).await.unwrap();
     let answer = other.claim(&rival, NOW, 10).await.unwrap();
     assert!(matches!(answer, Claimed::Ours(_)), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_log_at_rest_is_not_written_to() {
+    let (folder, store) = fresh().await;
+    store.enrol("p").await.unwrap();
+    let written = || fs::metadata(folder.path().join("t.db-wal")).unwrap().len();
+    let before = written();
+    for _ in 0..3 {
+        let nothing = claim(&store, 10).await;
+        assert!(nothing.events.is_empty() && !nothing.more);
+    }
+    assert_eq!(written(), before);
 }
 
 #[tokio::test]

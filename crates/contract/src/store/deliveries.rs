@@ -85,7 +85,8 @@ pub(super) async fn a_lease_keeps_others_out_until_it_ends(fixture: &Fixture) {
 }
 
 pub(super) async fn a_lease_that_was_given_back_is_free(fixture: &Fixture) {
-    enrolled(fixture).await;
+    let acme = enrolled(fixture).await;
+    happen(fixture, &acme, &[(1, 1)]).await;
     claim(fixture, lease(), 10).await;
     fixture.log.release(&rival()).await.unwrap();
     let answer = fixture.log.claim(&rival(), NOW, 10).await.unwrap();
@@ -333,6 +334,28 @@ pub(super) async fn what_is_old_and_sent_to_all_expires(fixture: &Fixture) {
     assert_eq!(left, [1], "a parked event stays");
     happen(fixture, &acme, &[(1, 2)]).await;
     assert_eq!(told(&claim(fixture, lease(), 10).await), [(1, 2)]);
+}
+
+pub(super) async fn a_publisher_that_is_forgotten_keeps_nothing_and_starts_anew(fixture: &Fixture) {
+    let acme = enrolled(fixture).await;
+    happen(fixture, &acme, &[(1, 1), (2, 1)]).await;
+    let first = claim(fixture, lease(), 1).await;
+    settle(fixture, first, &[(1, 1, PARKED)]).await;
+    assert!(fixture.log.forget("p").await.unwrap());
+    assert!(!fixture.log.forget("p").await.unwrap());
+    assert!(fixture.log.progress().await.unwrap().is_empty());
+    assert!(fixture.log.waiting(None, 0, 10).await.unwrap().is_empty());
+    expire(fixture, values::NOW + Duration::from_micros(1)).await;
+    assert!(
+        fixture.events().await.is_empty(),
+        "nobody has yet to send them"
+    );
+    happen(fixture, &acme, &[(3, 1)]).await;
+    fixture.log.enrol("p").await.unwrap();
+    happen(fixture, &acme, &[(1, 2)]).await;
+    let anew = claim(fixture, lease(), 10).await;
+    assert_eq!(told(&anew), [(1, 2)]);
+    assert!(anew.events.iter().all(is_free));
 }
 
 pub(super) async fn racing_claims_of_two_relays_have_one_owner(fixture: &Fixture) {

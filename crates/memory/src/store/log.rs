@@ -102,6 +102,10 @@ impl Log {
             });
     }
 
+    pub(super) fn forget(&mut self, publisher: &str) -> bool {
+        self.publishers.remove(publisher).is_some()
+    }
+
     pub(super) fn claim(&mut self, lease: &Lease, now: Timestamp, limit: usize) -> Claimed {
         self.enrol(lease.publisher);
         let Some(enrolled) = self.publishers.get_mut(lease.publisher) else {

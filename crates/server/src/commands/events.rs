@@ -4,9 +4,9 @@ use core::time::Duration;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use serde_json::Value;
 use tessera_app::{Publisher, Replay, ReplayError, StoredEvent};
 use tessera_domain::{Event, Id, Tenant};
+use tessera_http::{EventView, PublisherView, WaitingEventView};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -15,7 +15,9 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::publishers;
-use crate::views::{EventView, ProgressView, ReplayView, RetryView};
+use crate::views::{
+    EVENT_COLUMNS, ForgottenView, PUBLISHER_COLUMNS, ReplayView, RetryView, WAITING_COLUMNS,
+};
 use crate::wiring::{KeyRingUse, Wired};
 
 pub(super) async fn run(
@@ -25,6 +27,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let wired = super::open(config, KeyRingUse::Untouched).await?;
     match command {
+        EventsCommand::Forget { publisher } => forget(&wired, config, &publisher, output).await,
         EventsCommand::Replay { from, tenant } => {
             let tenant = only(&wired, tenant.as_deref()).await?;
             replay(&wired, config, tenant, from, output).await
@@ -33,11 +36,9 @@ pub(super) async fn run(
         EventsCommand::Status => {
             let ports = wired.tessera.ports();
             let (progress, now) = (ports.log.progress().await?, ports.clock.now());
-            let views: Vec<ProgressView> = progress
-                .iter()
-                .map(|progress| ProgressView::new(progress, now))
-                .collect();
-            output.many(&ProgressView::COLUMNS, &views)
+            let view = |progress| PublisherView::new(progress, now);
+            let views: Vec<PublisherView> = progress.iter().map(view).collect();
+            output.many(&PUBLISHER_COLUMNS, &views)
         }
         EventsCommand::Tail {
             lines,
@@ -47,6 +48,10 @@ pub(super) async fn run(
             let tenant = only(&wired, tenant.as_deref()).await?;
             tail(&wired, tenant, lines, follow, output).await
         }
+        EventsCommand::Waiting { lines, tenant } => {
+            let tenant = only(&wired, tenant.as_deref()).await?;
+            waiting(&wired, tenant, lines, output).await
+        }
     }
 }
 
@@ -55,6 +60,40 @@ async fn only(wired: &Wired, name: Option<&str>) -> Result<Option<Id<Tenant>>, F
         Some(name) => Ok(Some(super::tenant(wired, name).await?.id)),
         None => Ok(None),
     }
+}
+
+/// Only one that is not configured: another would come back with the next start, without what it
+/// had yet to send.
+async fn forget(
+    wired: &Wired,
+    config: &Config,
+    publisher: &str,
+    output: Output,
+) -> Result<(), Failure> {
+    let mut configured = config.events.destinations.iter();
+    if configured.any(|destination| destination.name() == publisher) {
+        return Err(Failure::Misused(format!(
+            "{publisher} is configured: take it out of TESSERA_EVENTS first"
+        )));
+    }
+    if !wired.tessera.ports().log.forget(publisher).await? {
+        return Err(Failure::Failed(format!(
+            "there is no publisher named `{publisher}`"
+        )));
+    }
+    output.one(&ForgottenView::new(publisher))
+}
+
+async fn waiting(
+    wired: &Wired,
+    tenant: Option<Id<Tenant>>,
+    limit: usize,
+    output: Output,
+) -> Result<(), Failure> {
+    let log = &wired.tessera.ports().log;
+    let waiting = log.waiting(tenant, 0, limit).await?;
+    let views: Vec<WaitingEventView> = waiting.into_iter().map(Into::into).collect();
+    output.many(&WAITING_COLUMNS, &views)
 }
 
 async fn retry(wired: &Wired, event: Id<Event>, output: Output) -> Result<(), Failure> {
@@ -76,42 +115,36 @@ async fn tail(
     let log = &wired.tessera.ports().log;
     let mut events = log.last_events(tenant, lines).await?;
     if !follow {
-        return show(&events, output);
+        return output.many(&EVENT_COLUMNS, &views(events)?);
     }
     let all = log.last_events(None, 1).await?;
     let mut seen = all.last().map_or(0, |event| event.position);
     loop {
-        for event in &events {
-            seen = seen.max(event.position);
-            output::write(&line(event, output))?;
+        seen = events.last().map_or(seen, |event| seen.max(event.position));
+        for event in views(events)? {
+            output::write(&line(&event, output)?)?;
         }
         sleep(LOOK).await;
         events = log.events(tenant, seen, PAGE).await?;
     }
 }
 
-fn show(events: &[StoredEvent], output: Output) -> Result<(), Failure> {
+/// One event on one line, for who follows.
+fn line(event: &EventView, output: Output) -> Result<String, Failure> {
     match output {
         Output::Json => {
-            let bodies: Result<Vec<Value>, Failure> = events.iter().map(body).collect();
-            output::document(&bodies?)
+            let text = serde_json::to_string(event).map_err(|error| Failure::because(&error))?;
+            Ok(text + "\n")
         }
-        Output::Text => {
-            let views: Vec<EventView> = events.iter().map(EventView::from).collect();
-            output.many(&EventView::COLUMNS, &views)
-        }
+        Output::Text => output::line(&EVENT_COLUMNS, event),
     }
 }
 
-fn line(event: &StoredEvent, output: Output) -> String {
-    match output {
-        Output::Json => format!("{}\n", event.body),
-        Output::Text => EventView::from(event).line(),
-    }
-}
-
-fn body(event: &StoredEvent) -> Result<Value, Failure> {
-    serde_json::from_str(&event.body).map_err(|error| Failure::because(&error))
+fn views(events: Vec<StoredEvent>) -> Result<Vec<EventView>, Failure> {
+    let views = events.into_iter().map(EventView::try_from);
+    views
+        .collect::<Result<_, _>>()
+        .map_err(|error| Failure::because(&error))
 }
 
 async fn replay(
@@ -131,7 +164,11 @@ async fn replay(
     for publisher in publishers {
         views.push(replay_to(wired, publisher, tenant, from).await?);
     }
-    output.many(&ReplayView::COLUMNS, &views)
+    output.many(&ReplayView::COLUMNS, &views)?;
+    if views.iter().all(ReplayView::is_whole) {
+        return Ok(());
+    }
+    Err(Failure::Failed("not everything was sent again".to_owned()))
 }
 
 async fn replay_to(
@@ -158,9 +195,7 @@ async fn replay_to(
                 attempts += 1;
                 if attempts == ATTEMPTS {
                     let next = replay.next();
-                    return Err(Failure::Failed(format!(
-                        "{name}: {why}; the rest is sent by `tessera events replay --from {next}`"
-                    )));
+                    return Ok(view.fail(format!("{why}; go on with --from {next}")));
                 }
                 sleep(PAUSE).await;
             }

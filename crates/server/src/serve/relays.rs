@@ -175,6 +175,10 @@ impl Running {
             Ok(Step::Elsewhere(_)) => return,
             Ok(Step::Progress(tally) | Step::Paused(tally, _) | Step::Quiet(tally, _)) => {
                 self.figures.count(tally);
+                for event in &tally.parked {
+                    let why = tally.trouble.as_deref();
+                    tracing::warn!(publisher, %event, why, "an event is parked");
+                }
                 &tally.trouble
             }
         };
@@ -212,18 +216,38 @@ async fn look_after(
 ) {
     let mut ticks = interval(FIGURES);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut round = 0_u32;
+    let (mut round, mut told) = (0_u32, false);
     loop {
         ticks.tick().await;
         if let Ok(progress) = log.progress().await {
             for figures in figures {
                 figures.take_over(&progress, clock.now());
             }
+            if !core::mem::replace(&mut told, true) {
+                tell_of_strangers(&progress, figures);
+            }
         }
         if round.is_multiple_of(EXPIRE) {
             expire(log, clock.now() - retention).await;
         }
         round = round.wrapping_add(1);
+    }
+}
+
+/// A publisher that nobody serves keeps every event that it has yet to send.
+fn tell_of_strangers(progress: &[Progress], figures: &[Arc<Figures>]) {
+    for one in progress {
+        let served = figures
+            .iter()
+            .any(|figures| figures.publisher == one.publisher);
+        if !served {
+            tracing::warn!(
+                publisher = one.publisher,
+                pending = one.pending,
+                "a publisher is not configured, and its events are kept: serve it, or run \
+                 `tessera events forget`"
+            );
+        }
     }
 }
 

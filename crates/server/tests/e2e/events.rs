@@ -70,6 +70,11 @@ fn operators_see_how_far_events_are_and_have_them_sent_again() {
     let (first, again) = lines.split_at(usize::try_from(sent).unwrap());
     assert_eq!(again, &first[2..]);
 
+    let waiting = installation.json(&["events", "waiting"], "");
+    assert_eq!(waiting, Value::Array(Vec::new()));
+    let (code, said) = installation.refusal(&["events", "forget", "ndjson"], "");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("TESSERA_EVENTS"), "{said}");
     let (code, said) = installation.refusal(&["events", "retry", &id_of(&tail[1])], "");
     assert_eq!(code, Some(1));
     assert!(
@@ -98,6 +103,22 @@ fn with_none_nothing_is_pending_and_who_is_added_later_starts_there() {
         text.contains("UserLoggedIn") && text.lines().count() == 1,
         "{text}"
     );
+}
+
+#[test]
+fn a_publisher_that_is_no_longer_configured_is_told_of_and_can_be_forgotten() {
+    let installation = Installation::embedded();
+    drop(installation.start());
+    let installation = installation.with("TESSERA_EVENTS", "none");
+    let service = installation.start();
+    service.session(&installation);
+    until("it is told", || service.log().contains("not configured"));
+    let forgotten = installation.json(&["events", "forget", "ndjson"], "");
+    assert_eq!(forgotten["forgotten"], "ndjson");
+    let (code, _) = installation.refusal(&["events", "forget", "ndjson"], "");
+    assert_eq!(code, Some(1));
+    let all = installation.json(&["events", "status"], "");
+    assert_eq!(all, Value::Array(Vec::new()));
 }
 
 #[test]
@@ -249,7 +270,7 @@ fn kills_of_two_processes_lose_no_event_invent_none_and_keep_each_order() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|event| (id_of(event), event.clone()))
+        .map(|shown| (id_of(shown), shown["event"].clone()))
         .collect();
     let records = objects(&python("read_kafka.py", &[&brokers, &topic]));
     let mut firsts: HashMap<String, Vec<u64>> = HashMap::new();
