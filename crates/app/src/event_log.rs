@@ -31,6 +31,17 @@ pub trait EventLog: Send + Sync {
         limit: usize,
     ) -> Result<Vec<StoredEvent>, Unavailable>;
 
+    /// What a publisher has sent, as one state of the log has it: the events up to its cursor that
+    /// neither wait at it nor became visible too late to be sent yet; after the position `after`,
+    /// of one tenant or of all, by position, at most `limit`.
+    async fn sent(
+        &self,
+        publisher: &str,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable>;
+
     /// Makes a publisher known, unless it is: it starts behind the last event that is there.
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable>;
 
@@ -57,14 +68,15 @@ pub trait EventLog: Send + Sync {
     ///
     /// Every new event of the claim is in `settlement`. What was behind an event that is sent now,
     /// and is behind nothing else, is due from `now` on. Does nothing when the lease is another
-    /// holder's by now, or was taken anew since: the events of the claim then come again.
+    /// holder's by now, or was taken anew since, and answers so by false: the events of the claim
+    /// then come again.
     async fn settle(
         &self,
         lease: &Lease,
         now: Timestamp,
         claim: Claim,
         settlement: Settlement,
-    ) -> Result<(), Unavailable>;
+    ) -> Result<bool, Unavailable>;
 
     /// Gives the lease back, if it is still this holder's.
     async fn release(&self, lease: &Lease) -> Result<(), Unavailable>;

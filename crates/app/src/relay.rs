@@ -2,7 +2,8 @@
 //!
 //! An event is tried only when every earlier one of its aggregate was sent, by this claim or by one
 //! that is settled. So however many relays there are, and whatever leases they believe to hold, an
-//! aggregate's first deliveries come in the order of its commits; a lease only spares repeats.
+//! aggregate's first deliveries come in the order of its commits. The lease spares repeats, and a
+//! claim counts only while it lasts: publishing stops well before its end.
 
 use core::fmt;
 use core::time::Duration;
@@ -25,8 +26,8 @@ pub struct RelaySettings {
     pub batch: usize,
     /// How many it takes while the broker turns all of them away.
     pub probe: usize,
-    /// For how long a claim is its own. Longer than a publisher's time-out, or another relay
-    /// repeats what this one still sends.
+    /// For how long a claim is its own. A third of it is for publishing, so two thirds are longer
+    /// than the longest call of a publisher, or another relay repeats what this one sends.
     pub lease: Duration,
     /// How long what was not sent waits.
     pub retry: RetryPolicy,
@@ -37,7 +38,7 @@ impl Default for RelaySettings {
         Self {
             batch: 4_096,
             probe: 32,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_mins(1),
             retry: RetryPolicy::default(),
         }
     }
@@ -51,7 +52,7 @@ pub struct Relay {
     entropy: Arc<dyn Entropy>,
     settings: RelaySettings,
     holder: Id<Lease>,
-    probing: bool,
+    limit: usize,
     outages: u32,
 }
 
@@ -98,7 +99,7 @@ impl Relay {
             entropy,
             settings,
             holder,
-            probing: false,
+            limit: settings.batch,
             outages: 0,
         }
     }
@@ -111,36 +112,34 @@ impl Relay {
     /// Claims what is there, publishes it, and settles. No connection of the store is held while
     /// the publisher works. Dropped at any await, it leaves events that come again.
     pub async fn step(&mut self) -> Result<Step, Unavailable> {
-        let limit = if self.probing {
-            self.settings.probe
-        } else {
-            self.settings.batch
-        };
         let now = self.clock.now();
-        let claim = match self.log.claim(&self.lease(), now, limit).await? {
+        let claim = match self.log.claim(&self.lease(), now, self.limit).await? {
             Claimed::Elsewhere(until) => return Ok(Step::Elsewhere(until)),
             Claimed::Ours(claim) => claim,
         };
-        let outcome = self.publish(&claim).await;
+        let outcome = self.publish(&claim, now + self.settings.lease / 3).await;
         let (more, due) = (claim.more, outcome.next_due(claim.next_due));
         let Outcome {
             settlement,
             tally,
             away,
-            ..
         } = outcome;
         if settlement != Settlement::default() {
             let now = self.clock.now();
-            self.log
+            if !self
+                .log
                 .settle(&self.lease(), now, claim, settlement)
-                .await?;
+                .await?
+            {
+                return Ok(Step::Progress(Tally::default()));
+            }
         }
-        self.probing = tally.sent == 0 && tally.failed > 0;
+        self.widen(&tally);
         if away {
             // Another relay may reach the broker.
             self.log.release(&self.lease()).await?;
         }
-        if away || (self.probing && more) {
+        if away || (tally.sent == 0 && tally.failed > 0 && more) {
             return Ok(Step::Paused(tally, self.pause()));
         }
         self.outages = 0;
@@ -151,61 +150,71 @@ impl Relay {
         })
     }
 
+    /// A broker that takes nothing gets little until it takes more.
+    fn widen(&mut self, tally: &Tally) {
+        self.limit = if tally.sent == 0 && tally.failed > 0 {
+            self.settings.probe
+        } else {
+            self.limit.saturating_mul(2).min(self.settings.batch)
+        };
+    }
+
     /// Gives its lease back, so that another relay need not wait for its end.
     pub async fn release(&self) -> Result<(), Unavailable> {
         self.log.release(&self.lease()).await
     }
 
     /// Publishes in rounds that have one event of an aggregate each, so that the next one goes out
-    /// only when the one before is known to be sent.
-    async fn publish(&self, claim: &Claim) -> Outcome {
+    /// only when the one before is known to be sent; no round begins at `end` or later.
+    async fn publish(&self, claim: &Claim, end: Timestamp) -> Outcome {
         let mut outcome = Outcome::default();
         let free = claim.events.iter().filter(|claimed| !claimed.blocked);
         let mut lines = lines(free, |claimed| claimed.event.aggregate());
-        while !lines.is_empty() && !outcome.away {
+        while !lines.is_empty() && !outcome.away && self.clock.now() < end {
             let round: Vec<&ClaimedEvent> = lines.iter_mut().filter_map(Iterator::next).collect();
             let events: Vec<&StoredEvent> = round.iter().map(|claimed| &claimed.event).collect();
-            let receipts = self.publisher.publish(&events, Occasion::News).await;
-            let mut receipts = receipts.into_iter();
-            let mut round = round.into_iter();
+            let mut receipts = self.publisher.publish(&events, Occasion::News).await;
+            receipts.resize_with(round.len(), no_receipt);
+            let unavailable = |receipt: &Receipt| matches!(receipt, Receipt::Unavailable(_));
+            outcome.away = receipts.iter().all(unavailable);
+            let mut round = round.into_iter().zip(receipts);
             lines.retain(|line| {
-                let Some(claimed) = round.next() else {
-                    return false;
-                };
-                let receipt = receipts.next().unwrap_or_else(no_receipt);
-                self.record(claimed, receipt, &mut outcome) && line.len() > 0
+                let sent = round
+                    .next()
+                    .is_some_and(|(claimed, receipt)| self.record(claimed, receipt, &mut outcome));
+                sent && line.len() > 0
             });
         }
         outcome.leave_rest(&claim.events, self.clock.now());
         outcome
     }
 
-    /// Writes down what became of an event; answers whether the next of its aggregate may go.
+    /// Writes down what became of an event; answers whether it was sent, and the next of its
+    /// aggregate may go.
     fn record(&self, claimed: &ClaimedEvent, receipt: Receipt, outcome: &mut Outcome) -> bool {
         let before = claimed.waiting.unwrap_or(Waiting::BEHIND);
         let (now, policy) = (self.clock.now(), &self.settings.retry);
         let (after, why) = match receipt {
-            Receipt::Held(why) => (before.held(now, policy, self.jitter()), why),
             Receipt::Rejected(why) => (before.rejected(now, policy, self.jitter()), why),
             Receipt::Sent => {
                 outcome.settlement.sent.push(claimed.event.position);
                 outcome.tally.sent += 1;
                 return true;
             }
-            Receipt::Unavailable(why) => {
-                outcome.away = true;
+            Receipt::Unavailable(why) if outcome.away => {
                 outcome.tally.fail(why);
                 return false;
+            }
+            // Where others had an answer, the broker is there, and a part of it is not.
+            Receipt::Held(why) | Receipt::Unavailable(why) => {
+                (before.held(now, policy, self.jitter()), why)
             }
         };
         if matches!(after.standing, Standing::Parked(_)) {
             outcome.tally.parked.push(claimed.event.id);
         }
-        let position = claimed.event.position;
-        outcome
-            .settlement
-            .waiting
-            .push((position, after, Some(why.clone())));
+        let (position, reason) = (claimed.event.position, Some(why.clone()));
+        outcome.settlement.waiting.push((position, after, reason));
         outcome.tally.fail(why);
         false
     }

@@ -1,6 +1,5 @@
 //! Sends again what a publisher has sent, because an operator wants it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tessera_domain::{Id, Tenant};
@@ -11,15 +10,14 @@ use crate::relay::lines;
 
 /// A replay to one publisher, some events a step: a step that failed may be tried again.
 ///
-/// It sends what the publisher had sent when the replay began. An event that waits, and what is
-/// behind it, is not among that: its first delivery is the relay's.
+/// It sends what the publisher has sent already, up to where it was when the replay began: the
+/// first delivery of an event is the relay's.
 pub struct Replay {
     log: Arc<dyn EventLog>,
     publisher: Arc<dyn Publisher>,
     tenant: Option<Id<Tenant>>,
     after: u64,
     to: u64,
-    waiting: HashSet<u64>,
 }
 
 /// How far a replay is.
@@ -55,10 +53,7 @@ impl Replay {
         let name = publisher.name();
         let own = |progress: &Progress| progress.publisher == name;
         let progress = log.progress().await?.into_iter().find(own);
-        let waiting = log.waiting(tenant, 0, usize::MAX).await?.into_iter();
-        let waiting = waiting.filter(|waiting| waiting.publisher == name);
         Ok(Self {
-            waiting: waiting.map(|waiting| waiting.event.position).collect(),
             to: progress.map_or(0, |progress| progress.cursor),
             after: from.saturating_sub(1),
             log,
@@ -79,13 +74,12 @@ impl Replay {
 
     /// Sends the next events.
     pub async fn step(&mut self) -> Result<Replayed, ReplayError> {
-        let page = self.log.events(self.tenant, self.after, PAGE).await?;
+        let (name, log) = (self.publisher.name(), &self.log);
+        let page = log.sent(name, self.tenant, self.after, PAGE).await?;
         let full = page.len() == PAGE;
         let last = page.last().map_or(self.to, |event| event.position);
-        let sent = |event: &&StoredEvent| {
-            event.position <= self.to && !self.waiting.contains(&event.position)
-        };
-        let mut lines = lines(page.iter().filter(sent), StoredEvent::aggregate);
+        let known = page.iter().filter(|event| event.position <= self.to);
+        let mut lines = lines(known, StoredEvent::aggregate);
         let mut replayed = Replayed::default();
         while !lines.is_empty() {
             let round: Vec<&StoredEvent> = lines.iter_mut().filter_map(Iterator::next).collect();

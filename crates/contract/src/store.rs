@@ -116,6 +116,7 @@ suite! { $
         publishers_come_along_apart
         progress_counts_what_is_pending_sent_and_parked
         waiting_events_are_listed_with_their_reason_and_of_one_tenant_alone
+        what_a_publisher_sent_is_read_without_what_waits_and_what_is_new
         what_is_old_and_sent_to_all_expires
         a_publisher_that_is_forgotten_keeps_nothing_and_starts_anew
         racing_claims_of_two_relays_have_one_owner

@@ -174,6 +174,16 @@ impl EventLog for MemoryStore {
         self.read(|data| data.log.last_page(tenant, limit))
     }
 
+    async fn sent(
+        &self,
+        publisher: &str,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable> {
+        self.read(|data| data.log.sent_page(publisher, tenant, after, limit))
+    }
+
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
         self.reachable()?.data.log.enrol(publisher);
         Ok(())
@@ -198,10 +208,9 @@ impl EventLog for MemoryStore {
         now: Timestamp,
         claim: Claim,
         settlement: Settlement,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let mut state = self.reachable()?;
-        state.data.log.settle(lease, now, &claim, settlement);
-        Ok(())
+        Ok(state.data.log.settle(lease, now, &claim, settlement))
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {

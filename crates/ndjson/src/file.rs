@@ -1,15 +1,19 @@
 //! A file of lines that are on the disk once they are written.
 
-use std::fs::{self, File, OpenOptions};
+use core::time::Duration;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 /// Appends lines to a file, and begins a new one at its size.
 pub(crate) struct Lines {
     path: PathBuf,
     limit: u64,
     file: Option<File>,
+    /// How often a lock is tried for.
+    attempts: u32,
 }
 
 impl Lines {
@@ -18,6 +22,7 @@ impl Lines {
             path,
             limit,
             file: None,
+            attempts: ATTEMPTS,
         }
     }
 
@@ -40,7 +45,7 @@ impl Lines {
                 Some(file) => file,
                 None => open(&self.path)?,
             };
-            file.lock()?;
+            lock(&file, self.attempts)?;
             // Another process may have moved it away while this one waited.
             if !is_at(&file, &self.path)? {
                 continue;
@@ -68,6 +73,21 @@ impl Lines {
         path.push(format!(".{number}"));
         path.into()
     }
+}
+
+/// Another process holds the lock for as long as a write takes; one that is stopped, for ever.
+fn lock(file: &File, attempts: u32) -> io::Result<()> {
+    for _ in 0..attempts {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::WouldBlock,
+        "another process keeps it locked",
+    ))
 }
 
 fn write(mut file: &File, lines: &[u8]) -> io::Result<()> {
@@ -127,7 +147,9 @@ fn repair(mut file: &File) -> io::Result<u64> {
     Ok(whole)
 }
 
+const ATTEMPTS: u32 = 1_000;
 const KEPT: u8 = 10;
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
@@ -183,6 +205,20 @@ mod tests {
         fs::remove_file(folder.path().join("e")).unwrap();
         one.append(b"five\n").unwrap();
         assert_eq!(text(&folder, "e"), "five\n");
+    }
+
+    #[test]
+    fn a_file_that_another_process_keeps_locked_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut lines = lines(&folder, 5);
+        lines.attempts = 1;
+        lines.append(b"one\n").unwrap();
+        let stopped = File::open(folder.path().join("e")).unwrap();
+        stopped.lock().unwrap();
+        assert!(lines.append(b"two\n").is_err());
+        drop(stopped);
+        lines.append(b"two\n").unwrap();
+        assert_eq!(text(&folder, "e"), "one\ntwo\n");
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl EventLog for PostgresStore {
         now: Timestamp,
         claim: Claim,
         settlement: Settlement,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let mut connection = self.pool.lease().await?;
         let settled = in_time(WRITE, async {
             let transaction = connection.transaction();
@@ -104,7 +104,8 @@ impl EventLog for PostgresStore {
         })
         .await?;
         match settled {
-            Ok(()) | Err(CommitError::Duplicate(_) | CommitError::Stale) => Ok(()),
+            Ok(()) => Ok(true),
+            Err(CommitError::Duplicate(_) | CommitError::Stale) => Ok(false),
             Err(CommitError::Unavailable(unavailable)) => Err(unavailable),
         }
     }

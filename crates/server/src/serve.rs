@@ -58,7 +58,13 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let mut upkeep = upkeep::start(&wired, &config.events);
-    let relays = Relays::start(&wired, &publishers, &figures, config.events.retention);
+    let relays = Relays::start(
+        &wired,
+        &publishers,
+        &figures,
+        &config.events,
+        grace.flush() / 3,
+    );
     let outcome = tokio::select! {
         asked = signals.next() => Ok(asked),
         Some(ended) = servers.running.join_next() => Err(Failure::Failed(match ended {

@@ -138,10 +138,13 @@ pub(crate) struct ReplayView {
     refused: usize,
     /// Why it did not come to its end.
     failure: Option<String>,
+    /// From where the rest is to be sent, to this publisher and of the same tenant.
+    next: Option<u64>,
 }
 
 impl ReplayView {
-    pub(crate) const COLUMNS: [&'static str; 4] = ["publisher", "sent", "refused", "failure"];
+    pub(crate) const COLUMNS: [&'static str; 5] =
+        ["publisher", "sent", "refused", "next", "failure"];
 
     pub(crate) fn new(publisher: &'static str) -> Self {
         Self {
@@ -149,6 +152,7 @@ impl ReplayView {
             sent: 0,
             refused: 0,
             failure: None,
+            next: None,
         }
     }
 
@@ -156,8 +160,9 @@ impl ReplayView {
         self.refused == 0 && self.failure.is_none()
     }
 
-    pub(crate) fn fail(mut self, failure: String) -> Self {
+    pub(crate) fn fail(mut self, failure: String, next: u64) -> Self {
         self.failure = Some(failure);
+        self.next = Some(next);
         self
     }
 

@@ -31,6 +31,18 @@ impl EventLog for SqliteStore {
             .await
     }
 
+    async fn sent(
+        &self,
+        publisher: &str,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable> {
+        let publisher = publisher.to_owned();
+        self.read(move |conn| log::sent_page(conn, &publisher, tenant, after, limit))
+            .await
+    }
+
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
         let publisher = publisher.to_owned();
         self.write(move |conn| claim::enrol(conn, &publisher)).await
@@ -73,7 +85,7 @@ impl EventLog for SqliteStore {
         now: Timestamp,
         claim: Claim,
         settlement: Settlement,
-    ) -> Result<(), Unavailable> {
+    ) -> Result<bool, Unavailable> {
         let lease = *lease;
         self.write(move |conn| settle::settle(conn, &lease, now, &claim, settlement))
             .await

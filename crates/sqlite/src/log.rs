@@ -29,6 +29,36 @@ pub(crate) fn page(
     Ok(rows.into_iter().map(StoredEvent::from).collect())
 }
 
+/// The page of what the publisher has sent.
+pub(crate) fn sent_page(
+    conn: &mut SqliteConnection,
+    publisher: &str,
+    tenant: Option<Id<Tenant>>,
+    after: u64,
+    limit: usize,
+) -> QueryResult<Vec<StoredEvent>> {
+    let waits = waiting::table
+        .filter(waiting::publisher.eq(publisher))
+        .filter(waiting::position.eq(events::position));
+    let come_to = publishers::table
+        .find(publisher)
+        .select(publishers::cursor.nullable())
+        .single_value();
+    let mut page = events::table
+        .filter(events::position.gt(place(after)))
+        .filter(events::position.nullable().le(come_to))
+        .filter(not(exists(waits)))
+        .order(events::position)
+        .limit(bound(limit))
+        .select(LoggedRow::as_select())
+        .into_boxed();
+    if let Some(tenant) = tenant {
+        page = page.filter(events::tenant_id.eq(Uid::from(tenant)));
+    }
+    let rows: Vec<LoggedRow> = page.load(conn)?;
+    Ok(rows.into_iter().map(StoredEvent::from).collect())
+}
+
 pub(crate) fn last_page(
     conn: &mut SqliteConnection,
     tenant: Option<Id<Tenant>>,

@@ -17,14 +17,14 @@ pub(crate) fn settle(
     now: Timestamp,
     claim: &Claim,
     settlement: Settlement,
-) -> QueryResult<()> {
+) -> QueryResult<bool> {
     let stored = publishers::table.find(lease.publisher);
     let publisher: Option<PublisherRow> = stored
         .select(PublisherRow::as_select())
         .get_result(conn)
         .optional()?;
     let Some(publisher) = publisher.filter(|publisher| is_held(publisher, lease, claim)) else {
-        return Ok(());
+        return Ok(false);
     };
     let sent = u64::try_from(settlement.sent.len()).unwrap_or(u64::MAX);
     update(stored)
@@ -38,7 +38,7 @@ pub(crate) fn settle(
     for (tenant, subject) in changed {
         promote(conn, lease.publisher, tenant, subject, now)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 pub(crate) fn release(conn: &mut SqliteConnection, lease: &Lease) -> QueryResult<()> {

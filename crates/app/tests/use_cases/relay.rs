@@ -137,24 +137,67 @@ async fn a_broker_that_is_away_pauses_the_relay_and_counts_as_no_try() {
 async fn a_broker_that_goes_away_in_the_middle_gets_only_what_it_lacks() {
     let world = Outside::new().await;
     world.publisher.answer(|event| {
+        if event.sequence > 1 {
+            away()
+        } else {
+            Receipt::Sent
+        }
+    });
+    world.happen(&[(1, 1), (2, 1), (2, 2), (1, 2)]).await;
+    let mut relay = world.relay(1);
+    assert!(matches!(relay.step().await.unwrap(), Step::Paused(..)));
+    assert_eq!(world.arrived(), [(1, 1), (2, 1)]);
+    world.publisher.answer(|_| Receipt::Sent);
+    world.drain(&mut relay).await;
+    let mut arrived = world.arrived();
+    arrived.sort_unstable();
+    assert_eq!(arrived, [(1, 2), (2, 2)]);
+    assert_eq!(world.progress().await.pending, 0);
+}
+
+#[tokio::test]
+async fn a_part_of_the_broker_that_is_away_holds_what_goes_there_and_no_more() {
+    let world = Outside::new().await;
+    world.publisher.answer(|event| {
         if is_of(event, 2) {
             away()
         } else {
             Receipt::Sent
         }
     });
-    world
-        .happen(&[(1, 1), (2, 1), (3, 1), (2, 2), (1, 2)])
-        .await;
+    world.happen(&[(1, 1), (2, 1), (3, 1)]).await;
     let mut relay = world.relay(1);
-    assert!(matches!(relay.step().await.unwrap(), Step::Paused(..)));
+    let step = relay.step().await.unwrap();
+    assert!(matches!(step, Step::Progress(_)), "{step:?}");
     assert_eq!(world.arrived(), [(1, 1), (3, 1)]);
-    world.publisher.answer(|_| Receipt::Sent);
+    world.happen(&[(1, 2), (2, 2)]).await;
     world.drain(&mut relay).await;
-    let mut arrived = world.arrived();
-    arrived.sort_unstable();
-    assert_eq!(arrived, [(1, 2), (2, 1), (2, 2)]);
+    assert_eq!(world.arrived(), [(1, 2)]);
+    world.publisher.answer(|_| Receipt::Sent);
+    world.clock.advance(Duration::from_mins(1));
+    world.drain(&mut relay).await;
+    assert_eq!(world.arrived(), [(2, 1), (2, 2)]);
+}
+
+#[tokio::test]
+async fn a_claim_that_takes_long_is_settled_before_its_lease_ends() {
+    let world = Outside::new().await;
+    let clock = world.clock.clone();
+    world.publisher.answer(move |_| {
+        clock.advance(Duration::from_secs(10));
+        Receipt::Sent
+    });
+    let many: Vec<(u32, u64)> = (1..=10).map(|sequence| (1, sequence)).collect();
+    world.happen(&many).await;
+    let mut relay = world.relay(1);
+    for _ in 0..8 {
+        let begun = world.clock.now();
+        relay.step().await.unwrap();
+        assert!(world.clock.now().since(begun) < SETTINGS.lease / 2);
+        world.clock.advance(Duration::from_secs(5));
+    }
     assert_eq!(world.progress().await.pending, 0);
+    assert_eq!(world.arrived(), many, "without a repeat");
 }
 
 #[tokio::test]
@@ -215,7 +258,6 @@ async fn of_two_relays_one_works_and_the_other_takes_over_after_the_lease() {
 async fn what_a_relay_had_in_hand_when_it_died_comes_again_byte_for_byte() {
     let world = Outside::new().await;
     world.happen(&[(1, 1)]).await;
-    world.store.unavailable(false);
     let store = world.store.clone();
     world.publisher.answer(move |_| {
         store.unavailable(true);
@@ -317,9 +359,13 @@ impl Outside {
     }
 
     pub(crate) fn relay(&self, number: u8) -> Relay {
+        self.relay_to(Arc::new(self.publisher.clone()), number)
+    }
+
+    pub(crate) fn relay_to(&self, publisher: Arc<dyn Publisher>, number: u8) -> Relay {
         Relay::new(
             Arc::new(self.store.clone()),
-            Arc::new(self.publisher.clone()),
+            publisher,
             Arc::new(self.clock.clone()),
             Arc::new(SeededEntropy::new(number.into())),
             holder(number),
@@ -413,7 +459,7 @@ fn sent(count: usize) -> Tally {
 const SETTINGS: RelaySettings = RelaySettings {
     batch: 10,
     probe: 4,
-    lease: Duration::from_secs(30),
+    lease: Duration::from_mins(1),
     retry: RetryPolicy {
         first: Duration::from_secs(1),
         longest: Duration::from_mins(1),

@@ -104,7 +104,7 @@ pub(super) async fn a_settlement_of_a_lost_lease_does_nothing(fixture: &Fixture)
         .claim(&rival(), lease().until, 10)
         .await
         .unwrap();
-    settle(fixture, lost, &[]).await;
+    assert!(!settles(fixture, lost, &[]).await);
     let answer = fixture.log.claim(&rival(), NOW, 10).await.unwrap();
     assert_eq!(told(&ours(answer)), told(&ours(taken)));
     assert_eq!(progress(fixture, "p").await.sent, 0);
@@ -115,7 +115,7 @@ pub(super) async fn a_settlement_of_an_older_claim_does_nothing(fixture: &Fixtur
     happen(fixture, &acme, &[(1, 1)]).await;
     let older = claim(fixture, lease(), 10).await;
     claim(fixture, lease(), 10).await;
-    settle(fixture, older, &[]).await;
+    assert!(!settles(fixture, older, &[]).await);
     assert_eq!(told(&claim(fixture, lease(), 10).await), [(1, 1)]);
 }
 
@@ -307,6 +307,27 @@ pub(super) async fn waiting_events_are_listed_with_their_reason_and_of_one_tenan
     assert_eq!(first, slice::from_ref(parked));
 }
 
+pub(super) async fn what_a_publisher_sent_is_read_without_what_waits_and_what_is_new(
+    fixture: &Fixture,
+) {
+    let [acme, other] = [enrolled(fixture).await, fixture.tenant("Others").await];
+    happen(fixture, &acme, &[(1, 1), (2, 1), (3, 1), (4, 1)]).await;
+    happen(fixture, &other, &[(1, 1)]).await;
+    let first = claim(fixture, lease(), 10).await;
+    settle(fixture, first, &[(2, 1, PARKED), (3, 1, soon())]).await;
+    happen(fixture, &acme, &[(5, 1)]).await;
+    let all = fixture.events().await;
+    let sent = [0, 3, 4].map(|nth| all.get(nth).cloned().unwrap());
+    let log = &fixture.log;
+    assert_eq!(log.sent("p", None, 0, 10).await.unwrap(), sent);
+    let [first, second, _] = &sent;
+    let of_acme = log.sent("p", Some(acme.id), 0, 10).await.unwrap();
+    assert_eq!(of_acme, [first.clone(), second.clone()]);
+    let page = log.sent("p", None, first.position, 1).await.unwrap();
+    assert_eq!(page, slice::from_ref(second));
+    assert_eq!(log.sent("nobody", None, 0, 10).await.unwrap(), []);
+}
+
 pub(super) async fn what_is_old_and_sent_to_all_expires(fixture: &Fixture) {
     let acme = enrolled(fixture).await;
     fixture.log.enrol("slow").await.unwrap();
@@ -405,9 +426,14 @@ fn ours(answer: Claimed) -> Claim {
 
 /// Settles it: all is sent but what waits.
 async fn settle(fixture: &Fixture, claim: Claim, waits: &[(u32, u64, Waiting)]) {
+    assert!(settles(fixture, claim, waits).await);
+}
+
+/// Whether settling it takes hold.
+async fn settles(fixture: &Fixture, claim: Claim, waits: &[(u32, u64, Waiting)]) -> bool {
     let settlement = all_sent_but(&claim, waits);
     let settled = fixture.log.settle(&lease(), NOW, claim, settlement).await;
-    settled.unwrap();
+    settled.unwrap()
 }
 
 fn all_sent_but(claim: &Claim, waits: &[(u32, u64, Waiting)]) -> Settlement {

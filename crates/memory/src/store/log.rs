@@ -92,6 +92,26 @@ impl Log {
         page
     }
 
+    pub(super) fn sent_page(
+        &self,
+        publisher: &str,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Vec<StoredEvent> {
+        let Some(enrolled) = self.publishers.get(publisher) else {
+            return Vec::new();
+        };
+        let sent = |logged: &&LoggedEvent| {
+            let position = logged.position;
+            position <= enrolled.cursor && !enrolled.waiting.contains_key(&position)
+        };
+        let events = self.events.range(after.saturating_add(1)..);
+        let events = events.map(|(_, logged)| logged);
+        let events = events.filter(|logged| is_of(logged, tenant)).filter(sent);
+        events.take(limit).map(StoredEvent::from).collect()
+    }
+
     pub(super) fn enrol(&mut self, publisher: &str) {
         let cursor = self.last;
         self.publishers
@@ -144,13 +164,13 @@ impl Log {
         now: Timestamp,
         claim: &Claim,
         settlement: Settlement,
-    ) {
+    ) -> bool {
         let held = |enrolled: &&mut Enrolled| {
             let holder = enrolled.lease.map(|(holder, _)| holder);
             holder == Some(lease.holder) && enrolled.claims == claim.number
         };
         let Some(enrolled) = self.publishers.get_mut(lease.publisher).filter(held) else {
-            return;
+            return false;
         };
         enrolled.lease = Some((lease.holder, lease.until));
         enrolled.cursor = enrolled.cursor.max(claim.read_to);
@@ -162,6 +182,7 @@ impl Log {
             enrolled.waiting.insert(position, (waiting, reason));
         }
         enrolled.promote(&self.events, now);
+        true
     }
 
     pub(super) fn release(&mut self, lease: &Lease) {

@@ -113,12 +113,13 @@ async fn tail(
     output: Output,
 ) -> Result<(), Failure> {
     let log = &wired.tessera.ports().log;
+    // Before the events, so that none lies between the two looks.
+    let all = log.last_events(None, 1).await?;
+    let mut seen = all.last().map_or(0, |event| event.position);
     let mut events = log.last_events(tenant, lines).await?;
     if !follow {
         return output.many(&EVENT_COLUMNS, &views(events)?);
     }
-    let all = log.last_events(None, 1).await?;
-    let mut seen = all.last().map_or(0, |event| event.position);
     loop {
         seen = events.last().map_or(seen, |event| seen.max(event.position));
         for event in views(events)? {
@@ -195,7 +196,7 @@ async fn replay_to(
                 attempts += 1;
                 if attempts == ATTEMPTS {
                     let next = replay.next();
-                    return Ok(view.fail(format!("{why}; go on with --from {next}")));
+                    return Ok(view.fail(why, next));
                 }
                 sleep(PAUSE).await;
             }

@@ -8,12 +8,13 @@ use tessera_app::{
     Clock, EventLog, Lease, News, Progress, Publisher, Relay, RelaySettings, Step, Tally,
     Unavailable,
 };
-use tessera_domain::{Id, Timestamp};
+use tessera_domain::{Id, RetryPolicy, Timestamp};
 use tessera_http::Gauge;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::config::Events;
 use crate::failure::Failure;
 use crate::wiring::{Wired, count};
 
@@ -40,9 +41,10 @@ impl Relays {
         wired: &Wired,
         publishers: &[Arc<dyn Publisher>],
         figures: &[Arc<Figures>],
-        retention: Duration,
+        events: &Events,
+        patience: Duration,
     ) -> Self {
-        let ports = wired.tessera.ports();
+        let (ports, retention) = (wired.tessera.ports(), events.retention);
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for (publisher, figures) in publishers.iter().zip(figures) {
@@ -61,6 +63,8 @@ impl Relays {
                 stopping: stopping.clone(),
                 figures: Arc::clone(figures),
                 told: None,
+                failures: 0,
+                patience,
             };
             tasks.spawn(running.run());
         }
@@ -109,6 +113,10 @@ struct Running {
     figures: Arc<Figures>,
     /// The trouble that was told last, until it is over.
     told: Option<String>,
+    /// How often in a row the log failed.
+    failures: u32,
+    /// How long each of its last steps may take when the process is to end.
+    patience: Duration,
 }
 
 impl Running {
@@ -117,7 +125,7 @@ impl Running {
             self.news.mark_unchanged();
             let step = tokio::select! {
                 step = self.relay.step() => step,
-                () = overdue(&mut self.stopping) => break,
+                () = overdue(&mut self.stopping, self.patience) => break,
             };
             self.tell(&step);
             let now = self.clock.now();
@@ -130,7 +138,7 @@ impl Running {
                 Ok(Step::Paused(_, until) | Step::Elsewhere(until)) => {
                     (until.since(now).min(LONGEST), false)
                 }
-                Err(_) => (RETRY, false),
+                Err(_) => (RETRY.wait(self.failures, u8::MAX), false),
             };
             self.rest(wait, for_news).await;
         }
@@ -153,7 +161,7 @@ impl Running {
     /// What was answered last is told as well, if its broker listens. What is cut off comes again.
     async fn end(mut self) {
         let flushed = async { while let Ok(Step::Progress(_)) = self.relay.step().await {} };
-        if timeout(PATIENCE, flushed).await.is_err() {
+        if timeout(self.patience, flushed).await.is_err() {
             let publisher = self.relay.publisher();
             tracing::info!(publisher, "events that wait are left to the next start");
         }
@@ -166,28 +174,31 @@ impl Running {
     /// Says once what is wrong, and once that it is over.
     fn tell(&mut self, step: &Result<Step, Unavailable>) {
         let publisher = self.relay.publisher();
-        let trouble = match step {
+        let (trouble, progress) = match step {
             Err(error) => {
+                self.failures = self.failures.saturating_add(1);
                 let why = Failure::because(error).to_string();
-                tracing::debug!(publisher, %why, "the event log cannot be read");
-                return;
+                tracing::debug!(publisher, %why, "the event log failed");
+                ((self.failures >= SEVERAL).then_some(why), false)
             }
             Ok(Step::Elsewhere(_)) => return,
-            Ok(Step::Progress(tally) | Step::Paused(tally, _) | Step::Quiet(tally, _)) => {
+            Ok(step @ (Step::Progress(tally) | Step::Paused(tally, _) | Step::Quiet(tally, _))) => {
                 self.figures.count(tally);
                 for event in &tally.parked {
                     let why = tally.trouble.as_deref();
                     tracing::warn!(publisher, %event, why, "an event is parked");
                 }
-                &tally.trouble
+                let quiet = matches!(step, Step::Quiet(..)) && self.failures > 0;
+                self.failures = 0;
+                (tally.trouble.clone(), tally.sent > 0 || quiet)
             }
         };
         match (trouble, &self.told) {
-            (Some(why), told) if told.as_ref() != Some(why) => {
+            (Some(why), told) if told.as_ref() != Some(&why) => {
                 tracing::warn!(publisher, %why, "events wait");
-                self.told = Some(why.clone());
+                self.told = Some(why);
             }
-            (None, Some(_)) if made_progress(step) => {
+            (None, Some(_)) if progress => {
                 tracing::info!(publisher, "events go out again");
                 self.told = None;
             }
@@ -197,14 +208,10 @@ impl Running {
 }
 
 /// Waits until a step has taken too long for a process that is to end.
-async fn overdue(stopping: &mut watch::Receiver<bool>) {
+async fn overdue(stopping: &mut watch::Receiver<bool>, patience: Duration) {
     // Its sender is gone only when the task is dropped as well.
     let _ = stopping.wait_for(|stop| *stop).await;
-    sleep(PATIENCE).await;
-}
-
-fn made_progress(step: &Result<Step, Unavailable>) -> bool {
-    matches!(step, Ok(Step::Progress(tally)) if tally.sent > 0)
+    sleep(patience).await;
 }
 
 /// Reads how far each publisher is, and has the log forget what is old and sent.
@@ -346,9 +353,14 @@ impl Figures {
 
 /// How long news of other processes may take where nothing tells of them.
 const POLL: Duration = Duration::from_secs(1);
-/// How long a process that is to end waits for a broker.
-const PATIENCE: Duration = Duration::from_secs(1);
-const RETRY: Duration = Duration::from_millis(500);
+/// How long to leave a store alone that fails.
+const RETRY: RetryPolicy = RetryPolicy {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(5),
+    rejections: u32::MAX,
+};
+/// A store that is not migrated yet, or was gone for a moment, is told of elsewhere.
+const SEVERAL: u32 = 3;
 /// Another relay may give its lease back before its end.
 const LONGEST: Duration = Duration::from_secs(2);
 const FIGURES: Duration = Duration::from_secs(5);
