@@ -65,6 +65,7 @@ pub trait EventLog: Send + Sync {
     ) -> Result<Claimed, Unavailable>;
 
     /// Writes down what came of a claim, in one commit, and prolongs the lease to `lease.until`.
+    /// An event that was erased meanwhile does not wait, however it is settled.
     ///
     /// Every new event of the claim is in `settlement`. What was behind an event that is sent now,
     /// and is behind nothing else, is due from `now` on. Does nothing when the lease is another

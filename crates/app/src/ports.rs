@@ -44,10 +44,19 @@ pub trait Store: Send + Sync {
     /// Refuses with [`CommitError::Stale`] when an updated aggregate is at another version (or is
     /// gone), when a user of `changes.epochs` has another epoch (or is gone), or when a subject
     /// already has an event of that sequence, as far as the log remembers; with
-    /// [`CommitError::Duplicate`] when a key that must be unique is taken. What is committed survives the loss of the process. Users, sessions and
-    /// epochs are of `tenant`; a tenant that `changes` inserts is `tenant` itself, and gets the
-    /// place where its data lives in the same commit. Each event is stored as
-    /// `tessera_wire` encodes it, with the next position of the log.
+    /// [`CommitError::Duplicate`] when a key that must be unique is taken. What is committed
+    /// survives the loss of the process. Users, sessions and epochs are of `tenant`; a tenant that
+    /// `changes` inserts is `tenant` itself, and gets the place where its data lives in the same
+    /// commit. Each event is stored as `tessera_wire` encodes it, with the next position of the
+    /// log.
+    ///
+    /// A tenant that is removed takes along all that is of it, and all its events out of the log;
+    /// a user its sessions, and the events whose subject is the user or one of these. Whether an
+    /// event was sent or waits at a publisher makes no difference, only the events of this very
+    /// commit stay; nothing waits behind what is gone, and no position is used again. What is gone
+    /// already takes nothing along. A user's id is left in events that have another subject, and
+    /// leave with age: of sessions that were removed before, and of log-ins that failed, which
+    /// tell the client's address too.
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError>;
 
     /// Whether requests can be served: reachable, writable, and migrated.

@@ -2,6 +2,7 @@
 
 mod commits;
 mod deliveries;
+mod erasures;
 mod events;
 mod keys;
 mod races;
@@ -120,6 +121,20 @@ suite! { $
         what_is_old_and_sent_to_all_expires
         a_publisher_that_is_forgotten_keeps_nothing_and_starts_anew
         racing_claims_of_two_relays_have_one_owner
+    }
+    erasures {
+        a_removed_tenant_takes_its_events_along_but_for_those_of_the_same_commit
+        a_removed_user_takes_the_events_about_it_along
+        a_removed_user_takes_its_sessions_and_the_events_about_them_along
+        what_waits_of_a_removed_tenant_is_gone
+        what_waits_of_a_removed_user_is_not_in_the_way_of_its_last_event
+        progress_counts_nothing_that_was_erased
+        a_settlement_of_an_erased_event_leaves_nothing_behind
+        what_is_settled_as_behind_an_erased_event_is_due
+        positions_of_erased_events_are_not_used_again
+        a_removal_with_a_used_sequence_is_refused
+        what_is_gone_already_takes_nothing_along
+        racing_settlements_and_removals_leave_nothing_behind
     }
     commits {
         one_commit_writes_everything_in_it

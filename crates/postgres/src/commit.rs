@@ -7,14 +7,15 @@ use diesel::sql_types::Text;
 use diesel_async::AsyncPgConnection;
 use tessera_domain::{Change, Changes, Id, SchemaName, Tenant, User};
 
+use crate::erasure::Erasure;
 use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
 use crate::statement::Statement;
 use crate::{event, key, session, tenant, user};
 
-/// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes or there
-/// are very many changes.
+/// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
+/// goes, or there are very many changes.
 ///
 /// Rows are locked in the same order by every commit, kind by kind and by their ids, so that two
 /// commits wait for each other only one way.
@@ -40,18 +41,21 @@ async fn write(
     if let Some(settled) = &changes.installation {
         key::settle(pipeline, settled);
     }
+    let mut erasure = Erasure::default();
     for change in &changes.tenants {
         match change {
             Change::Insert(new) => {
                 tenant::insert(pipeline, new);
                 build(pipeline, &new.schema).await?;
             }
-            Change::Remove(old) => demolish(connection, pipeline, *old).await?,
+            Change::Remove(old) => {
+                demolish(connection, pipeline, *old, &mut erasure).await?;
+            }
             Change::Update(tenant) => tenant::update(pipeline, tenant),
         }
         pipeline.make_room().await?;
     }
-    write_of_tenant(pipeline, of, changes).await?;
+    write_of_tenant(connection, pipeline, of, changes, &mut erasure).await?;
     for change in &changes.keys {
         key::write(pipeline, change);
         pipeline.make_room().await?;
@@ -60,13 +64,16 @@ async fn write(
         event::append(pipeline, event);
         pipeline.make_room().await?;
     }
+    erasure.write(pipeline, of, &changes.events);
     Ok(())
 }
 
 async fn write_of_tenant(
+    connection: &AsyncPgConnection,
     pipeline: &mut Pipeline<'_>,
     of: &Tenant,
     changes: &Changes,
+    erasure: &mut Erasure,
 ) -> QueryResult<()> {
     if changes.epochs.is_empty() && changes.users.is_empty() && changes.sessions.is_empty() {
         return Ok(());
@@ -85,6 +92,13 @@ async fn write_of_tenant(
         pipeline.make_room().await?;
     }
     for change in &changes.users {
+        if let Change::Remove(old) = change {
+            pipeline.settle().await?;
+            if user::hold_to_remove(connection, of.id.uuid(), *old).await? {
+                let sessions = session::ids_of_user(connection, of.id.uuid(), *old).await?;
+                erasure.user(*old, sessions);
+            }
+        }
         user::write(pipeline, of, change);
         pipeline.make_room().await?;
     }
@@ -113,11 +127,13 @@ async fn demolish(
     connection: &AsyncPgConnection,
     pipeline: &mut Pipeline<'_>,
     old: Id<Tenant>,
+    erasure: &mut Erasure,
 ) -> QueryResult<()> {
     pipeline.settle().await?;
-    let Some(schema) = tenant::schema_of(connection, old).await? else {
+    let Some(schema) = tenant::hold_schema_of(connection, old).await? else {
         return Ok(());
     };
+    erasure.tenant(old);
     let schema = SchemaName::restore(schema);
     let schema_name = place(&schema);
     tenant::remove(pipeline, old);

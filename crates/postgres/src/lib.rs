@@ -15,6 +15,7 @@
 mod claim;
 mod commit;
 mod connect;
+mod erasure;
 mod error;
 mod event;
 mod expire;

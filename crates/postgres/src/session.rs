@@ -139,6 +139,20 @@ pub(crate) async fn of_user(
         .await
 }
 
+/// The ids of the sessions of a user of the tenant.
+pub(crate) async fn ids_of_user(
+    mut connection: &AsyncPgConnection,
+    tenant: Uuid,
+    user: Id<User>,
+) -> QueryResult<Vec<Uuid>> {
+    sessions::table
+        .filter(sessions::tenant_id.eq(tenant))
+        .filter(sessions::user_id.eq(user.uuid()))
+        .select(sessions::id)
+        .load(&mut connection)
+        .await
+}
+
 /// A statement that removes at most `limit` sessions of the tenant that give nothing any more.
 pub(crate) fn prune(tenant: &Tenant, now: Timestamp, limit: i64) -> Statement<'static> {
     Statement::new(PRUNE)

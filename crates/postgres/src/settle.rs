@@ -190,12 +190,15 @@ const ADVANCE: &str = "\
         WHERE name = $ AND holder = $ AND claims = $ RETURNING 1\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
 
+// An event may have been erased while the relay had it in hand. That it is still there is looked up
+// for each, for the reason that `claim` has for it.
 const WAIT: &str = "\
     INSERT INTO tessera.waiting (publisher, position, tenant_id, subject, rejections, holds, \
         due_at, parked_at, reason) \
     SELECT $, position, tenant_id, subject, rejections, holds, due_at, parked_at, reason \
     FROM unnest($, $, $, $, $, $, $, $) AS waits (position, tenant_id, subject, rejections, holds, \
         due_at, parked_at, reason) \
+    WHERE (SELECT true FROM tessera.events WHERE events.position = waits.position LIMIT 1) \
     ON CONFLICT ON CONSTRAINT waiting_pkey DO UPDATE SET rejections = EXCLUDED.rejections, \
         holds = EXCLUDED.holds, due_at = EXCLUDED.due_at, parked_at = EXCLUDED.parked_at, \
         reason = EXCLUDED.reason";

@@ -184,14 +184,15 @@ pub(crate) fn remove(pipeline: &mut Pipeline<'_>, tenant: Id<Tenant>) {
     pipeline.push(diesel::delete(it));
 }
 
-/// The schema name that a tenant shows.
-pub(crate) async fn schema_of(
+/// The schema name that a tenant shows, which nobody else may remove until the commit is over.
+pub(crate) async fn hold_schema_of(
     mut connection: &AsyncPgConnection,
     tenant: Id<Tenant>,
 ) -> QueryResult<Option<String>> {
     tenants::table
         .filter(tenants::id.eq(tenant.uuid()))
         .select(tenants::schema)
+        .for_update()
         .first(&mut connection)
         .await
         .optional()

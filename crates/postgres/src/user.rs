@@ -195,6 +195,23 @@ pub(crate) fn hold_epoch(
     );
 }
 
+/// Whether `user` is there to be removed, by nobody else until the commit is over.
+pub(crate) async fn hold_to_remove(
+    mut connection: &AsyncPgConnection,
+    tenant: Uuid,
+    user: Id<User>,
+) -> QueryResult<bool> {
+    let found: Option<Uuid> = users::table
+        .filter(users::tenant_id.eq(tenant))
+        .filter(users::id.eq(user.uuid()))
+        .select(users::id)
+        .for_update()
+        .first(&mut connection)
+        .await
+        .optional()?;
+    Ok(found.is_some())
+}
+
 fn update(row: UserRow, read_at: u64) -> Statement<'static> {
     Statement::new(UPDATE)
         .bind::<Nullable<Text>, _>(row.external_id)

@@ -9,6 +9,7 @@ use tessera_domain::{
 };
 
 use crate::columns::{Count, Uid};
+use crate::erasure::Erasure;
 use crate::rows::{EventRow, KeyRow, SessionRow, TenantRow, UserRow};
 use crate::schema::{
     events, installation, keys, sessions, tenant_domains, tenant_names, tenants, users,
@@ -40,11 +41,12 @@ impl Commit {
         if let Some(settled) = self.changes.installation {
             write_installation(conn, &settled)?;
         }
+        let mut erasure = Erasure::default();
         for change in self.changes.tenants {
-            write_tenant(conn, change)?;
+            write_tenant(conn, change, &mut erasure)?;
         }
         for change in self.changes.users {
-            write_user(conn, self.tenant, change)?;
+            write_user(conn, self.tenant, change, &mut erasure)?;
         }
         for change in self.changes.sessions {
             write_session(conn, self.tenant, change)?;
@@ -52,8 +54,13 @@ impl Commit {
         for change in self.changes.keys {
             write_key(conn, change)?;
         }
+        // What is erased guards the sequences until the new events have theirs.
+        let end = erasure.end(conn)?;
         for event in &self.events {
             insert_into(events::table).values(event).execute(conn)?;
+        }
+        if let Some(end) = end {
+            erasure.write(conn, end)?;
         }
         Ok(())
     }
@@ -129,7 +136,11 @@ fn write_installation(conn: &mut SqliteConnection, settled: &Installation) -> Re
     Ok(())
 }
 
-fn write_tenant(conn: &mut SqliteConnection, change: Change<Tenant>) -> Result<(), Refusal> {
+fn write_tenant(
+    conn: &mut SqliteConnection,
+    change: Change<Tenant>,
+    erasure: &mut Erasure,
+) -> Result<(), Refusal> {
     match change {
         Change::Insert(tenant) => {
             insert_into(tenants::table)
@@ -138,7 +149,9 @@ fn write_tenant(conn: &mut SqliteConnection, change: Change<Tenant>) -> Result<(
             write_names(conn, &tenant)
         }
         Change::Remove(id) => {
-            delete(tenants::table.find(Uid::from(id))).execute(conn)?;
+            if delete(tenants::table.find(Uid::from(id))).execute(conn)? > 0 {
+                erasure.tenant(id);
+            }
             Ok(())
         }
         Change::Update(tenant) => {
@@ -181,6 +194,7 @@ fn write_user(
     conn: &mut SqliteConnection,
     tenant: Id<Tenant>,
     change: Change<User>,
+    erasure: &mut Erasure,
 ) -> Result<(), Refusal> {
     let stored = |id: Id<User>| users::table.find((Uid::from(tenant), Uid::from(id)));
     match change {
@@ -191,7 +205,15 @@ fn write_user(
             Ok(())
         }
         Change::Remove(id) => {
-            delete(stored(id)).execute(conn)?;
+            // They go with the user.
+            let sessions: Vec<Uid> = sessions::table
+                .filter(sessions::tenant_id.eq(Uid::from(tenant)))
+                .filter(sessions::user_id.eq(Uid::from(id)))
+                .select(sessions::id)
+                .load(conn)?;
+            if delete(stored(id)).execute(conn)? > 0 {
+                erasure.user(tenant, id, sessions.into_iter().map(Uid::id));
+            }
             Ok(())
         }
         Change::Update(user) => {

@@ -2,11 +2,13 @@
 
 use diesel::dsl::{count_star, min};
 use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
 use tessera_app::{Progress, WaitingEvent};
 use tessera_domain::{Id, Tenant};
 
 use crate::columns::{Count, Moment, Uid};
-use crate::log::{bound, place};
+use crate::log::{bound, last_position, place};
 use crate::log_rows::{LoggedRow, PublisherRow, WaitingRow};
 use crate::schema::{events, publishers, waiting};
 
@@ -72,13 +74,26 @@ fn progress_of(conn: &mut SqliteConnection, publisher: PublisherRow) -> QueryRes
     })
 }
 
-/// How many events are after `cursor`. Their places have no gaps: what is refused gives its
-/// position back, and what is removed lies before.
+/// How many events are after `cursor`. Beyond so many that counting takes long, how many places:
+/// some of these are of events that were erased.
 fn unseen(conn: &mut SqliteConnection, cursor: Count) -> QueryResult<u64> {
-    let last: Option<Count> = events::table
-        .order(events::position.desc())
-        .select(events::position)
-        .first(conn)
-        .optional()?;
-    Ok(last.map_or(0, |last| last.0.saturating_sub(cursor.0)))
+    let counted: Counted = sql_query(UNSEEN)
+        .bind::<BigInt, _>(cursor)
+        .bind::<BigInt, _>(Count(MANY.saturating_add(1)))
+        .get_result(conn)?;
+    if counted.number.0 <= MANY {
+        return Ok(counted.number.0);
+    }
+    let last = last_position(conn)?;
+    Ok(last.0.saturating_sub(cursor.0))
 }
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    number: Count,
+}
+
+const UNSEEN: &str = "\
+    SELECT count(*) AS number FROM (SELECT 1 FROM events WHERE position > ? LIMIT ?)";
+const MANY: u64 = 100_000;

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
-use diesel::{delete, replace_into, update};
+use diesel::{delete, replace_into, select, update};
 use tessera_app::{Claim, Lease, Settlement, StoredEvent};
 use tessera_domain::{Event, Id, Standing, Tenant, Timestamp};
 
@@ -98,19 +99,24 @@ fn write_waiting<'a>(
 ) -> QueryResult<HashSet<Aggregate<'a>>> {
     let sent: HashSet<u64> = settlement.sent.into_iter().collect();
     let mut changed = HashSet::new();
-    let mut events: HashMap<u64, &StoredEvent> = HashMap::new();
+    let mut in_hand: HashMap<u64, &StoredEvent> = HashMap::new();
     for claimed in &claim.events {
         let event = &claimed.event;
-        events.insert(event.position, event);
+        in_hand.insert(event.position, event);
         if claimed.waiting.is_some() && sent.contains(&event.position) {
             delete(waiting_at(publisher, Count(event.position))).execute(conn)?;
             changed.insert((event.tenant, event.subject.as_str()));
         }
     }
     for (position, waiting, reason) in settlement.waiting {
-        let Some(event) = events.get(&position) else {
+        let Some(event) = in_hand.get(&position) else {
             continue;
         };
+        // It may have been erased while the relay had it in hand.
+        let there = select(exists(events::table.find(Count(position))));
+        if !there.get_result(conn)? {
+            continue;
+        }
         replace_into(waiting::table)
             .values(WaitingRow::new(publisher, event, waiting, reason))
             .execute(conn)?;

@@ -393,14 +393,14 @@ pub(super) async fn racing_claims_of_two_relays_have_one_owner(fixture: &Fixture
 }
 
 /// A tenant, and the publisher "p".
-async fn enrolled(fixture: &Fixture) -> Tenant {
+pub(super) async fn enrolled(fixture: &Fixture) -> Tenant {
     let acme = fixture.tenant("Acme").await;
     fixture.log.enrol("p").await.unwrap();
     acme
 }
 
 /// Commits events, each the user's of that number and of that sequence, in one commit.
-async fn happen(fixture: &Fixture, tenant: &Tenant, what: &[(u32, u64)]) {
+pub(super) async fn happen(fixture: &Fixture, tenant: &Tenant, what: &[(u32, u64)]) {
     let nth = |(user, sequence): &(u32, u64)| {
         let mut fact = values::created(*user);
         fact.sequence = *sequence;
@@ -413,11 +413,11 @@ async fn happen(fixture: &Fixture, tenant: &Tenant, what: &[(u32, u64)]) {
         .await;
 }
 
-async fn claim(fixture: &Fixture, lease: Lease, limit: usize) -> Claim {
+pub(super) async fn claim(fixture: &Fixture, lease: Lease, limit: usize) -> Claim {
     ours(fixture.log.claim(&lease, NOW, limit).await.unwrap())
 }
 
-fn ours(answer: Claimed) -> Claim {
+pub(super) fn ours(answer: Claimed) -> Claim {
     match answer {
         Claimed::Elsewhere(until) => panic!("another has it until {until:?}"),
         Claimed::Ours(claim) => claim,
@@ -425,7 +425,7 @@ fn ours(answer: Claimed) -> Claim {
 }
 
 /// Settles it: all is sent but what waits.
-async fn settle(fixture: &Fixture, claim: Claim, waits: &[(u32, u64, Waiting)]) {
+pub(super) async fn settle(fixture: &Fixture, claim: Claim, waits: &[(u32, u64, Waiting)]) {
     assert!(settles(fixture, claim, waits).await);
 }
 
@@ -436,7 +436,7 @@ async fn settles(fixture: &Fixture, claim: Claim, waits: &[(u32, u64, Waiting)])
     settled.unwrap()
 }
 
-fn all_sent_but(claim: &Claim, waits: &[(u32, u64, Waiting)]) -> Settlement {
+pub(super) fn all_sent_but(claim: &Claim, waits: &[(u32, u64, Waiting)]) -> Settlement {
     let mut settlement = Settlement::default();
     for (claimed, happened) in claim.events.iter().zip(told(claim)) {
         let position = claimed.event.position;
@@ -455,7 +455,7 @@ fn all_sent_but(claim: &Claim, waits: &[(u32, u64, Waiting)]) -> Settlement {
 }
 
 /// The user and the sequence of each event, in the order of the claim.
-fn told(claim: &Claim) -> Vec<(u32, u64)> {
+pub(super) fn told(claim: &Claim) -> Vec<(u32, u64)> {
     let told = |claimed: &ClaimedEvent| {
         let found = &claimed.event.subject;
         let user = (1..100).find(|user| *found == subject(*user));
@@ -464,7 +464,7 @@ fn told(claim: &Claim) -> Vec<(u32, u64)> {
     claim.events.iter().map(told).collect()
 }
 
-fn subject(user: u32) -> String {
+pub(super) fn subject(user: u32) -> String {
     format!("user/{}", values::id::<User>(user))
 }
 
@@ -491,13 +491,13 @@ async fn sequences(fixture: &Fixture, user: u32) -> Vec<u64> {
         .collect()
 }
 
-async fn progress(fixture: &Fixture, publisher: &str) -> Progress {
+pub(super) async fn progress(fixture: &Fixture, publisher: &str) -> Progress {
     let mut all = fixture.log.progress().await.unwrap().into_iter();
     all.find(|progress| progress.publisher == publisher)
         .unwrap()
 }
 
-fn counted(pending: u64, cursor: u64, sent: u64, parked: u64) -> Progress {
+pub(super) fn counted(pending: u64, cursor: u64, sent: u64, parked: u64) -> Progress {
     Progress {
         publisher: "p".to_owned(),
         pending,
@@ -512,7 +512,7 @@ async fn expire(fixture: &Fixture, before: Timestamp) {
     while fixture.log.expire(before).await.unwrap() {}
 }
 
-fn soon() -> Waiting {
+pub(super) fn soon() -> Waiting {
     Waiting {
         rejections: 0,
         holds: 1,
@@ -520,7 +520,7 @@ fn soon() -> Waiting {
     }
 }
 
-fn lease() -> Lease {
+pub(super) fn lease() -> Lease {
     Lease {
         publisher: "p",
         holder: values::id(1),
@@ -528,7 +528,7 @@ fn lease() -> Lease {
     }
 }
 
-fn rival() -> Lease {
+pub(super) fn rival() -> Lease {
     Lease {
         holder: values::id(2),
         until: END + Duration::from_mins(1),
@@ -536,11 +536,11 @@ fn rival() -> Lease {
     }
 }
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const LATER: Timestamp = Timestamp::from_secs(1_800_000_010);
+pub(super) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub(super) const LATER: Timestamp = Timestamp::from_secs(1_800_000_010);
 const END: Timestamp = Timestamp::from_secs(1_800_000_060);
-const BEHIND: Waiting = Waiting::BEHIND;
-const PARKED: Waiting = Waiting {
+pub(super) const BEHIND: Waiting = Waiting::BEHIND;
+pub(super) const PARKED: Waiting = Waiting {
     rejections: 5,
     holds: 0,
     standing: Standing::Parked(NOW),

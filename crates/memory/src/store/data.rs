@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 
 use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserKey};
 use tessera_domain::{
-    Change, Changes, EmailAddress, Epoch, Id, Installation, Key, SchemaName, Session, Tenant,
-    Timestamp, User, Username,
+    Change, Changes, EmailAddress, Epoch, Id, Installation, Key, SchemaName, Session, Subject,
+    Tenant, Timestamp, User, Username,
 };
 
 use crate::store::log::Log;
@@ -33,7 +33,7 @@ impl Data {
     /// Changes copies of what `changes` touches, and puts them in place once nothing can fail.
     pub(super) fn commit(&mut self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
         let mut tenants = self.tenants.clone();
-        change_all(&mut tenants, changes.tenants)?;
+        let gone_tenants = change_all(&mut tenants, changes.tenants)?;
         check_tenants(&tenants)?;
         let [before, after] = [&self.tenants, &tenants].map(|all| all.contains_key(&tenant.id));
         if !before && !after {
@@ -41,7 +41,8 @@ impl Data {
         }
         let mut place = self.places.get(&tenant.id).cloned().unwrap_or_default();
         place.check_epochs(&changes.epochs)?;
-        change_all(&mut place.users, changes.users)?;
+        let gone_users = change_all(&mut place.users, changes.users)?;
+        let gone_sessions = place.drop_sessions(&gone_users);
         change_all(&mut place.sessions, changes.sessions)?;
         place.check()?;
         let mut keys = self.keys.clone();
@@ -51,12 +52,19 @@ impl Data {
             return Err(CommitError::Duplicate(Unique::Installation));
         }
         let joining = self.log.joining(changes.events)?;
+        let users = gone_users.into_iter().map(Subject::User);
+        let sessions = gone_sessions.into_iter().map(Subject::Session);
+        let gone: Vec<Subject> = users.chain(sessions).collect();
 
         self.tenants = tenants;
         self.places.insert(tenant.id, place);
         self.places.retain(|id, _| self.tenants.contains_key(id));
         self.keys = keys;
         self.installation = changes.installation.or_else(|| self.installation.take());
+        self.log.erase(|event| {
+            let of_tenant = event.tenant == tenant.id && gone.contains(&event.fact.subject);
+            of_tenant || gone_tenants.contains(&event.tenant)
+        });
         self.log.join(joining);
         Ok(())
     }
@@ -161,6 +169,14 @@ impl Place {
             .ok_or(CommitError::Stale)
     }
 
+    /// Lets the sessions of users go that are gone; answers which.
+    fn drop_sessions(&mut self, users: &[Id<User>]) -> Vec<Id<Session>> {
+        let gone = self
+            .sessions
+            .extract_if(.., |_, session| users.contains(&session.user));
+        gone.map(|(id, _)| id).collect()
+    }
+
     fn check(&self) -> Result<(), CommitError> {
         unique(self.users.values().filter_map(email_key), Unique::Email)?;
         unique(
@@ -210,10 +226,12 @@ fn username_key(user: &User) -> Option<&str> {
     user.username.as_ref().map(Username::key)
 }
 
+/// Answers which are gone that were there.
 fn change_all<T: Aggregate>(
     kept: &mut BTreeMap<Id<T>, T>,
     changes: Vec<Change<T>>,
-) -> Result<(), CommitError> {
+) -> Result<Vec<Id<T>>, CommitError> {
+    let mut gone = Vec::new();
     for change in changes {
         match change {
             Change::Insert(new) if kept.contains_key(&new.id()) => return Err(CommitError::Stale),
@@ -221,7 +239,7 @@ fn change_all<T: Aggregate>(
                 kept.insert(new.id(), new.at_version(1));
             }
             Change::Remove(id) => {
-                kept.remove(&id);
+                gone.extend(kept.remove(&id).map(|_| id));
             }
             Change::Update(new) => {
                 let read = new.version();
@@ -231,7 +249,7 @@ fn change_all<T: Aggregate>(
             }
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// What is kept under an id and guarded by a version.

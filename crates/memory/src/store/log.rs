@@ -64,6 +64,16 @@ impl Log {
         }
     }
 
+    /// Forgets the events that `goes` names, wherever they wait; no position is used again.
+    pub(super) fn erase(&mut self, goes: impl Fn(&Event) -> bool) {
+        for (position, logged) in self.events.extract_if(.., |_, logged| goes(&logged.event)) {
+            self.sequences.remove(&logged.sequence());
+            for enrolled in self.publishers.values_mut() {
+                enrolled.waiting.remove(&position);
+            }
+        }
+    }
+
     pub(super) fn logged(&self) -> impl Iterator<Item = &LoggedEvent> {
         self.events.values()
     }
@@ -179,7 +189,10 @@ impl Log {
             enrolled.sent += 1;
         }
         for (position, waiting, reason) in settlement.waiting {
-            enrolled.waiting.insert(position, (waiting, reason));
+            // It may have been erased while the relay had it in hand.
+            if self.events.contains_key(&position) {
+                enrolled.waiting.insert(position, (waiting, reason));
+            }
         }
         enrolled.promote(&self.events, now);
         true

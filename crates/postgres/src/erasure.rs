@@ -1,0 +1,83 @@
+//! What leaves the log with the tenant or the user that it tells of.
+
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use tessera_domain::{Event, Id, Tenant, User};
+use uuid::Uuid;
+
+use crate::pipeline::Pipeline;
+use crate::statement::Statement;
+
+/// The tenants whose events go, and the subjects of the commit's own tenant.
+#[derive(Default)]
+pub(crate) struct Erasure {
+    tenants: Vec<Uuid>,
+    subjects: Vec<String>,
+}
+
+impl Erasure {
+    /// Adds all that is of a tenant.
+    pub(crate) fn tenant(&mut self, id: Id<Tenant>) {
+        self.tenants.push(id.uuid());
+    }
+
+    /// Adds what is about a user and its sessions, as `tessera_wire` writes these down.
+    pub(crate) fn user(&mut self, id: Id<User>, sessions: Vec<Uuid>) {
+        self.subjects.push(format!("user/{id}"));
+        let sessions = sessions.into_iter().map(|id| format!("session/{id}"));
+        self.subjects.extend(sessions);
+    }
+
+    /// Adds that the events go, but for `kept`, wherever they wait.
+    ///
+    /// It follows the commit's own events: what is erased guards the sequences until these have
+    /// theirs. A settlement that found an event still there has locked its publisher, and one that
+    /// locks it later finds the event gone; so what waits is removed with all publishers locked.
+    pub(crate) fn write(self, pipeline: &mut Pipeline<'_>, of: &Tenant, kept: &[Event]) {
+        let (tenants, subjects) = (self.tenants, self.subjects);
+        let [of_tenants, of_subjects] = [!tenants.is_empty(), !subjects.is_empty()];
+        let kept: Vec<Uuid> = kept.iter().map(|event| event.id.uuid()).collect();
+        if of_tenants {
+            let events = Statement::new(EVENTS_OF_TENANTS);
+            let events = events.bind::<Array<SqlUuid>, _>(tenants.clone());
+            pipeline.push(events.bind::<Array<SqlUuid>, _>(kept.clone()));
+        }
+        if of_subjects {
+            let events = Statement::new(EVENTS_OF_SUBJECTS);
+            let events = about(events, of, subjects.clone());
+            pipeline.push(events.bind::<Array<SqlUuid>, _>(kept));
+        }
+        if of_tenants || of_subjects {
+            pipeline.push(Statement::new(HOLD));
+        }
+        if of_tenants {
+            let waiting = Statement::new(WAITING_OF_TENANTS);
+            pipeline.push(waiting.bind::<Array<SqlUuid>, _>(tenants));
+        }
+        if of_subjects {
+            let waiting = Statement::new(WAITING_OF_SUBJECTS);
+            pipeline.push(about(waiting, of, subjects));
+        }
+    }
+}
+
+fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> Statement<'q> {
+    statement
+        .bind::<SqlUuid, _>(of.id.uuid())
+        .bind::<Array<Text>, _>(subjects)
+}
+
+const EVENTS_OF_TENANTS: &str = "\
+    DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";
+
+const EVENTS_OF_SUBJECTS: &str = "\
+    DELETE FROM tessera.events WHERE tenant_id = $ AND subject = ANY ($) AND id <> ALL ($)";
+
+const HOLD: &str = "SELECT name FROM tessera.publishers ORDER BY name FOR UPDATE";
+
+const WAITING_OF_TENANTS: &str = "\
+    DELETE FROM tessera.waiting USING tessera.publishers \
+    WHERE publisher = name AND tenant_id = ANY ($)";
+
+const WAITING_OF_SUBJECTS: &str = "\
+    DELETE FROM tessera.waiting USING tessera.publishers \
+    WHERE publisher = name AND tenant_id = $ AND subject = ANY ($)";
