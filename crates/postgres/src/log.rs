@@ -43,6 +43,16 @@ impl EventLog for PostgresStore {
         Ok(rows.into_iter().rev().map(StoredEvent::from).collect())
     }
 
+    async fn sent(
+        &self,
+        publisher: &str,
+        tenant: Option<Id<Tenant>>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<StoredEvent>, Unavailable> {
+        self.sent_page(publisher, tenant, after, limit).await
+    }
+
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
         let publisher = publisher.to_owned();
         self.read(|connection| claim::enrol(connection, publisher).boxed())
