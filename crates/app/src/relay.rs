@@ -38,7 +38,7 @@ impl Default for RelaySettings {
         Self {
             batch: 4_096,
             probe: 32,
-            lease: Duration::from_mins(1),
+            lease: Duration::from_secs(30),
             retry: RetryPolicy::default(),
         }
     }

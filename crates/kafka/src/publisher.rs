@@ -15,7 +15,7 @@ use crate::settings::{KafkaSettings, KafkaSettingsError};
 
 /// Sends events to one topic of a Kafka.
 ///
-/// A call ends within 24 seconds, twice the time that is given to a record: some may be sent a
+/// A call ends within 16 seconds, twice the time that is given to a record: some may be sent a
 /// second time. It ends in a few seconds while the brokers are known to be away.
 pub struct KafkaPublisher {
     topic: String,

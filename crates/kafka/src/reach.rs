@@ -87,6 +87,6 @@ fn cause(error: RDKafkaErrorCode) -> Option<&'static str> {
 }
 
 /// Beyond the time-out of a record, which librdkafka looks at once a second.
-const WHILE_THERE: Duration = Duration::from_secs(12);
+const WHILE_THERE: Duration = Duration::from_secs(8);
 /// Enough for a broker that is back to be found, and for a new leader to be elected.
 const WHILE_AWAY: Duration = Duration::from_secs(3);

@@ -265,7 +265,7 @@ const FIXED: &[(&str, &str)] = &[
     ("acks", "all"),
     ("max.in.flight", "5"),
     // Well within the lease of a relay, so that another one seldom repeats what this one still sends.
-    ("message.timeout.ms", "10000"),
+    ("message.timeout.ms", "6000"),
     // Counted are refusals that may pass, above all too few replicas: after two seconds the broker's
     // own word for it is better than a time-out without any.
     ("retries", "4"),

@@ -131,15 +131,18 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 /// Cuts off what a crash left of a line; answers the length.
 fn repair(mut file: &File) -> io::Result<u64> {
     let length = file.metadata()?.len();
-    let mut whole = length;
-    let mut last = [0];
+    let (mut whole, mut block) = (length, Vec::new());
     while whole > 0 {
-        file.seek(SeekFrom::Start(whole - 1))?;
-        file.read_exact(&mut last)?;
-        if last == [b'\n'] {
+        let begin = whole.saturating_sub(BLOCK);
+        block.clear();
+        file.seek(SeekFrom::Start(begin))?;
+        file.take(whole - begin).read_to_end(&mut block)?;
+        let ends = block.iter().rposition(|byte| *byte == b'\n');
+        whole = begin;
+        if let Some(end) = ends.and_then(|end| u64::try_from(end).ok()) {
+            whole += end + 1;
             break;
         }
-        whole -= 1;
     }
     if whole < length {
         file.set_len(whole)?;
@@ -148,6 +151,7 @@ fn repair(mut file: &File) -> io::Result<u64> {
 }
 
 const ATTEMPTS: u32 = 1_000;
+const BLOCK: u64 = 4_096;
 const KEPT: u8 = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -166,14 +170,20 @@ mod tests {
     #[test]
     fn a_line_that_a_crash_cut_off_goes_before_the_next_is_written() {
         let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(10_000);
+        let (torn, whole) = (format!("a\n{long}"), format!("{long}\n"));
+        let repaired = format!("{whole}c\n");
         for (left, expected) in [
+            (&*torn, "a\nc\n"),
+            (&whole, &repaired),
+            (&long, "c\n"),
             ("a\nb", "a\nc\n"),
             ("b", "c\n"),
             ("", "c\n"),
             ("a\n", "a\nc\n"),
         ] {
             fs::write(folder.path().join("e"), left).unwrap();
-            lines(&folder, 100).append(b"c\n").unwrap();
+            lines(&folder, 100_000).append(b"c\n").unwrap();
             assert_eq!(text(&folder, "e"), expected);
         }
     }

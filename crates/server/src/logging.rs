@@ -76,6 +76,8 @@ fn subscribe(
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
+        // It would print to standard error, and panic where that is what cannot be written.
+        .log_internal_errors(false)
         .with_writer(writer)
         .event_format(Line(format))
         .init();

@@ -15,7 +15,9 @@ mod views;
 mod welcome;
 mod wiring;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::runtime::Runtime;
@@ -30,7 +32,8 @@ fn main() -> ExitCode {
     match run(cli, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tessera: {failure}");
+            // Where nobody can be told, the exit status still says it.
+            let _ = writeln!(io::stderr(), "tessera: {failure}");
             failure.exit_code()
         }
     }
@@ -56,5 +59,10 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
     };
     // Workers of the server are single-threaded; what must outlive a request runs here.
     let runtime = Runtime::new().map_err(|error| Failure::because(&error))?;
-    runtime.block_on(commands::run(cli, command, &config))
+    let done = runtime.block_on(commands::run(cli, command, &config));
+    // A disk that hangs is not waited for.
+    runtime.shutdown_timeout(PATIENCE);
+    done
 }
+
+const PATIENCE: Duration = Duration::from_secs(1);

@@ -251,11 +251,17 @@ fn brokers(setting: Setting<'_>) -> Result<String, ConfigError> {
     let brokers = setting.list()?;
     let good = |broker: &String| {
         let (host, port) = broker.rsplit_once(':').unwrap_or_default();
-        !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port != 0)
+        !host.is_empty()
+            && !host.contains(['@', '/', ' '])
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
     };
     (!brokers.is_empty() && brokers.iter().all(good))
         .then(|| brokers.join(","))
-        .ok_or_else(|| setting.wrong("brokers as host:port, with commas"))
+        .ok_or_else(|| {
+            // It is not repeated: where somebody wrote a URL there may be a password in it.
+            let name = setting.name;
+            ConfigError::new(format!("{name} must be brokers as host:port, with commas"))
+        })
 }
 
 const KAFKA: &str = "kafka";
@@ -298,6 +304,7 @@ mod tests {
         for (name, wrong) in [
             ("KAFKA_BOOTSTRAP_SERVERS", "kafka"),
             ("KAFKA_BOOTSTRAP_SERVERS", ","),
+            ("KAFKA_BOOTSTRAP_SERVERS", "u:hushhush@h:9092"),
             ("KAFKA_SASL_MECHANISM", "MD5"),
             ("KAFKA_SASL_USERNAME", "tessera"),
             ("KAFKA_SECURITY_PROTOCOL", "TLS"),

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tessera_app::{
@@ -62,7 +63,7 @@ impl Relays {
                 clock: Arc::clone(&ports.clock),
                 stopping: stopping.clone(),
                 figures: Arc::clone(figures),
-                told: None,
+                told: BTreeSet::new(),
                 failures: 0,
                 patience,
             };
@@ -111,8 +112,8 @@ struct Running {
     clock: Arc<dyn Clock>,
     stopping: watch::Receiver<bool>,
     figures: Arc<Figures>,
-    /// The trouble that was told last, until it is over.
-    told: Option<String>,
+    /// The troubles that were told, until all is well.
+    told: BTreeSet<String>,
     /// How often in a row the log failed.
     failures: u32,
     /// How long each of its last steps may take when the process is to end.
@@ -171,10 +172,10 @@ impl Running {
         }
     }
 
-    /// Says once what is wrong, and once that it is over.
+    /// Says once what is wrong, and once that all is well again: nothing waits for another try.
     fn tell(&mut self, step: &Result<Step, Unavailable>) {
         let publisher = self.relay.publisher();
-        let (trouble, progress) = match step {
+        let (trouble, well) = match step {
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let why = Failure::because(error).to_string();
@@ -183,26 +184,25 @@ impl Running {
             }
             Ok(Step::Elsewhere(_)) => return,
             Ok(step @ (Step::Progress(tally) | Step::Paused(tally, _) | Step::Quiet(tally, _))) => {
+                self.failures = 0;
                 self.figures.count(tally);
                 for event in &tally.parked {
                     let why = tally.trouble.as_deref();
                     tracing::warn!(publisher, %event, why, "an event is parked");
                 }
-                let quiet = matches!(step, Step::Quiet(..)) && self.failures > 0;
-                self.failures = 0;
-                (tally.trouble.clone(), tally.sent > 0 || quiet)
+                (tally.trouble.clone(), matches!(step, Step::Quiet(_, None)))
             }
         };
-        match (trouble, &self.told) {
-            (Some(why), told) if told.as_ref() != Some(&why) => {
-                tracing::warn!(publisher, %why, "events wait");
-                self.told = Some(why);
-            }
-            (None, Some(_)) if progress => {
-                tracing::info!(publisher, "events go out again");
-                self.told = None;
-            }
-            (Some(_) | None, _) => {}
+        if well && !self.told.is_empty() {
+            tracing::info!(publisher, "events go out again");
+            self.told.clear();
+        }
+        if let Some(why) = trouble
+            && self.told.len() < MANY
+            && !self.told.contains(&why)
+        {
+            tracing::warn!(publisher, %why, "events wait");
+            self.told.insert(why);
         }
     }
 }
@@ -359,6 +359,8 @@ const RETRY: RetryPolicy = RetryPolicy {
     longest: Duration::from_secs(5),
     rejections: u32::MAX,
 };
+/// A broker that says something else each time is not quoted for ever.
+const MANY: usize = 16;
 /// A store that is not migrated yet, or was gone for a moment, is told of elsewhere.
 const SEVERAL: u32 = 3;
 /// Another relay may give its lease back before its end.
