@@ -139,6 +139,9 @@ $$;
 
 -- Drops the first partition in which everything is from before `before` and sent to all; answers
 -- whether there was one. The one that is written to, and those ahead, are none.
+--
+-- Times are nearly in the order of positions, as an event has both from one commit. So the last few
+-- thousand tell of all, which are too many to be read; one before these is younger by moments only.
 CREATE FUNCTION tessera.drop_partition(before bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -156,13 +159,9 @@ BEGIN
                 WHERE gaps.last >= parts.first AND gaps.first < parts.next)
         ORDER BY parts.first
     LOOP
-        -- The last one tells of nearly all; only where it is old are the others looked at.
-        EXECUTE format('SELECT coalesce((SELECT time >= $1 FROM tessera.%1$I
-            ORDER BY position DESC LIMIT 1), false)', part.called) INTO young USING before;
-        IF NOT young THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM tessera.%I WHERE time >= $1)', part.called)
-                INTO young USING before;
-        END IF;
+        EXECUTE format('SELECT coalesce(max(time) >= $1, false) FROM (
+            SELECT time FROM tessera.%I ORDER BY position DESC LIMIT 5000) AS lasts', part.called)
+            INTO young USING before;
         IF NOT young THEN
             EXECUTE format('DROP TABLE tessera.%I', part.called);
             RETURN true;
@@ -201,16 +200,34 @@ $$;
 -- Keeps partitions ahead and lets go of what is old and sent; answers whether more may be left. It
 -- is no hurry: it gives way to another one that does the same, and to all who have the table, and
 -- waits so short a time for these that nobody notices who waits behind it.
+--
+-- Who has the table for long, as a dump does, keeps it from some of its work and not from the rest.
+-- What locks others out comes last, as it does so until the end.
 CREATE FUNCTION tessera.expire(before bigint, few bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    more boolean := false;
+    dropped boolean := false;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(84737, 1) THEN
         RETURN false;
     END IF;
     PERFORM set_config('lock_timeout', '100ms', true);
-    PERFORM tessera.make_partitions();
-    RETURN tessera.drop_partition(before) OR tessera.delete_events(before, few) = few;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN false;
+    BEGIN
+        more := tessera.delete_events(before, few) = few;
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    BEGIN
+        PERFORM tessera.make_partitions();
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    BEGIN
+        dropped := tessera.drop_partition(before);
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    RETURN more OR dropped;
 END
 $$;
