@@ -1,5 +1,6 @@
--- How far each publisher came with the events. It is locked by every claim, and by every
--- settlement before it writes anything, so these never meet. An update finds room in its page.
+-- How far each publisher came with the events. It is locked by every claim that has something to do,
+-- by every settlement and by who removes it, before they touch a row of the tables below: so these
+-- never meet. An update finds room in its page.
 CREATE TABLE tessera.publishers (
     name text COLLATE "C" NOT NULL,
     cursor bigint NOT NULL,
@@ -24,6 +25,8 @@ CREATE TABLE tessera.waiting (
     parked_at bigint,
     reason text,
     CONSTRAINT waiting_pkey PRIMARY KEY (publisher, position),
+    CONSTRAINT waiting_publisher_fkey FOREIGN KEY (publisher)
+        REFERENCES tessera.publishers (name) ON DELETE CASCADE,
     CONSTRAINT waiting_standing_check CHECK (due_at IS NULL OR parked_at IS NULL)
 );
 
@@ -41,6 +44,8 @@ CREATE TABLE tessera.gaps (
     last bigint NOT NULL,
     seen xid8 NOT NULL,
     CONSTRAINT gaps_pkey PRIMARY KEY (publisher, first),
+    CONSTRAINT gaps_publisher_fkey FOREIGN KEY (publisher)
+        REFERENCES tessera.publishers (name) ON DELETE CASCADE,
     CONSTRAINT gaps_order_check CHECK (first <= last)
 );
 

@@ -1,0 +1,62 @@
+//! How far a publisher came is written by one at a time, and only when there is something to write.
+
+use tessera_app::{EventLog, Settlement};
+use tessera_domain::Waiting;
+use tokio::runtime::Handle;
+
+use crate::relay::{NOW, claim, happen, lease};
+use crate::server::{Database, populated, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_is_forgotten_with_what_a_running_settlement_writes() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let [admin, settles] = [database.admin().await, database.admin().await];
+    store.enrol("p").await.unwrap();
+    // As a settlement goes about it.
+    let advance = "BEGIN; UPDATE tessera.publishers SET cursor = 2 WHERE name = 'p'";
+    settles.batch_execute(advance).await.unwrap();
+    let other = store.clone();
+    let forgotten = Handle::current().spawn(async move { other.forget("p").await });
+    until("it waits for the settlement", async || {
+        let waits = "SELECT count(*) FROM pg_stat_activity \
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        admin.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    let rest = "INSERT INTO tessera.waiting \
+            VALUES ('p', 1, gen_random_uuid(), 'user/1', 0, 0, 0, NULL, NULL); \
+        INSERT INTO tessera.gaps VALUES ('p', 2, 2, pg_current_xact_id()); \
+        COMMIT";
+    settles.batch_execute(rest).await.unwrap();
+    assert!(forgotten.await.unwrap().unwrap());
+    let left =
+        "SELECT (SELECT count(*) FROM tessera.waiting) + (SELECT count(*) FROM tessera.gaps)";
+    let left = admin.query_one(left, &[]).await.unwrap();
+    assert_eq!(left.get::<_, i64>(0), 0);
+    assert!(!store.forget("p").await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_settlement_that_is_refused_as_a_duplicate_is_not_taken_for_done() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    let (acme, _, _) = populated(&store, "Acme").await;
+    store.enrol("p").await.unwrap();
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            RAISE EXCEPTION 'taken' \
+                USING ERRCODE = 'unique_violation', CONSTRAINT = 'users_email_key'; \
+        END $$; \
+        CREATE TRIGGER refuse BEFORE INSERT ON tessera.waiting \
+            FOR EACH ROW EXECUTE FUNCTION public.refuse()";
+    admin.batch_execute(refuse).await.unwrap();
+    happen(&store, &acme, [11]).await;
+    let claimed = claim(&store, 10).await;
+    let settlement = Settlement {
+        sent: Vec::new(),
+        waiting: vec![(claimed.read_to, Waiting::due(NOW), None)],
+    };
+    let settled = store.settle(&lease(), NOW, claimed, settlement).await;
+    assert!(settled.is_err());
+}
