@@ -1,11 +1,53 @@
 //! How far a publisher came is written by one at a time, and only when there is something to write.
 
+use core::time::Duration;
+
 use tessera_app::{EventLog, Settlement};
 use tessera_domain::Waiting;
 use tokio::runtime::Handle;
 
-use crate::relay::{NOW, claim, happen, lease};
+use crate::relay::{NOW, claim, happen, insert, lease, positions, relay};
 use crate::server::{Database, populated, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_with_nothing_to_do_writes_nothing() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    let (acme, _, _) = populated(&store, "Acme").await;
+    store.enrol("p").await.unwrap();
+    let slow = database.admin().await;
+    slow.batch_execute("BEGIN").await.unwrap();
+    let late = insert(&slow).await;
+    happen(&store, &acme, [11]).await;
+    let claimed = claim(&store, 10).await;
+    let [last] = *positions(&claimed) else {
+        panic!("{claimed:?}");
+    };
+    let due = NOW + Duration::from_secs(5);
+    let settlement = Settlement {
+        sent: Vec::new(),
+        waiting: vec![(last, Waiting::due(due), None)],
+    };
+    let settled = store.settle(&lease(), NOW, claimed, settlement).await;
+    settled.unwrap();
+
+    let row = "SELECT publishers::text || xmin::text FROM tessera.publishers";
+    let row = async || -> String { admin.query_one(row, &[]).await.unwrap().get(0) };
+    let before = row().await;
+    for _ in 0..2 {
+        let idle = claim(&store, 10).await;
+        assert_eq!(
+            (idle.events.len(), idle.more, idle.read_to),
+            (0, false, last)
+        );
+        assert_eq!(idle.next_due, Some(due));
+    }
+    assert_eq!(row().await, before);
+    slow.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(relay(&store).await, [late]);
+    assert_ne!(row().await, before);
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publisher_is_forgotten_with_what_a_running_settlement_writes() {
