@@ -102,3 +102,27 @@ async fn a_settlement_that_is_refused_as_a_duplicate_is_not_taken_for_done() {
     let settled = store.settle(&lease(), NOW, claimed, settlement).await;
     assert!(settled.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_counted_beyond_what_takes_too_long() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    let much = "INSERT INTO tessera.publishers VALUES ('p', 0, 0, 0, NULL, NULL); \
+        INSERT INTO tessera.gaps VALUES ('p', 1, 50000, '1'), ('p', 50001, 100001, '1'); \
+        UPDATE tessera.publishers SET cursor = 100001; \
+        INSERT INTO tessera.events (id, tenant_id, subject, sequence, type, time, body) \
+        SELECT gen_random_uuid(), gen_random_uuid(), 'user/1', number, 'UserCreated', 7, '{}' \
+        FROM generate_series(1, 100001) AS numbers (number); \
+        INSERT INTO tessera.waiting \
+        SELECT 'p', 200000 + number, gen_random_uuid(), 'user/1', 0, 0, NULL, \
+            CASE WHEN number > 100001 THEN 0 END, NULL \
+        FROM generate_series(1, 200002) AS numbers (number)";
+    admin.batch_execute(much).await.unwrap();
+    let progress = store.progress().await.unwrap();
+    let [progress] = &*progress else {
+        panic!("{progress:?}");
+    };
+    assert_eq!((progress.pending, progress.parked), (200_000, 100_000));
+    assert_eq!(progress.oldest.unwrap().as_micros(), 7);
+}

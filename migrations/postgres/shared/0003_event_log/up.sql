@@ -34,6 +34,8 @@ CREATE INDEX waiting_subject_idx ON tessera.waiting (publisher, tenant_id, subje
 CREATE INDEX waiting_due_idx ON tessera.waiting (publisher, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX waiting_parked_idx ON tessera.waiting (publisher, position)
     WHERE parked_at IS NOT NULL;
+CREATE INDEX waiting_pending_idx ON tessera.waiting (publisher, position)
+    WHERE parked_at IS NULL;
 
 -- Positions that were missing when a publisher went past them. Whoever holds one had its
 -- transaction id before, and `seen` is a later one: once all before `seen` are over, what is missing
