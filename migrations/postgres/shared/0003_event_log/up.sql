@@ -71,6 +71,7 @@ ALTER TABLE tessera.events ALTER COLUMN position DROP IDENTITY;
 -- first partition's guard is called as it was, so that the previous version of the service knows it.
 ALTER TABLE tessera.events RENAME TO events_1;
 ALTER TABLE tessera.events_1 RENAME CONSTRAINT events_pkey TO events_1_pkey;
+CREATE INDEX events_1_tenant_idx ON tessera.events_1 (tenant_id, position);
 
 CREATE TABLE tessera.events (
     position bigint NOT NULL DEFAULT tessera.next_position(),
@@ -89,6 +90,11 @@ CREATE TABLE tessera.events_rest PARTITION OF tessera.events (
     CONSTRAINT events_rest_sequence_key UNIQUE (tenant_id, subject, sequence)
 ) DEFAULT;
 
+-- By which the pages of one tenant are read. A partition has its own before it has this one, so
+-- that it has a name.
+CREATE INDEX events_rest_tenant_idx ON tessera.events_rest (tenant_id, position);
+CREATE INDEX events_tenant_idx ON tessera.events (tenant_id, position);
+
 -- Made apart and attached, a partition stops nobody who writes.
 CREATE FUNCTION tessera.make_partition(first bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -99,6 +105,8 @@ BEGIN
         CONSTRAINT %I PRIMARY KEY (position),
         CONSTRAINT %I UNIQUE (tenant_id, subject, sequence))',
         called, called || '_pkey', called || '_sequence_key');
+    EXECUTE format('CREATE INDEX %I ON tessera.%I (tenant_id, position)',
+        called || '_tenant_idx', called);
     EXECUTE format('ALTER TABLE tessera.events ATTACH PARTITION tessera.%I
         FOR VALUES FROM (%s) TO (%s)', called, first, first + 1000000);
 END
