@@ -39,7 +39,7 @@ pub(crate) async fn lease_end(
 }
 
 /// Takes the lease and reads what is to be done, in one round trip; nothing if the lease cannot be
-/// had.
+/// had. Where there is nothing to be done, it leaves the lease alone, and writes nothing.
 pub(crate) async fn claim(
     connection: &AsyncPgConnection,
     lease: &Lease,
@@ -64,24 +64,38 @@ pub(crate) async fn claim(
         let (taken, due, fresh, late): (Vec<Taken>, _, _, _) = (taken?, due?, fresh?, late?);
         committed?;
         let taken = taken.into_iter().next();
-        Ok(taken.map(|taken| taken.assemble(due, late, fresh, limit)))
+        Ok(taken.and_then(|taken| match (taken.claims, taken.idle) {
+            (Some(number), _) => Some(taken.assemble(number, due, late, fresh, limit)),
+            (None, true) => Some(taken.nothing()),
+            (None, false) => None,
+        }))
     })();
     Ended { over, answer }
 }
 
-/// What is known of a publisher whose lease was had.
+/// What came of asking for the lease of a publisher.
 #[derive(Queryable)]
 struct Taken {
     cursor: i64,
-    claims: i64,
     next_due: Option<i64>,
+    idle: bool,
+    claims: Option<i64>,
 }
 
-type TakenColumns = (BigInt, BigInt, Nullable<BigInt>);
+type TakenColumns = (BigInt, Nullable<BigInt>, Bool, Nullable<BigInt>);
 
 impl Taken {
+    fn nothing(&self) -> Claim {
+        Claim {
+            next_due: of_micros(self.next_due),
+            read_to: count(self.cursor),
+            ..Claim::default()
+        }
+    }
+
     fn assemble(
         self,
+        number: i64,
         due: Vec<(EventRow, WaitingRow)>,
         late: Vec<(EventRow, bool)>,
         fresh: Vec<(EventRow, bool)>,
@@ -115,7 +129,7 @@ impl Taken {
             next_due: of_micros(self.next_due),
             read_to,
             missing,
-            number: count(self.claims),
+            number: count(number),
         }
     }
 }
@@ -130,11 +144,12 @@ fn claimed(event: EventRow, waiting: Option<Waiting>, blocked: bool) -> ClaimedE
 
 fn take(lease: &Lease, now: Timestamp) -> Rows<'static, TakenColumns> {
     Statement::new(TAKE)
-        .bind::<SqlUuid, _>(lease.holder.uuid())
-        .bind::<BigInt, _>(lease.until.as_micros())
+        .bind::<BigInt, _>(now.as_micros())
+        .bind::<BigInt, _>(now.as_micros())
         .bind::<Text, _>(lease.publisher)
         .bind::<SqlUuid, _>(lease.holder.uuid())
-        .bind::<BigInt, _>(now.as_micros())
+        .bind::<BigInt, _>(lease.until.as_micros())
+        .bind::<SqlUuid, _>(lease.holder.uuid())
         .bind::<BigInt, _>(now.as_micros())
         .rows()
 }
@@ -148,7 +163,6 @@ fn due(
         .bind::<Text, _>(lease.publisher)
         .bind::<BigInt, _>(now.as_micros())
         .bind::<Text, _>(lease.publisher)
-        .bind::<SqlUuid, _>(lease.holder.uuid())
         .bind::<BigInt, _>(enough)
         .bind::<Text, _>(lease.publisher)
         .bind::<BigInt, _>(enough)
@@ -160,7 +174,6 @@ fn fresh(lease: &Lease, enough: i64) -> Rows<'static, (EventColumns, Bool)> {
     Statement::new(FRESH)
         .bind::<Text, _>(lease.publisher)
         .bind::<Text, _>(lease.publisher)
-        .bind::<SqlUuid, _>(lease.holder.uuid())
         .bind::<BigInt, _>(enough)
         .rows()
 }
@@ -168,7 +181,6 @@ fn fresh(lease: &Lease, enough: i64) -> Rows<'static, (EventColumns, Bool)> {
 fn late(lease: &Lease, enough: i64) -> Rows<'static, (EventColumns, Bool)> {
     Statement::new(LATE)
         .bind::<Text, _>(lease.publisher)
-        .bind::<SqlUuid, _>(lease.holder.uuid())
         .bind::<Text, _>(lease.publisher)
         .bind::<Text, _>(lease.publisher)
         .bind::<BigInt, _>(enough)
@@ -192,13 +204,35 @@ const ENROL: &str = "\
     SELECT name, previous + 1, position - 1, pg_current_xact_id() \
     FROM enrolled CROSS JOIN places WHERE previous + 1 < position";
 
+// A gap is something to be done once it can be forgotten or filled, as for `LATE`.
 const TAKE: &str = "\
-    UPDATE tessera.publishers SET holder = $, lease_until = $, claims = claims + 1 \
-    WHERE name = $ AND (holder IS NULL OR holder = $ OR lease_until <= $) \
-    RETURNING cursor, claims, (SELECT min(due_at) FROM tessera.waiting \
-        WHERE publisher = name AND due_at > $)";
+    WITH found AS MATERIALIZED (\
+        SELECT name, cursor, \
+            (SELECT min(due_at) FROM tessera.waiting WHERE publisher = name AND due_at > $) \
+                AS next_due, \
+            (SELECT position FROM tessera.events WHERE position > cursor \
+                ORDER BY position LIMIT 1) IS NULL \
+            AND (SELECT due_at FROM tessera.waiting WHERE publisher = name AND due_at <= $ \
+                ORDER BY due_at LIMIT 1) IS NULL \
+            AND (SELECT first FROM tessera.gaps AS gap WHERE gap.publisher = name \
+                AND (gap.seen <= pg_snapshot_xmin(pg_current_snapshot()) \
+                    OR gap.seen >= pg_snapshot_xmax(pg_current_snapshot()) \
+                    OR (SELECT position FROM tessera.events \
+                        WHERE position BETWEEN gap.first AND gap.last \
+                        ORDER BY position LIMIT 1) IS NOT NULL) \
+                ORDER BY first LIMIT 1) IS NULL AS idle \
+        FROM tessera.publishers WHERE name = $\
+    ), taken AS (\
+        UPDATE tessera.publishers AS publisher \
+        SET holder = $, lease_until = $, claims = publisher.claims + 1 \
+        FROM found WHERE publisher.name = found.name AND NOT found.idle \
+            AND (publisher.holder IS NULL OR publisher.holder = $ OR publisher.lease_until <= $) \
+        RETURNING publisher.cursor, publisher.claims\
+    ) SELECT coalesce(taken.cursor, found.cursor), found.next_due, found.idle, taken.claims \
+    FROM found LEFT JOIN taken ON true";
 
-// What follows `TAKE` goes out before it is known whether the lease was had, so it asks again.
+// What follows `TAKE` goes out before it is known whether the lease was had, so it asks whether this
+// transaction made the row what it is: only then is the row locked as well.
 // Those that are due longest come first, lest others that come due again and again keep them out.
 // `position + 0` keeps the planner from the index by position, which finds a line by reading all
 // that waits; a lookup of each event, from reading all events.
@@ -209,7 +243,8 @@ const DUE: &str = "\
         SELECT position, rejections, holds, due_at, parked_at FROM (\
             SELECT tenant_id, subject FROM tessera.waiting \
             WHERE publisher = $ AND due_at <= $ AND EXISTS (\
-                SELECT FROM tessera.publishers WHERE name = $ AND holder = $) \
+                SELECT FROM tessera.publishers \
+                WHERE name = $ AND xmin = pg_current_xact_id_if_assigned()::xid) \
             ORDER BY due_at LIMIT $\
         ) AS head CROSS JOIN LATERAL (\
             SELECT position, rejections, holds, due_at, parked_at FROM tessera.waiting \
@@ -230,7 +265,8 @@ const FRESH: &str = "\
             LIMIT 1) IS NOT NULL \
     FROM tessera.events AS event \
     WHERE event.position > (\
-        SELECT cursor FROM tessera.publishers WHERE name = $ AND holder = $) \
+        SELECT cursor FROM tessera.publishers \
+        WHERE name = $ AND xmin = pg_current_xact_id_if_assigned()::xid) \
     ORDER BY event.position LIMIT $";
 
 // It goes out after `FRESH`: so of an aggregate's events no later one can be fresh while an earlier
@@ -238,7 +274,8 @@ const FRESH: &str = "\
 // knows of the end of all that could have filled it. An id that is not given out yet is of another
 // server, whose data was restored here: what was open there is gone.
 const LATE: &str = "\
-    WITH mine AS (SELECT name FROM tessera.publishers WHERE name = $ AND holder = $), \
+    WITH mine AS (SELECT name FROM tessera.publishers \
+        WHERE name = $ AND xmin = pg_current_xact_id_if_assigned()::xid), \
     forgotten AS (\
         DELETE FROM tessera.gaps AS gap USING mine \
         WHERE gap.publisher = mine.name \

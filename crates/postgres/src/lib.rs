@@ -25,9 +25,12 @@ mod migrate;
 mod migration;
 mod news;
 mod pipeline;
+#[cfg(test)]
+mod plans;
 mod pool;
 mod progress;
 mod schema;
+mod sent;
 mod session;
 mod settle;
 mod statement;
@@ -38,6 +41,17 @@ mod url;
 mod user;
 mod value;
 mod worker;
+
+#[cfg(test)]
+#[expect(dead_code, reason = "most of it is for the tests from outside")]
+#[path = "../tests/postgres/relay.rs"]
+mod relay;
+#[cfg(test)]
+#[expect(dead_code, reason = "most of it is for the tests from outside")]
+#[path = "../tests/postgres/server.rs"]
+mod server;
+#[cfg(test)]
+extern crate self as tessera_postgres;
 
 pub use migrate::{Migrate, MigrateError, Step};
 pub use pool::PoolStatus;

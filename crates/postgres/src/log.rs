@@ -61,16 +61,11 @@ impl EventLog for PostgresStore {
     }
 
     async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
-        let publisher = publisher.to_owned();
-        self.read(|mut connection| {
-            async move {
-                let statement = Statement::new(FORGET)
-                    .bind::<Text, _>(publisher.clone())
-                    .bind::<Text, _>(publisher.clone())
-                    .bind::<Text, _>(publisher);
-                Ok(statement.execute(&mut connection).await? > 0)
-            }
-            .boxed()
+        let lease = self.pool.lease().await?;
+        in_time(WRITE, async {
+            let forget = Statement::new(FORGET).bind::<Text, _>(publisher);
+            let answer = forget.execute(&mut lease.connection()).await;
+            lease.answer(answer.map(|forgotten| forgotten > 0))
         })
         .await
     }
@@ -115,7 +110,10 @@ impl EventLog for PostgresStore {
         .await?;
         match settled {
             Ok(()) => Ok(true),
-            Err(CommitError::Duplicate(_) | CommitError::Stale) => Ok(false),
+            Err(CommitError::Stale) => Ok(false),
+            Err(CommitError::Duplicate(unique)) => Err(Unavailable::new(format!(
+                "a settlement was refused as a duplicate: {unique:?}"
+            ))),
             Err(CommitError::Unavailable(unavailable)) => Err(unavailable),
         }
     }
@@ -197,11 +195,7 @@ impl PostgresStore {
     }
 }
 
-/// What waits and what is missing has no key that follows.
-const FORGET: &str = "\
-    WITH waits AS (DELETE FROM tessera.waiting WHERE publisher = $), \
-        missing AS (DELETE FROM tessera.gaps WHERE publisher = $) \
-    DELETE FROM tessera.publishers WHERE name = $";
+const FORGET: &str = "DELETE FROM tessera.publishers WHERE name = $";
 const RELEASE: &str = "\
     UPDATE tessera.publishers SET holder = NULL, lease_until = NULL \
     WHERE name = $ AND holder = $";

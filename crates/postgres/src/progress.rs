@@ -100,9 +100,9 @@ pub(crate) async fn retry(
         .await
 }
 
-// Beyond 100,000 it takes too long to count, and the difference of positions tells enough. The
-// oldest is the first by position: moments of events differ from that order by less than anybody
-// reads off them.
+// Nothing is counted beyond 100,000, as it takes too long; of what is new, the difference of
+// positions tells enough then. The oldest is the first by position: moments of events differ from
+// that order by less than anybody reads off them.
 const PROGRESS: &str = "\
     SELECT publisher.name, publisher.cursor, publisher.sent, parked.number, \
         CASE WHEN fresh.number > 100000 \
@@ -120,15 +120,22 @@ const PROGRESS: &str = "\
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
         SELECT FROM tessera.events WHERE position > publisher.cursor \
         ORDER BY position LIMIT 100001) AS counted) AS fresh \
-    CROSS JOIN LATERAL (SELECT count(*) AS number, min(event.time) AS oldest \
-        FROM tessera.gaps AS gap CROSS JOIN LATERAL (\
+    CROSS JOIN LATERAL (SELECT count(*) AS number, min(counted.time) AS oldest FROM (\
+        SELECT event.time FROM (\
+            SELECT first, last FROM tessera.gaps WHERE gaps.publisher = publisher.name \
+            ORDER BY first LIMIT 100000\
+        ) AS gap CROSS JOIN LATERAL (\
             SELECT time FROM tessera.events WHERE position BETWEEN gap.first AND gap.last \
-            ORDER BY position LIMIT 100001) AS event \
-        WHERE gap.publisher = publisher.name) AS late \
-    CROSS JOIN LATERAL (SELECT count(*) AS number FROM tessera.waiting \
-        WHERE waiting.publisher = publisher.name AND parked_at IS NULL) AS waits \
-    CROSS JOIN LATERAL (SELECT count(*) AS number FROM tessera.waiting \
-        WHERE waiting.publisher = publisher.name AND parked_at IS NOT NULL) AS parked \
+            ORDER BY position LIMIT 100000\
+        ) AS event LIMIT 100000) AS counted) AS late \
+    CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
+        SELECT FROM tessera.waiting \
+        WHERE waiting.publisher = publisher.name AND parked_at IS NULL \
+        ORDER BY position LIMIT 100000) AS counted) AS waits \
+    CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
+        SELECT FROM tessera.waiting \
+        WHERE waiting.publisher = publisher.name AND parked_at IS NOT NULL \
+        ORDER BY position LIMIT 100000) AS counted) AS parked \
     ORDER BY publisher.name";
 
 const WAITING: &str = "\

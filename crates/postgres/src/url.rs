@@ -173,8 +173,9 @@ const PASSED_ON: [&str; 5] = [
     "target_session_attrs",
 ];
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
-/// A statement ends by itself, also when nobody is left who waits for it.
-const SESSION: &str = "-c search_path= -c statement_timeout=5000 \
+/// A statement ends by itself, also when nobody is left who waits for it. None takes so long that
+/// it would be worth compiling.
+const SESSION: &str = "-c search_path= -c statement_timeout=5000 -c jit=off \
                        -c idle_in_transaction_session_timeout=10000";
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod migrations;
 mod news;
 mod partitions;
 mod proxy;
+mod publishers;
 mod relay;
 mod round_trips;
 mod server;

@@ -126,6 +126,68 @@ async fn what_came_late_and_was_not_sent_does_not_expire() {
     assert_eq!(relay(&store).await, [late]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_reader_keeps_partitions_from_going_and_nothing_else() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let [admin, reader] = [database.admin().await, database.admin().await];
+    insert(&admin).await;
+    jump(&admin, 2_500_000).await;
+    insert(&admin).await;
+    let read = "BEGIN; LOCK TABLE ONLY tessera.events IN ACCESS SHARE MODE";
+    reader.batch_execute(read).await.unwrap();
+    store.expire(old()).await.unwrap();
+    assert!(store.events(None, 0, 9).await.unwrap().is_empty());
+    let all = partitions(&admin).await;
+    assert_eq!((all.first(), all.last()), (Some(&1), Some(&5_000_001)));
+    reader.batch_execute("COMMIT").await.unwrap();
+    while store.expire(old()).await.unwrap() {}
+    assert_eq!(partitions(&admin).await.first(), Some(&2_000_001));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_keeps_no_old_event_from_going() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let [admin, dump] = [database.admin().await, database.admin().await];
+    insert(&admin).await;
+    jump(&admin, 2_500_000).await;
+    insert(&admin).await;
+    let before = partitions(&admin).await;
+    // It has every partition, `events_rest` too.
+    let read = "BEGIN; LOCK TABLE tessera.events IN ACCESS SHARE MODE";
+    dump.batch_execute(read).await.unwrap();
+    while store.expire(old()).await.unwrap() {}
+    assert!(store.events(None, 0, 9).await.unwrap().is_empty());
+    assert_eq!(partitions(&admin).await, before);
+    dump.batch_execute("COMMIT").await.unwrap();
+    while store.expire(old()).await.unwrap() {}
+    let expected = [2_000_001, 3_000_001, 4_000_001, 5_000_001];
+    assert_eq!(partitions(&admin).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whether_a_partition_is_old_its_last_events_tell() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    // Young ones at both ends.
+    let many = "INSERT INTO tessera.events (position, id, tenant_id, subject, sequence, type, \
+                    time, body) \
+                SELECT number, gen_random_uuid(), gen_random_uuid(), 'user/raw', 1, \
+                    'UserCreated', CASE WHEN number IN (1, 5999) THEN 9e15::bigint ELSE 0 END, '{}' \
+                FROM generate_series(1, 6000) AS numbers (number)";
+    admin.batch_execute(many).await.unwrap();
+    jump(&admin, 1_500_000).await;
+    store.expire(Timestamp::from_micros(0)).await.unwrap();
+    assert_eq!(partitions(&admin).await.first(), Some(&1));
+    let last = "DELETE FROM tessera.events WHERE position = 5999";
+    admin.batch_execute(last).await.unwrap();
+    let old = Timestamp::from_micros(1);
+    store.expire(old).await.unwrap();
+    assert_eq!(partitions(&admin).await.first(), Some(&1_000_001));
+}
+
 /// A moment that all events are before.
 fn old() -> Timestamp {
     NOW + Duration::from_micros(1)

@@ -1,5 +1,6 @@
--- How far each publisher came with the events. It is locked by every claim, and by every
--- settlement before it writes anything, so these never meet. An update finds room in its page.
+-- How far each publisher came with the events. It is locked by every claim that has something to do,
+-- by every settlement and by who removes it, before they touch a row of the tables below: so these
+-- never meet. An update finds room in its page.
 CREATE TABLE tessera.publishers (
     name text COLLATE "C" NOT NULL,
     cursor bigint NOT NULL,
@@ -24,6 +25,8 @@ CREATE TABLE tessera.waiting (
     parked_at bigint,
     reason text,
     CONSTRAINT waiting_pkey PRIMARY KEY (publisher, position),
+    CONSTRAINT waiting_publisher_fkey FOREIGN KEY (publisher)
+        REFERENCES tessera.publishers (name) ON DELETE CASCADE,
     CONSTRAINT waiting_standing_check CHECK (due_at IS NULL OR parked_at IS NULL)
 );
 
@@ -31,6 +34,8 @@ CREATE INDEX waiting_subject_idx ON tessera.waiting (publisher, tenant_id, subje
 CREATE INDEX waiting_due_idx ON tessera.waiting (publisher, due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX waiting_parked_idx ON tessera.waiting (publisher, position)
     WHERE parked_at IS NOT NULL;
+CREATE INDEX waiting_pending_idx ON tessera.waiting (publisher, position)
+    WHERE parked_at IS NULL;
 
 -- Positions that were missing when a publisher went past them. Whoever holds one had its
 -- transaction id before, and `seen` is a later one: once all before `seen` are over, what is missing
@@ -41,6 +46,8 @@ CREATE TABLE tessera.gaps (
     last bigint NOT NULL,
     seen xid8 NOT NULL,
     CONSTRAINT gaps_pkey PRIMARY KEY (publisher, first),
+    CONSTRAINT gaps_publisher_fkey FOREIGN KEY (publisher)
+        REFERENCES tessera.publishers (name) ON DELETE CASCADE,
     CONSTRAINT gaps_order_check CHECK (first <= last)
 );
 
@@ -64,6 +71,7 @@ ALTER TABLE tessera.events ALTER COLUMN position DROP IDENTITY;
 -- first partition's guard is called as it was, so that the previous version of the service knows it.
 ALTER TABLE tessera.events RENAME TO events_1;
 ALTER TABLE tessera.events_1 RENAME CONSTRAINT events_pkey TO events_1_pkey;
+CREATE INDEX events_1_tenant_idx ON tessera.events_1 (tenant_id, position);
 
 CREATE TABLE tessera.events (
     position bigint NOT NULL DEFAULT tessera.next_position(),
@@ -82,6 +90,11 @@ CREATE TABLE tessera.events_rest PARTITION OF tessera.events (
     CONSTRAINT events_rest_sequence_key UNIQUE (tenant_id, subject, sequence)
 ) DEFAULT;
 
+-- By which the pages of one tenant are read. A partition has its own before it has this one, so
+-- that it has a name.
+CREATE INDEX events_rest_tenant_idx ON tessera.events_rest (tenant_id, position);
+CREATE INDEX events_tenant_idx ON tessera.events (tenant_id, position);
+
 -- Made apart and attached, a partition stops nobody who writes.
 CREATE FUNCTION tessera.make_partition(first bigint) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -92,6 +105,8 @@ BEGIN
         CONSTRAINT %I PRIMARY KEY (position),
         CONSTRAINT %I UNIQUE (tenant_id, subject, sequence))',
         called, called || '_pkey', called || '_sequence_key');
+    EXECUTE format('CREATE INDEX %I ON tessera.%I (tenant_id, position)',
+        called || '_tenant_idx', called);
     EXECUTE format('ALTER TABLE tessera.events ATTACH PARTITION tessera.%I
         FOR VALUES FROM (%s) TO (%s)', called, first, first + 1000000);
 END
@@ -139,6 +154,9 @@ $$;
 
 -- Drops the first partition in which everything is from before `before` and sent to all; answers
 -- whether there was one. The one that is written to, and those ahead, are none.
+--
+-- Times are nearly in the order of positions, as an event has both from one commit. So the last few
+-- thousand tell of all, which are too many to be read; one before these is younger by moments only.
 CREATE FUNCTION tessera.drop_partition(before bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -156,13 +174,9 @@ BEGIN
                 WHERE gaps.last >= parts.first AND gaps.first < parts.next)
         ORDER BY parts.first
     LOOP
-        -- The last one tells of nearly all; only where it is old are the others looked at.
-        EXECUTE format('SELECT coalesce((SELECT time >= $1 FROM tessera.%1$I
-            ORDER BY position DESC LIMIT 1), false)', part.called) INTO young USING before;
-        IF NOT young THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM tessera.%I WHERE time >= $1)', part.called)
-                INTO young USING before;
-        END IF;
+        EXECUTE format('SELECT coalesce(max(time) >= $1, false) FROM (
+            SELECT time FROM tessera.%I ORDER BY position DESC LIMIT 5000) AS lasts', part.called)
+            INTO young USING before;
         IF NOT young THEN
             EXECUTE format('DROP TABLE tessera.%I', part.called);
             RETURN true;
@@ -201,16 +215,34 @@ $$;
 -- Keeps partitions ahead and lets go of what is old and sent; answers whether more may be left. It
 -- is no hurry: it gives way to another one that does the same, and to all who have the table, and
 -- waits so short a time for these that nobody notices who waits behind it.
+--
+-- Who has the table for long, as a dump does, keeps it from some of its work and not from the rest.
+-- What locks others out comes last, as it does so until the end.
 CREATE FUNCTION tessera.expire(before bigint, few bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    more boolean := false;
+    dropped boolean := false;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(84737, 1) THEN
         RETURN false;
     END IF;
     PERFORM set_config('lock_timeout', '100ms', true);
-    PERFORM tessera.make_partitions();
-    RETURN tessera.drop_partition(before) OR tessera.delete_events(before, few) = few;
-EXCEPTION WHEN lock_not_available THEN
-    RETURN false;
+    BEGIN
+        more := tessera.delete_events(before, few) = few;
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    BEGIN
+        PERFORM tessera.make_partitions();
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    BEGIN
+        dropped := tessera.drop_partition(before);
+    EXCEPTION WHEN lock_not_available THEN
+        NULL;
+    END;
+    RETURN more OR dropped;
 END
 $$;

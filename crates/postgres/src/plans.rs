@@ -1,0 +1,109 @@
+//! Tries that what operators ask for is looked up, however much there is.
+
+use core::future::poll_fn;
+use std::sync::{Arc, Mutex};
+
+use diesel_async::AsyncPgConnection;
+use tessera_domain::{Id, Tenant};
+use tokio::runtime::Handle;
+use tokio_postgres::{AsyncMessage, NoTls};
+use uuid::Uuid;
+
+use crate::server::Database;
+use crate::{claim, event, progress, relay, sent};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pages_of_one_tenant_are_looked_up() {
+    let database = filled().await;
+    let tenant = Some(Id::<Tenant>::from(Uuid::nil()));
+    let log = Explained::connect(&database).await;
+    let page = event::page(&log.connection, tenant, 7, 10).await;
+    assert_eq!(page.unwrap().len(), 5);
+    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+    let page = event::last_page(&log.connection, tenant, 10).await;
+    assert_eq!(page.unwrap().len(), 5);
+    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+    let page = sent::page(&log.connection, "p".to_owned(), tenant, 7, 10).await;
+    assert_eq!(page.unwrap().len(), 1);
+    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_all_the_time_is_looked_up_beside_much_that_waits() {
+    let database = filled().await;
+    let log = Explained::connect(&database).await;
+    let page = sent::page(&log.connection, "p".to_owned(), None, 7, 10).await;
+    assert_eq!(page.unwrap().len(), 10);
+    log.assert_looked_up("waiting_pkey", "->  Sort  (");
+    let progress = progress::of_all(&log.connection).await.unwrap();
+    assert_eq!(progress[0].pending, 2);
+    log.assert_looked_up("waiting_pending_idx", "waiting_pkey");
+    let claim = claim::claim(&log.connection, &relay::lease(), relay::NOW, 10).await;
+    let claim = claim.answer.unwrap().unwrap();
+    assert!(claim.events.is_empty() && claim.number == 0, "{claim:?}");
+    log.assert_looked_up("waiting_due_idx", "waiting_pkey");
+}
+
+/// A connection that tells how each statement was gone about.
+struct Explained {
+    connection: AsyncPgConnection,
+    plans: Arc<Mutex<Vec<String>>>,
+}
+
+impl Explained {
+    async fn connect(database: &Database) -> Self {
+        let url = database.url();
+        let (client, mut connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        let plans = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&plans);
+        Handle::current().spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await
+            {
+                if let AsyncMessage::Notice(notice) = message {
+                    seen.lock().unwrap().push(notice.message().to_owned());
+                }
+            }
+        });
+        let explain = "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; \
+                       SET client_min_messages = 'log'";
+        client.batch_execute(explain).await.unwrap();
+        let connection = AsyncPgConnection::try_from(client).await.unwrap();
+        plans.lock().unwrap().clear();
+        Self { connection, plans }
+    }
+
+    /// What was asked since the last look used `index`, and nothing that goes through all events or
+    /// all that waits: not `walk` either.
+    fn assert_looked_up(&self, index: &str, walk: &str) {
+        let plans = core::mem::take(&mut *self.plans.lock().unwrap());
+        let walks = ["Seq Scan on events_1 ", "Seq Scan on waiting", walk];
+        let walked = |plan: &String| walks.iter().any(|walk| plan.contains(walk));
+        assert!(!plans.iter().any(walked), "{plans:#?}");
+        assert!(plans.iter().any(|plan| plan.contains(index)), "{plans:#?}");
+    }
+}
+
+/// Many events that were sent, some of one tenant among them, and many that wait, all but two of
+/// them parked.
+async fn filled() -> Database {
+    let database = Database::migrated().await;
+    let admin = database.admin().await;
+    admin
+        .batch_execute(
+            "INSERT INTO tessera.events (id, tenant_id, subject, sequence, type, time, body) \
+             SELECT gen_random_uuid(), \
+                 CASE WHEN number % 8000 = 0 THEN uuid_nil ELSE gen_random_uuid() END, \
+                 'user/1', number, 'UserCreated', 0, '{}' \
+             FROM generate_series(1, 40000) AS numbers (number) \
+             CROSS JOIN (SELECT '00000000-0000-0000-0000-000000000000'::uuid) AS nil (uuid_nil); \
+             INSERT INTO tessera.publishers VALUES ('p', 40000, 0, 0, NULL, NULL); \
+             INSERT INTO tessera.waiting \
+             SELECT 'p', position, tenant_id, subject, 0, 0, NULL, \
+                 CASE WHEN position <= 39998 THEN 0 END, NULL \
+             FROM tessera.events WHERE position > 10000; \
+             ANALYZE tessera.events_1; ANALYZE tessera.waiting",
+        )
+        .await
+        .unwrap();
+    database
+}
