@@ -151,11 +151,11 @@ impl Interrupted {
     }
 
     async fn step_around(&mut self, other: &mut Self, secs: u64, middle: Middle) {
-        let (begin, begun) = oneshot::channel();
+        let (start, begun) = oneshot::channel();
         let (go_on, going) = oneshot::channel();
         let gate = Gate {
             middle,
-            begin,
+            begin: start,
             going,
             wait: Duration::from_secs(secs),
         };
