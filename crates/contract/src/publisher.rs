@@ -99,6 +99,7 @@ suite! { $
     an_event_without_a_route_is_held_until_there_is_one
     an_oversized_event_is_rejected_alone
     a_publisher_goes_on_after_a_call_that_was_dropped
+    a_call_after_dropped_ones_gets_its_own_receipts
 }
 
 async fn an_event_arrives_byte_for_byte(broker: &impl Broker) {
@@ -250,6 +251,27 @@ async fn a_publisher_goes_on_after_a_call_that_was_dropped(broker: &impl Broker)
     let last = event(99, 1);
     send(&*publisher, slice::from_ref(&last)).await;
     assert!(bodies(broker).await.contains(&last.body));
+}
+
+async fn a_call_after_dropped_ones_gets_its_own_receipts(broker: &impl Broker) {
+    let Some(size) = broker.too_large() else {
+        return;
+    };
+    let publisher = broker.publisher();
+    let oversized = [1, 2].map(|user| StoredEvent {
+        body: format!("{{\"data\":\"{}\"}}", "x".repeat(size)),
+        ..event(user, 1)
+    });
+    let oversized = oversized.each_ref();
+    let small: Vec<StoredEvent> = (1..=20).map(|user| event(100 + user, 1)).collect();
+    for (number, small) in (1..).zip(&small) {
+        let dropped = publisher.publish(&oversized, Occasion::News);
+        let _ = timeout(Duration::from_micros(number * 100), dropped).await;
+        send(&*publisher, slice::from_ref(small)).await;
+    }
+    let arrived = bodies(broker).await;
+    let lost = small.iter().find(|event| !arrived.contains(&event.body));
+    assert_eq!(lost, None);
 }
 
 /// Sends events of one aggregate as a relay does, the next one once this one is sent, until the

@@ -1,5 +1,6 @@
 //! One commit: all of its writes in one transaction.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
@@ -12,6 +13,7 @@ use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
 use crate::statement::Statement;
+use crate::store::WRITE;
 use crate::{event, key, session, tenant, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
@@ -29,6 +31,17 @@ pub(crate) async fn commit(
     match write(connection, &mut pipeline, of, &changes).await {
         Ok(()) => pipeline.commit().await,
         Err(error) => pipeline.roll_back(error).await,
+    }
+}
+
+/// How long a commit may take: with the events of a whole tenant, longer than the server lets any
+/// other statement take.
+pub(crate) fn limit(changes: &Changes) -> Duration {
+    let removal = |change: &Change<Tenant>| matches!(change, Change::Remove(_));
+    if changes.tenants.iter().any(removal) {
+        Duration::from_mins(1)
+    } else {
+        WRITE
     }
 }
 

@@ -1,6 +1,6 @@
 //! What leaves the log with the tenant or the user that it tells of.
 
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use tessera_domain::{Event, Id, Tenant, User};
 use uuid::Uuid;
 
@@ -37,6 +37,12 @@ impl Erasure {
         let [of_tenants, of_subjects] = [!tenants.is_empty(), !subjects.is_empty()];
         let kept: Vec<Uuid> = kept.iter().map(|event| event.id.uuid()).collect();
         if of_tenants {
+            pipeline.push(
+                Statement::new("SELECT set_config($, $, $)")
+                    .bind::<Text, _>("statement_timeout")
+                    .bind::<Text, _>(TIMEOUT)
+                    .bind::<Bool, _>(true),
+            );
             let events = Statement::new(EVENTS_OF_TENANTS);
             let events = events.bind::<Array<SqlUuid>, _>(tenants.clone());
             pipeline.push(events.bind::<Array<SqlUuid>, _>(kept.clone()));
@@ -66,6 +72,9 @@ fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> St
         .bind::<Array<Text>, _>(subjects)
 }
 
+/// The events of a large tenant take their time, within the one that the commit has.
+const TIMEOUT: &str = "50s";
+
 const EVENTS_OF_TENANTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";
 
@@ -74,10 +83,12 @@ const EVENTS_OF_SUBJECTS: &str = "\
 
 const HOLD: &str = "SELECT name FROM tessera.publishers ORDER BY name FOR UPDATE";
 
+// The names are read first: joined, the planner might read all that waits.
 const WAITING_OF_TENANTS: &str = "\
-    DELETE FROM tessera.waiting USING tessera.publishers \
-    WHERE publisher = name AND tenant_id = ANY ($)";
+    DELETE FROM tessera.waiting \
+    WHERE publisher = ANY (ARRAY(SELECT name FROM tessera.publishers)) AND tenant_id = ANY ($)";
 
 const WAITING_OF_SUBJECTS: &str = "\
-    DELETE FROM tessera.waiting USING tessera.publishers \
-    WHERE publisher = name AND tenant_id = $ AND subject = ANY ($)";
+    DELETE FROM tessera.waiting \
+    WHERE publisher = ANY (ARRAY(SELECT name FROM tessera.publishers)) AND tenant_id = $ \
+        AND subject = ANY ($)";

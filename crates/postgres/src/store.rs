@@ -113,8 +113,9 @@ impl fmt::Debug for PostgresStore {
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
         let has_events = !changes.events.is_empty();
+        let limit = commit::limit(&changes);
         let mut lease = self.pool.lease().await?;
-        in_time(WRITE, async {
+        in_time(limit, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
             Ok(lease.end_write(ended))
         })

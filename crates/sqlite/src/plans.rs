@@ -10,6 +10,7 @@ use tessera_app::{Claim, Claimed, Lease, Settlement};
 use tessera_domain::{Id, Timestamp};
 use uuid::Uuid;
 
+use crate::erasure::Erasure;
 use crate::{claim, log, migrations, progress, settle};
 
 #[test]
@@ -51,6 +52,22 @@ fn what_operators_ask_for_and_what_expires_is_looked_up() {
     });
     assert_eq!(retried, 1);
     assert_looked_up(&plans);
+}
+
+#[test]
+fn what_is_erased_beside_much_that_waits_is_looked_up() {
+    let mut conn = filled(1_000);
+    let mut erasure = Erasure::default();
+    erasure.tenant(Id::from(Uuid::max()));
+    let tenant = Id::from(Uuid::nil());
+    erasure.user(tenant, Id::from(Uuid::nil()), [Id::from(Uuid::nil())]);
+    let ((), plans) = planned(&mut conn, |conn| {
+        let end = erasure.end(conn).unwrap().unwrap();
+        erasure.write(conn, end).unwrap();
+    });
+    assert_looked_up(&plans);
+    let by_subject = |step: &String| step.contains("(tenant_id=? AND subject=?");
+    assert!(plans.iter().any(by_subject), "{plans:#?}");
 }
 
 /// What `work` answers, and how each of its statements goes about it.
