@@ -120,13 +120,13 @@ fn measure_bounds(
 }
 
 /// A service that runs, and those who ask it.
-struct Subject {
+pub(crate) struct Subject {
     name: &'static str,
-    process: Process,
+    pub(crate) process: Process,
     /// Resident memory before the first request, in MiB.
     idle: f64,
-    log_in: Crowd,
-    refresh: Crowd,
+    pub(crate) log_in: Crowd,
+    pub(crate) refresh: Crowd,
     validate: Crowd,
     jwks: Crowd,
     /// Few clients that take breaks, whose latency is measured.
@@ -135,7 +135,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
+    pub(crate) fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
         let process = installation.start()?;
         thread::sleep(SETTLE);
         let crowd = |clients, pause| Crowd {
@@ -160,7 +160,7 @@ impl Subject {
         })
     }
 
-    fn log_everyone_in(&mut self) -> Result<(), Failure> {
+    pub(crate) fn log_everyone_in(&mut self) -> Result<(), Failure> {
         for client in 0..CLIENTS + PATIENT {
             let number = LOG_INS + client % (USERS - LOG_INS);
             let (refresh, access) = Installation::log_in(&self.process, number)?;
@@ -291,7 +291,7 @@ const LOG_INS: usize = 8;
 /// Clients whose latency is measured, and their breaks.
 const PATIENT: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
-const USERS: usize = LOG_INS + 4;
+pub(crate) const USERS: usize = LOG_INS + 4;
 const STARTS: usize = 9;
 const SETTLE: Duration = Duration::from_secs(2);
 const REFRESHES: usize = 40;
