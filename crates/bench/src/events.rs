@@ -7,12 +7,12 @@ use std::thread;
 
 use crate::Failure;
 use crate::brokers::{Kafka, nobody, nowhere};
-use crate::drive::{Rate, rate};
+use crate::drive::Rate;
 use crate::event_log::EventLog;
 use crate::installation::Installation;
 use crate::measure::{Rates, Subject, USERS};
 use crate::psql::Psql;
-use crate::report::{Drain, EventsReport};
+use crate::report::{Drain, EventsReport, Throughput};
 use crate::settings::Settings;
 use crate::watch::Stopwatch;
 
@@ -22,6 +22,10 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let mut drains = drains(settings)?;
     let idle = Logged::make(settings, "idle", nobody(), 0)?;
     let mut waiting = Logged::make(settings, "waiting", nowhere(), WAITING)?;
+    if let Some((drain, logged, _)) = drains.first_mut() {
+        eprintln!("bench: warming the broker");
+        logged.drain(drain.pending())?;
+    }
     let mut report = EventsReport::default();
     for round in 1..=settings.rounds {
         eprintln!("bench: round {round} of {}", settings.rounds);
@@ -36,11 +40,10 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
             let delays = logged.delays(kafka, &topic, settings.span * DELAY_SPANS)?;
             report.record_delays(delays);
         }
-        let without = throughput(&idle.installation, settings.span)?;
-        waiting.log.rewind(WAITING)?;
-        let with = throughput(&waiting.installation, settings.span)?;
-        report.record_throughput(with, without);
     }
+    eprintln!("bench: log in and refresh, by turns");
+    waiting.log.rewind(WAITING)?;
+    report.throughput = pairs(&idle.installation, &waiting.installation, settings)?;
     report.drains = drains
         .into_iter()
         .map(|(drain, _, rates)| (drain, rates))
@@ -161,15 +164,40 @@ impl Logged {
     }
 }
 
-/// Log ins and refreshes of a service that has just started.
-fn throughput(installation: &Installation, span: Duration) -> Result<[Rate; 2], Failure> {
-    let mut subject = Subject::start("", installation)?;
-    subject.log_everyone_in()?;
-    Ok([
-        rate(&mut subject.log_in, &subject.process, span)?,
-        rate(&mut subject.refresh, &subject.process, span)?,
-    ])
+/// Log ins and refreshes where events wait, by those where none do, in short turns. Of the two
+/// services one always stands still.
+fn pairs(
+    idle: &Installation,
+    waiting: &Installation,
+    settings: &Settings,
+) -> Result<[Throughput; 2], Failure> {
+    let mut subjects = [Subject::start("", idle)?, Subject::start("", waiting)?];
+    for subject in &mut subjects {
+        subject.log_everyone_in()?;
+        subject.process.stop()?;
+    }
+    let mut all = [Throughput::default(), Throughput::default()];
+    for turn in 0..settings.rounds * TURNS {
+        let rows: [Ask; 2] = [Subject::log_in, Subject::refresh];
+        for (row, series) in rows.into_iter().zip(&mut all) {
+            let [mut without, mut with] = [Rate::default(); 2];
+            for place in [turn % 2, (turn + 1) % 2] {
+                let [idle, waiting] = &mut subjects;
+                let (subject, reached) = match place {
+                    0 => (idle, &mut without),
+                    _ => (waiting, &mut with),
+                };
+                subject.process.go_on()?;
+                *reached = row(subject, settings.span / 2)?;
+                subject.process.stop()?;
+            }
+            series.record(with, without);
+        }
+    }
+    Ok(all)
 }
+
+type Ask = fn(&mut Subject, Duration) -> Result<Rate, Failure>;
 
 const COMMITS: u32 = 1_000;
 const DELAY_SPANS: u32 = 5;
@@ -177,4 +205,6 @@ const DEPTH: i64 = 5_000_000;
 const DRAINED: &str = "drained";
 const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_mins(5);
+/// How often in each round log in and refresh take turns.
+const TURNS: u32 = 5;
 const WAITING: i64 = 1_000_000;

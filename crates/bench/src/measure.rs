@@ -125,8 +125,8 @@ pub(crate) struct Subject {
     pub(crate) process: Process,
     /// Resident memory before the first request, in MiB.
     idle: f64,
-    pub(crate) log_in: Crowd,
-    pub(crate) refresh: Crowd,
+    log_in: Crowd,
+    refresh: Crowd,
     validate: Crowd,
     jwks: Crowd,
     /// Few clients that take breaks, whose latency is measured.
@@ -174,6 +174,14 @@ impl Subject {
             self.refresh.clients.push(Asked::Refresh(refresh));
         }
         Ok(())
+    }
+
+    pub(crate) fn log_in(&mut self, span: Duration) -> Result<Rate, Failure> {
+        rate(&mut self.log_in, &self.process, span)
+    }
+
+    pub(crate) fn refresh(&mut self, span: Duration) -> Result<Rate, Failure> {
+        rate(&mut self.refresh, &self.process, span)
     }
 
     fn measure(&mut self, settings: &Settings) -> Result<(), Failure> {

@@ -36,9 +36,25 @@ pub(crate) struct EventsReport {
     pub(crate) drains: Vec<(Drain, Rates)>,
     /// From the commit to the acknowledgement, in ms: the median and the 99th percentile.
     pub(crate) delay: [Series; 2],
-    /// Throughput while events wait, by that while none do: per CPU-second, and per second.
-    pub(crate) log_in: [Series; 2],
-    pub(crate) refresh: [Series; 2],
+    /// Of log in and of refresh.
+    pub(crate) throughput: [Throughput; 2],
+}
+
+/// Throughput while events wait, in percent of that while none do.
+#[derive(Default)]
+pub(crate) struct Throughput {
+    per_cpu_second: Series,
+    per_second: Series,
+}
+
+impl Throughput {
+    pub(crate) fn record(&mut self, with: Rate, without: Rate) {
+        let percent = |with, without| 100.0 * with / without;
+        let cpu = percent(with.per_cpu_second, without.per_cpu_second);
+        self.per_cpu_second.record(cpu);
+        self.per_second
+            .record(percent(with.per_second, without.per_second));
+    }
 }
 
 /// What is drained, and to where.
@@ -59,16 +75,6 @@ impl EventsReport {
     pub(crate) fn record_delays(&mut self, mut delays: Vec<Duration>) {
         for (series, percent) in self.delay.iter_mut().zip([50, 99]) {
             series.record(millis(percentile(&mut delays, percent)));
-        }
-    }
-
-    /// Records the throughput while events wait, and while none do.
-    pub(crate) fn record_throughput(&mut self, with: [Rate; 2], without: [Rate; 2]) {
-        let rows = [&mut self.log_in, &mut self.refresh];
-        for (row, (with, without)) in rows.into_iter().zip(with.into_iter().zip(without)) {
-            let [cpu, wall] = row;
-            cpu.record(100.0 * with.per_cpu_second / without.per_cpu_second);
-            wall.record(100.0 * with.per_second / without.per_second);
         }
     }
 
@@ -112,10 +118,12 @@ impl EventsReport {
                 "20 ms",
             ));
         }
-        for (what, [cpu, wall]) in [("log in", &self.log_in), ("refresh", &self.refresh)] {
+        for (what, throughput) in ["log in", "refresh"].iter().zip(&self.throughput) {
+            let cpu = throughput.per_cpu_second.median();
+            let wall = throughput.per_second.median();
             rows.push(row(
                 &format!("{what}, a million events waiting, broker down"),
-                &format!("{:.1} % ({:.1} % here)", cpu.median(), wall.median()),
+                &format!("{cpu:.1} % ({wall:.1} % here)"),
                 "with no publisher",
                 "95 %",
                 "98 %",
