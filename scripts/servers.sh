@@ -96,3 +96,35 @@ find_postgres() {
     )
     return 1
 }
+
+find_kafka() {
+    local lib
+    java_works && command -v openssl >/dev/null || return 1
+    for lib in "${TESSERA_TEST_KAFKA_LIB:-}" "$(kafka_cache)"; do
+        ! compgen -G "$lib/kafka-tools-*.jar" >/dev/null || { echo "$lib" && return; }
+    done
+    return 1
+}
+
+kafka_cache() {
+    echo "$cache/kafka-$(cksum <scripts/kafka.pom.xml | cut -d' ' -f1)"
+}
+
+# Some systems have one that only says where to get it.
+java_works() {
+    [[ $(java -version 2>&1) =~ version\ \"([0-9]+) ]] && ((BASH_REMATCH[1] >= 17))
+}
+
+# Debian's program on the PATH becomes another user and stays in between; one beside rabbitmq-env does not.
+find_rabbitmq() {
+    local bin
+    command -v openssl >/dev/null || return 1
+    while read -r bin; do
+        [[ ! -x $bin/rabbitmq-server || ! -e $bin/rabbitmq-env ]] || { echo "$bin" && return; }
+    done < <(
+        echo "${TESSERA_TEST_RABBITMQ_BIN:-}"
+        dirname "$(readlink -f "$(command -v rabbitmq-server || echo /)")"
+        printf '%s\n' /usr/lib/rabbitmq/bin {/opt/homebrew,/usr/local}/opt/rabbitmq/sbin
+    )
+    return 1
+}

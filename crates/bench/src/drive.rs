@@ -95,7 +95,7 @@ async fn one(
 }
 
 /// How many requests were answered, in which time and for how much CPU time of the service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rate {
     pub(crate) per_second: f64,
     pub(crate) per_cpu_second: f64,

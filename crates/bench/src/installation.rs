@@ -23,6 +23,7 @@ pub(crate) struct Installation {
     database: Option<String>,
     algorithm: &'static str,
     log: String,
+    events: Vec<(&'static str, String)>,
 }
 
 impl Installation {
@@ -41,7 +42,14 @@ impl Installation {
             database,
             algorithm,
             log: settings.log.clone(),
+            events: Vec::new(),
         })
+    }
+
+    /// The same installation, told so of where its events go; by default, to a file.
+    pub(crate) fn sending(&self, events: Vec<(&'static str, String)>) -> Self {
+        let own = self.clone();
+        Self { events, ..own }
     }
 
     /// The same installation, which reaches its database through `port`.
@@ -134,6 +142,7 @@ impl Installation {
             .env("TESSERA_LOG", &self.log)
             .env("JWT_ALGORITHM", self.algorithm)
             .envs(self.database.iter().map(|url| ("DATABASE_URL", url)))
+            .envs(self.events.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Ok(log) = File::options()

@@ -4,13 +4,17 @@
 //! builds both, starts Postgres and runs this; `docs/performance.md` says what is measured how.
 
 mod bounds;
+mod brokers;
 mod client;
 mod drive;
 mod empty;
+mod event_log;
+mod events;
 mod installation;
 mod measure;
 mod process;
 mod proxy;
+mod psql;
 mod report;
 mod series;
 mod settings;
@@ -19,7 +23,7 @@ mod watch;
 use std::error::Error;
 use std::process::ExitCode;
 
-use crate::settings::Settings;
+use crate::settings::{Row, Settings};
 
 /// What went wrong, for whoever measures.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -29,7 +33,10 @@ fn main() -> ExitCode {
     let done = if arguments.next_if(|first| first == empty::COMMAND).is_some() {
         empty::serve()
     } else {
-        Settings::read(arguments).and_then(|settings| measure::run(&settings))
+        Settings::read(arguments).and_then(|settings| match settings.only {
+            Some(Row::Events) => events::run(&settings),
+            _ => measure::run(&settings),
+        })
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

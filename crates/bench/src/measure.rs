@@ -120,9 +120,9 @@ fn measure_bounds(
 }
 
 /// A service that runs, and those who ask it.
-struct Subject {
+pub(crate) struct Subject {
     name: &'static str,
-    process: Process,
+    pub(crate) process: Process,
     /// Resident memory before the first request, in MiB.
     idle: f64,
     log_in: Crowd,
@@ -135,7 +135,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
+    pub(crate) fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
         let process = installation.start()?;
         thread::sleep(SETTLE);
         let crowd = |clients, pause| Crowd {
@@ -160,7 +160,7 @@ impl Subject {
         })
     }
 
-    fn log_everyone_in(&mut self) -> Result<(), Failure> {
+    pub(crate) fn log_everyone_in(&mut self) -> Result<(), Failure> {
         for client in 0..CLIENTS + PATIENT {
             let number = LOG_INS + client % (USERS - LOG_INS);
             let (refresh, access) = Installation::log_in(&self.process, number)?;
@@ -174,6 +174,14 @@ impl Subject {
             self.refresh.clients.push(Asked::Refresh(refresh));
         }
         Ok(())
+    }
+
+    pub(crate) fn log_in(&mut self, span: Duration) -> Result<Rate, Failure> {
+        rate(&mut self.log_in, &self.process, span)
+    }
+
+    pub(crate) fn refresh(&mut self, span: Duration) -> Result<Rate, Failure> {
+        rate(&mut self.refresh, &self.process, span)
     }
 
     fn measure(&mut self, settings: &Settings) -> Result<(), Failure> {
@@ -291,7 +299,7 @@ const LOG_INS: usize = 8;
 /// Clients whose latency is measured, and their breaks.
 const PATIENT: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
-const USERS: usize = LOG_INS + 4;
+pub(crate) const USERS: usize = LOG_INS + 4;
 const STARTS: usize = 9;
 const SETTLE: Duration = Duration::from_secs(2);
 const REFRESHES: usize = 40;

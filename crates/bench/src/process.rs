@@ -5,6 +5,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::process::Child;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::Failure;
 
 /// A child that serves; it ends with this value.
@@ -44,6 +46,21 @@ impl Process {
             .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
             .ok_or("a status without VmRSS")?;
         Ok(kib.trim().parse::<f64>()? / 1_024.0)
+    }
+
+    /// Has it stand still.
+    pub(crate) fn stop(&self) -> Result<(), Failure> {
+        self.signal(Signal::STOP)
+    }
+
+    pub(crate) fn go_on(&self) -> Result<(), Failure> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Failure> {
+        let id = i32::try_from(self.child.id())?;
+        let id = Pid::from_raw(id).ok_or("no process")?;
+        Ok(kill_process(id, signal)?)
     }
 
     fn proc(&self, file: &str) -> String {

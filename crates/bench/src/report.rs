@@ -1,11 +1,13 @@
 //! The table.
 
 use core::fmt;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::drive::Rate;
 use crate::measure::{Measured, Rates, RoundTripsMade};
-use crate::series::Series;
+use crate::series::{Series, millis, percentile};
 
 /// Everything that was measured; it shows itself as a Markdown table.
 #[derive(Default)]
@@ -24,33 +26,141 @@ pub(crate) struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let load = load.split(' ').next().unwrap_or_default();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        writeln!(f, "{cores} cores, load {load} at the end.\n")?;
-        let rows = self.rows();
-        let widths: [usize; 5] = core::array::from_fn(|column| {
-            let cells = rows.iter().filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        });
-        for row in rows {
-            for (cell, width) in row.iter().zip(widths) {
-                write!(f, "| {cell:<width$} ")?;
-            }
-            writeln!(f, "|")?;
-        }
-        Ok(())
+        table(f, self.rows())
     }
+}
+
+/// What was measured of events; it shows itself as a Markdown table.
+#[derive(Default)]
+pub(crate) struct EventsReport {
+    pub(crate) drains: Vec<(Drain, Rates)>,
+    /// From the commit to the acknowledgement, in ms: the median and the 99th percentile.
+    pub(crate) delay: [Series; 2],
+    /// Of log in and of refresh.
+    pub(crate) throughput: [Throughput; 2],
+}
+
+/// Throughput while events wait, in percent of that while none do.
+#[derive(Default)]
+pub(crate) struct Throughput {
+    per_cpu_second: Series,
+    per_second: Series,
+}
+
+impl Throughput {
+    pub(crate) fn record(&mut self, with: Rate, without: Rate) {
+        let percent = |with, without| 100.0 * with / without;
+        let cpu = percent(with.per_cpu_second, without.per_cpu_second);
+        self.per_cpu_second.record(cpu);
+        self.per_second
+            .record(percent(with.per_second, without.per_second));
+    }
+}
+
+/// What is drained, and to where.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Drain {
+    Kafka,
+    KafkaFromDepth,
+    RabbitMq,
+}
+
+impl fmt::Display for EventsReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        table(f, self.rows())
+    }
+}
+
+impl EventsReport {
+    pub(crate) fn record_delays(&mut self, mut delays: Vec<Duration>) {
+        for (series, percent) in self.delay.iter_mut().zip([50, 99]) {
+            series.record(millis(percentile(&mut delays, percent)));
+        }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let to_kafka = self.drains.iter().find(|(drain, _)| *drain == Drain::Kafka);
+        for (drain, rates) in &self.drains {
+            let (cpu, wall) = (rates.per_cpu_second.median(), rates.per_second.median());
+            let per_core = format!("{cpu:.0}/s per core of the service");
+            let reached = format!("{wall:.0}/s");
+            rows.push(match (drain, to_kafka) {
+                (Drain::KafkaFromDepth, Some((_, to_kafka))) => {
+                    let share = 100.0 * wall / to_kafka.per_second.median();
+                    let reached = format!("{reached}, {share:.1} %");
+                    let what = "drain to Kafka, 5 million sent behind";
+                    row(what, &reached, &per_core, "90 %", "98 %")
+                }
+                (Drain::Kafka | Drain::KafkaFromDepth, _) => row(
+                    "drain to Kafka",
+                    &reached,
+                    &per_core,
+                    "10,000/s",
+                    "40,000/s",
+                ),
+                (Drain::RabbitMq, _) => row(
+                    "drain to RabbitMQ",
+                    &reached,
+                    &per_core,
+                    "5,000/s",
+                    "15,000/s",
+                ),
+            });
+        }
+        let [middle, p99] = &self.delay;
+        if !p99.is_empty() {
+            rows.push(row(
+                "commit to acknowledged by Kafka at 1,000/s, p99",
+                &format!("{:.0} ms", p99.median()),
+                &format!("median {:.0} ms", middle.median()),
+                "250 ms",
+                "20 ms",
+            ));
+        }
+        for (what, throughput) in ["log in", "refresh"].iter().zip(&self.throughput) {
+            let cpu = throughput.per_cpu_second.median();
+            let wall = throughput.per_second.median();
+            rows.push(row(
+                &format!("{what}, a million events waiting, broker down"),
+                &format!("{cpu:.1} % ({wall:.1} % here)"),
+                "with no publisher",
+                "95 %",
+                "98 %",
+            ));
+        }
+        rows
+    }
+}
+
+fn table(f: &mut fmt::Formatter<'_>, rows: Vec<Row>) -> fmt::Result {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    writeln!(f, "{cores} cores, load {load} at the end.\n")?;
+    let mut all = vec![
+        row("what", "reached", "the machine's bound", "must", "aim"),
+        row("---", "---", "---", "---", "---"),
+    ];
+    all.extend(rows);
+    let widths: [usize; 5] = core::array::from_fn(|column| {
+        let cells = all.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    for row in all {
+        for (cell, width) in row.iter().zip(widths) {
+            write!(f, "| {cell:<width$} ")?;
+        }
+        writeln!(f, "|")?;
+    }
+    Ok(())
 }
 
 type Row = [String; 5];
 
 impl Report {
     fn rows(&self) -> Vec<Row> {
-        let mut rows = vec![
-            row("what", "reached", "the machine's bound", "must", "aim"),
-            row("---", "---", "---", "---", "---"),
-        ];
+        let mut rows = Vec::new();
         for (name, measured) in &self.services {
             rows.extend(self.rates(name, measured));
         }

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use crate::Failure;
+use crate::brokers::{Kafka, RabbitMq};
 
 /// What is measured, where, and for how long.
 #[derive(Debug)]
@@ -21,13 +22,25 @@ pub(crate) struct Settings {
     pub(crate) rounds: u32,
     /// What the services log.
     pub(crate) log: String,
-    /// The one row to measure; all of them without it.
+    /// The one row to measure; without it, all of them but those of events.
     pub(crate) only: Option<Row>,
+    /// Where the events of the services go.
+    pub(crate) events: Events,
 }
 
-/// What is measured of a service in each round.
+/// Where the events of the services go, as far as there is something.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// A server where databases may be made, and the folder of its `psql` and `pgbench`.
+    pub(crate) postgres: Option<(String, PathBuf)>,
+    pub(crate) kafka: Option<Kafka>,
+    pub(crate) rabbitmq: Option<RabbitMq>,
+}
+
+/// What is measured of a service in each round; `Events` is a table of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Row {
+    Events,
     Jwks,
     LogIn,
     P99,
@@ -40,6 +53,7 @@ impl FromStr for Row {
 
     fn from_str(name: &str) -> Result<Self, Failure> {
         match name {
+            "events" => Ok(Self::Events),
             "jwks" => Ok(Self::Jwks),
             "log-in" => Ok(Self::LogIn),
             "p99" => Ok(Self::P99),
@@ -60,7 +74,9 @@ impl Settings {
     pub(crate) fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let (mut service, mut folder, mut rs256, mut es256) = (None, None, None, None);
         let (mut seconds, mut rounds, mut log) = (2.0, 5, "info".to_owned());
-        let mut only = None;
+        let (mut only, mut events) = (None, Events::default());
+        let (mut server, mut bin) = (None, None);
+        let (mut kafka, mut kafka_lib, mut rabbitmq, mut rabbitmqctl) = (None, None, None, None);
         while let Some(name) = arguments.next() {
             let value = arguments
                 .next()
@@ -74,9 +90,20 @@ impl Settings {
                 "--rounds" => rounds = value.parse()?,
                 "--log" => log = value,
                 "--only" => only = Some(value.parse()?),
+                "--postgres-events" => server = Some(value),
+                "--postgres-bin" => bin = Some(PathBuf::from(value)),
+                "--kafka" => kafka = Some(value),
+                "--kafka-lib" => kafka_lib = Some(PathBuf::from(value)),
+                "--rabbitmq" => rabbitmq = Some(value),
+                "--rabbitmqctl" => rabbitmqctl = Some(PathBuf::from(value)),
                 _ => return Err(format!("there is no option {name}").into()),
             }
         }
+        events.postgres = server.zip(bin);
+        let kafka = kafka.zip(kafka_lib);
+        events.kafka = kafka.map(|(address, lib)| Kafka { address, lib });
+        let rabbitmq = rabbitmq.zip(rabbitmqctl);
+        events.rabbitmq = rabbitmq.map(|(url, ctl)| RabbitMq { url, ctl });
         if rounds == 0 {
             return Err("--rounds is at least 1".into());
         }
@@ -92,6 +119,7 @@ impl Settings {
             rounds,
             log,
             only,
+            events,
         })
     }
 }
