@@ -6,7 +6,6 @@ use std::net::{Shutdown, TcpStream as Socket};
 use std::sync::{Arc, OnceLock};
 
 use async_compat::Compat;
-use futures_util::future::join_all;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
@@ -15,14 +14,12 @@ use lapin::protocol::AMQPError;
 use lapin::tcp::AsyncTcpStream;
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::AMQPScheme;
-use lapin::{
-    Channel, Confirmation, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind,
-    runtime,
-};
+use lapin::{Channel, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind, runtime};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::flight::Flight;
 use crate::message::Message;
 use crate::settings::Target;
 
@@ -68,35 +65,25 @@ impl Link {
         self.channel = None;
     }
 
-    /// Publishes all messages, and waits until each is confirmed. After an error it is not known
-    /// what became of any of them.
-    pub(crate) async fn publish(
+    /// Publishes the messages, and waits until each is confirmed, or something goes wrong. What
+    /// becomes of each is in `flight`, also when this is dropped.
+    pub(crate) async fn publish<'a>(
         &mut self,
         exchange: &ShortString,
         options: BasicPublishOptions,
-        messages: &[Message<'_>],
-    ) -> Result<Vec<Confirmation>, Error> {
+        messages: &[&'a Message<'a>],
+        flight: &mut Flight<'a>,
+    ) -> Result<(), Error> {
         let channel = self.channel().await?;
-        let confirmations = join_all(messages.iter().map(async |message| {
-            let published = channel.basic_publish(
-                exchange.clone(),
-                message.routing_key.clone(),
-                options,
-                message.body.as_bytes(),
-                message.properties.clone(),
-            );
-            published.await?.await
-        }));
-        let confirmations = confirmations.await;
-        // What finds the channel closed does not say why it was.
-        let told = |error: &Error| error.is_amqp_error();
-        if let Some(Err(error)) = confirmations
-            .iter()
-            .find(|confirmation| confirmation.as_ref().is_err_and(told))
-        {
-            return Err(error.clone());
+        for message in messages {
+            flight.wait(WINDOW - 1).await;
+            if flight.has_failed() {
+                break;
+            }
+            flight.add(channel.clone(), exchange.clone(), options, message);
         }
-        confirmations.into_iter().collect()
+        flight.wait(0).await;
+        Ok(())
     }
 
     async fn channel(&mut self) -> Result<&Channel, Error> {
@@ -270,6 +257,10 @@ fn said(error: &Error) -> Option<&AMQPError> {
         None
     }
 }
+
+/// As many are on their way at once: a durable queue confirms what it has only some times a second,
+/// and what is on its way when a call ends comes again.
+const WINDOW: usize = 1_024;
 
 const ACCESS_REFUSED: u16 = 403;
 const PRECONDITION_FAILED: u16 = 406;

@@ -12,4 +12,5 @@ mod messages;
 mod routes;
 mod server;
 mod settings;
+mod slow;
 mod topology;
