@@ -14,9 +14,10 @@
 //! no more than was on its way at once, and what was not begun. It takes that long only with a broker
 //! that is silent, or too slow for what it is sent.
 //!
-//! A message that is in doubt takes others along: one that is too large closes the channel with all
-//! that is not confirmed on it, and one without a route is named by whichever confirmation comes
-//! next. So what is large goes alone.
+//! A message that is in doubt takes others along: one that is too large, or whose routing key the
+//! user may not write to, closes the channel with all that is not confirmed on it, and one without a
+//! route is named by whichever confirmation comes next. So what is large goes alone, and so do
+//! routing keys that were refused before.
 
 mod flight;
 mod link;

@@ -1,6 +1,7 @@
 //! A connection to the broker, with what has to be there before anything is sent.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Shutdown, TcpStream as Socket};
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,9 @@ use crate::settings::Target;
 pub(crate) struct Link {
     connection: Connection,
     channel: Option<Channel>,
+    /// The routing keys that were forbidden when last used. Their messages go apart, as each that
+    /// is refused takes the channel down.
+    pub(crate) forbidden: BTreeSet<ShortString>,
     _socket: Closing,
 }
 
@@ -46,6 +50,7 @@ impl Link {
         Ok(Self {
             connection,
             channel: None,
+            forbidden: BTreeSet::new(),
             _socket: socket,
         })
     }
@@ -231,6 +236,11 @@ async fn connect(
 /// Whether the broker closed the channel for a message that it will never take.
 pub(crate) fn is_too_large(error: &Error) -> bool {
     code(error) == Some(PRECONDITION_FAILED) && reason(error).contains("message size")
+}
+
+/// Whether the broker closed the channel for a message that the user may not send.
+pub(crate) fn is_forbidden(error: &Error) -> bool {
+    code(error) == Some(ACCESS_REFUSED)
 }
 
 /// What the broker said, or what happened to the connection.

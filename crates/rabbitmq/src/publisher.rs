@@ -2,17 +2,19 @@
 
 use core::fmt;
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
 use tessera_app::{Occasion, Publisher, Receipt, StoredEvent};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::info;
 
 use crate::flight::Flight;
-use crate::link::{Link, Topology, is_too_large, reason};
+use crate::link::{Link, Topology, is_forbidden, is_too_large, reason};
 use crate::message::Message;
 use crate::settings::{Target, name};
 use crate::{Format, Mandatory, RabbitMqSettings, SettingsError};
@@ -67,17 +69,23 @@ impl RabbitMqPublisher {
             mandatory: self.mandatory == Mandatory::On,
             ..BasicPublishOptions::default()
         };
-        let mut rounds = rounds(messages);
+        let mut rounds = rounds(messages, &link.forbidden);
         while let Some(mut round) = rounds.pop() {
             let published = link.publish(&self.topology.exchange, options, &round, flight);
             let published = published.await;
             let Some(error) = flight.land(events, receipts).or(published.err()) else {
+                let of_round =
+                    |key: &ShortString| round.iter().any(|message| message.routing_key == *key);
+                link.forbidden.retain(|key| !of_round(key));
                 continue;
             };
             link.leave_channel();
             round.retain(|message| receipts.get(message.place).is_some_and(Option::is_none));
             if is_too_large(&error) {
                 rounds.extend(without_larger(round, &reason(&error), receipts));
+            } else if is_forbidden(&error) {
+                let left = without_forbidden(round, &reason(&error), receipts, link)?;
+                rounds.extend((!left.is_empty()).then_some(left));
             } else {
                 return Err(reason(&error));
             }
@@ -156,14 +164,25 @@ impl Publisher for RabbitMqPublisher {
 
 /// What is sent together; the last one goes first.
 ///
-/// A message that is too large for the broker takes the channel down, and with it the
+/// A message that is too large for the broker, or forbidden, takes the channel down, and with it the
 /// confirmations of what was sent before it. So those that might be go apart.
-fn rounds<'a>(messages: &'a [Message<'a>]) -> Vec<Vec<&'a Message<'a>>> {
+fn rounds<'a>(
+    messages: &'a [Message<'a>],
+    forbidden: &BTreeSet<ShortString>,
+) -> Vec<Vec<&'a Message<'a>>> {
     let (large, small): (Vec<_>, Vec<_>) = messages
         .iter()
         .partition(|message| message.body.len() > LARGE);
     let mut rounds: Vec<Vec<_>> = large.into_iter().map(|message| vec![message]).collect();
-    rounds.push(small);
+    let mut fine = small;
+    for key in forbidden {
+        let (apart, others) = fine
+            .into_iter()
+            .partition(|message| message.routing_key == *key);
+        rounds.push(apart);
+        fine = others;
+    }
+    rounds.push(fine);
     rounds.retain(|round| !round.is_empty());
     rounds
 }
@@ -181,6 +200,30 @@ fn without_larger<'a>(
     round.sort_by_key(|message| message.body.len());
     let larger = round.split_off(round.len() / 2);
     vec![larger, round]
+}
+
+/// What is left of a round in which a message was refused: by its routing key, if the broker names
+/// one, and else because nothing may be written to the exchange.
+fn without_forbidden<'a>(
+    round: Vec<&'a Message<'a>>,
+    said: &str,
+    receipts: &mut [Option<Receipt>],
+    link: &mut Link,
+) -> Result<Vec<&'a Message<'a>>, String> {
+    let names_key = said.contains("topic '");
+    let (refused, others): (Vec<_>, Vec<_>) = round.into_iter().partition(|message| {
+        !names_key || said.contains(&format!("topic '{}'", message.routing_key))
+    });
+    if refused.is_empty() {
+        return Err(said.to_owned());
+    }
+    for message in refused {
+        if names_key {
+            link.forbidden.insert(message.routing_key.clone());
+        }
+        set(receipts, message, Receipt::Held(said.to_owned()));
+    }
+    Ok(others)
 }
 
 fn set(receipts: &mut [Option<Receipt>], message: &Message<'_>, receipt: Receipt) {

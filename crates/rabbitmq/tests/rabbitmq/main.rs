@@ -9,6 +9,7 @@
 mod contract;
 mod faults;
 mod messages;
+mod permissions;
 mod routes;
 mod server;
 mod settings;

@@ -57,6 +57,16 @@ impl VirtualHost {
         self.url().replace("guest:guest", &format!("{name}:secret"))
     }
 
+    /// Has that user write under routing keys of that pattern only.
+    pub(crate) fn allow_keys(&self, pattern: &str) {
+        let name = &self.name;
+        manage(
+            "PUT",
+            &format!("/api/topic-permissions/{name}/{name}"),
+            &format!(r#"{{"exchange":"events","write":"{pattern}","read":".*"}}"#),
+        );
+    }
+
     /// Binds the queue under another pattern.
     pub(crate) async fn rebind(&self, from: &'static str, to: &'static str) {
         let (_connection, channel) = client(&self.url()).await;
