@@ -9,10 +9,17 @@
 //! with it is said in receipts, and nothing is sent again behind the relay's back: the next
 //! [`publish`](tessera_app::Publisher::publish) connects anew.
 //!
-//! A message that is in doubt takes others along: one that is too large closes the channel, and one
-//! without a route is named by whichever confirmation comes next. So messages go out in rounds, a
-//! round's receipts are given when all of it is confirmed, and what is large goes alone.
+//! A call ends within its time-out: connecting, sending and sending again without what the broker
+//! refuses are all part of it. What is confirmed by then is sent, and what is not is unknown; that is
+//! no more than was on its way at once, and what was not begun. It takes that long only with a broker
+//! that is silent, or too slow for what it is sent.
+//!
+//! A message that is in doubt takes others along: one that is too large, or whose routing key the
+//! user may not write to, closes the channel with all that is not confirmed on it, and one without a
+//! route is named by whichever confirmation comes next. So what is large goes alone, and so do
+//! routing keys that were refused before.
 
+mod flight;
 mod link;
 mod message;
 mod publisher;

@@ -1,12 +1,12 @@
 //! A connection to the broker, with what has to be there before anything is sent.
 
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{Shutdown, TcpStream as Socket};
 use std::sync::{Arc, OnceLock};
 
 use async_compat::Compat;
-use futures_util::future::join_all;
 use lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
@@ -15,14 +15,12 @@ use lapin::protocol::AMQPError;
 use lapin::tcp::AsyncTcpStream;
 use lapin::types::{FieldTable, ShortString};
 use lapin::uri::AMQPScheme;
-use lapin::{
-    Channel, Confirmation, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind,
-    runtime,
-};
+use lapin::{Channel, Connection, ConnectionProperties, Error, ErrorKind, ExchangeKind, runtime};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::flight::Flight;
 use crate::message::Message;
 use crate::settings::Target;
 
@@ -30,6 +28,9 @@ use crate::settings::Target;
 pub(crate) struct Link {
     connection: Connection,
     channel: Option<Channel>,
+    /// The routing keys that were forbidden when last used. Their messages go apart, as each that
+    /// is refused takes the channel down.
+    pub(crate) forbidden: BTreeSet<ShortString>,
     _socket: Closing,
 }
 
@@ -49,6 +50,7 @@ impl Link {
         Ok(Self {
             connection,
             channel: None,
+            forbidden: BTreeSet::new(),
             _socket: socket,
         })
     }
@@ -68,35 +70,25 @@ impl Link {
         self.channel = None;
     }
 
-    /// Publishes all messages, and waits until each is confirmed. After an error it is not known
-    /// what became of any of them.
-    pub(crate) async fn publish(
+    /// Publishes the messages, and waits until each is confirmed, or something goes wrong. What
+    /// becomes of each is in `flight`, also when this is dropped.
+    pub(crate) async fn publish<'a>(
         &mut self,
         exchange: &ShortString,
         options: BasicPublishOptions,
-        messages: &[Message<'_>],
-    ) -> Result<Vec<Confirmation>, Error> {
+        messages: &[&'a Message<'a>],
+        flight: &mut Flight<'a>,
+    ) -> Result<(), Error> {
         let channel = self.channel().await?;
-        let confirmations = join_all(messages.iter().map(async |message| {
-            let published = channel.basic_publish(
-                exchange.clone(),
-                message.routing_key.clone(),
-                options,
-                message.body.as_bytes(),
-                message.properties.clone(),
-            );
-            published.await?.await
-        }));
-        let confirmations = confirmations.await;
-        // What finds the channel closed does not say why it was.
-        let told = |error: &Error| error.is_amqp_error();
-        if let Some(Err(error)) = confirmations
-            .iter()
-            .find(|confirmation| confirmation.as_ref().is_err_and(told))
-        {
-            return Err(error.clone());
+        for message in messages {
+            flight.wait(WINDOW - 1).await;
+            if flight.has_failed() {
+                break;
+            }
+            flight.add(channel.clone(), exchange.clone(), options, message);
         }
-        confirmations.into_iter().collect()
+        flight.wait(0).await;
+        Ok(())
     }
 
     async fn channel(&mut self) -> Result<&Channel, Error> {
@@ -246,6 +238,11 @@ pub(crate) fn is_too_large(error: &Error) -> bool {
     code(error) == Some(PRECONDITION_FAILED) && reason(error).contains("message size")
 }
 
+/// Whether the broker closed the channel for a message that the user may not send.
+pub(crate) fn is_forbidden(error: &Error) -> bool {
+    code(error) == Some(ACCESS_REFUSED)
+}
+
 /// What the broker said, or what happened to the connection.
 pub(crate) fn reason(error: &Error) -> String {
     said(error).map_or_else(|| error.to_string(), |said| said.get_message().to_string())
@@ -270,6 +267,10 @@ fn said(error: &Error) -> Option<&AMQPError> {
         None
     }
 }
+
+/// As many are on their way at once: a durable queue confirms what it has only some times a second,
+/// and what is on its way when a call ends comes again.
+const WINDOW: usize = 1_024;
 
 const ACCESS_REFUSED: u16 = 403;
 const PRECONDITION_FAILED: u16 = 406;

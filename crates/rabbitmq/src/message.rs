@@ -6,6 +6,7 @@ use lapin::BasicProperties;
 use lapin::types::{FieldTable, ShortString};
 use serde_json::{Map, Value};
 use tessera_app::{Occasion, StoredEvent};
+use tessera_wire::routing_key;
 
 use crate::Format;
 
@@ -57,18 +58,6 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The words of a type in lower case, joined by dots.
-fn routing_key(event_type: &str) -> String {
-    let mut key = String::new();
-    for letter in event_type.chars() {
-        if letter.is_ascii_uppercase() && !key.is_empty() {
-            key.push('.');
-        }
-        key.push(letter.to_ascii_lowercase());
-    }
-    key
-}
-
 /// The members of the event's data, and beside them, winning over them, what every event has.
 fn plain(event: &StoredEvent) -> Result<String, String> {
     let body: Map<String, Value> = serde_json::from_str(&event.body)
@@ -91,21 +80,3 @@ fn plain(event: &StoredEvent) -> Result<String, String> {
 }
 
 const PERSISTENT: u8 = 2;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_routing_key_has_each_word_of_the_type() {
-        for (event_type, key) in [
-            ("UserCreated", "user.created"),
-            ("UserLoggedIn", "user.logged.in"),
-            ("LoginFailed", "login.failed"),
-            ("One", "one"),
-            ("", ""),
-        ] {
-            assert_eq!(routing_key(event_type), key);
-        }
-    }
-}

@@ -2,18 +2,19 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use lapin::Confirmation;
 use lapin::options::BasicPublishOptions;
+use lapin::types::ShortString;
 use tessera_app::{Occasion, Publisher, Receipt, StoredEvent};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::info;
 
-use crate::link::{Link, Topology, is_too_large, reason};
+use crate::flight::Flight;
+use crate::link::{Link, Topology, is_forbidden, is_too_large, reason};
 use crate::message::Message;
 use crate::settings::{Target, name};
 use crate::{Format, Mandatory, RabbitMqSettings, SettingsError};
@@ -47,11 +48,14 @@ impl RabbitMqPublisher {
         })
     }
 
-    /// Sends what it can, and writes down what is known by the time that it ends or is dropped.
-    async fn send(
+    /// Sends what it can, and writes down what is known by the time that it ends; what is on its
+    /// way when it is dropped is in `flight`.
+    async fn send<'a>(
         &self,
         link: &mut Option<Link>,
-        messages: Vec<Message<'_>>,
+        events: &[&StoredEvent],
+        messages: &'a [Message<'a>],
+        flight: &mut Flight<'a>,
         receipts: &mut [Option<Receipt>],
     ) -> Result<(), String> {
         let link = match link {
@@ -65,22 +69,25 @@ impl RabbitMqPublisher {
             mandatory: self.mandatory == Mandatory::On,
             ..BasicPublishOptions::default()
         };
-        let mut rounds = rounds(messages);
+        let mut rounds = rounds(messages, &link.forbidden);
         while let Some(mut round) = rounds.pop() {
-            let published = link.publish(&self.topology.exchange, options, &round);
-            match published.await {
-                Ok(confirmations) => settle(&round, &confirmations, receipts)?,
-                Err(error) if is_too_large(&error) => {
-                    link.leave_channel();
-                    if let [message] = round.as_slice() {
-                        set(receipts, message, Receipt::Rejected(reason(&error)));
-                        continue;
-                    }
-                    round.sort_by_key(|message| message.body.len());
-                    let larger = round.split_off(round.len() / 2);
-                    rounds.extend([larger, round]);
-                }
-                Err(error) => return Err(reason(&error)),
+            let published = link.publish(&self.topology.exchange, options, &round, flight);
+            let published = published.await;
+            let Some(error) = flight.land(events, receipts).or(published.err()) else {
+                let of_round =
+                    |key: &ShortString| round.iter().any(|message| message.routing_key == *key);
+                link.forbidden.retain(|key| !of_round(key));
+                continue;
+            };
+            link.leave_channel();
+            round.retain(|message| receipts.get(message.place).is_some_and(Option::is_none));
+            if is_too_large(&error) {
+                rounds.extend(without_larger(round, &reason(&error), receipts));
+            } else if is_forbidden(&error) {
+                let left = without_forbidden(round, &reason(&error), receipts, link)?;
+                rounds.extend((!left.is_empty()).then_some(left));
+            } else {
+                return Err(reason(&error));
             }
         }
         Ok(())
@@ -128,8 +135,11 @@ impl Publisher for RabbitMqPublisher {
             return receipts.into_iter().flatten().collect();
         }
         let mut link = self.link().take();
-        let sending = self.send(&mut link, messages, &mut receipts);
+        let mut flight = Flight::default();
+        let sending = self.send(&mut link, events, &messages, &mut flight, &mut receipts);
         let sent = timeout(self.time_out, sending).await;
+        // After a time-out, what was confirmed until then.
+        flight.land(events, &mut receipts);
         let sent = sent.unwrap_or_else(|_| Err("RabbitMQ did not answer in time".to_owned()));
         let blocked = link.as_ref().is_some_and(Link::is_blocked);
         let trouble = match sent {
@@ -152,54 +162,68 @@ impl Publisher for RabbitMqPublisher {
     }
 }
 
-/// What is sent and confirmed together; the last one goes first.
+/// What is sent together; the last one goes first.
 ///
-/// A message that is too large for the broker takes the channel down, and with it the confirmations
-/// of what was sent before it. So those that might be go alone.
-fn rounds(messages: Vec<Message<'_>>) -> Vec<Vec<Message<'_>>> {
+/// A message that is too large for the broker, or forbidden, takes the channel down, and with it the
+/// confirmations of what was sent before it. So those that might be go apart.
+fn rounds<'a>(
+    messages: &'a [Message<'a>],
+    forbidden: &BTreeSet<ShortString>,
+) -> Vec<Vec<&'a Message<'a>>> {
     let (large, small): (Vec<_>, Vec<_>) = messages
-        .into_iter()
+        .iter()
         .partition(|message| message.body.len() > LARGE);
-    let mut rounds: Vec<Vec<Message<'_>>> =
-        large.into_iter().map(|message| vec![message]).collect();
-    let mut small = small.into_iter();
-    loop {
-        let round: Vec<Message<'_>> = small.by_ref().take(ROUND).collect();
-        if round.is_empty() {
-            return rounds;
-        }
-        rounds.push(round);
+    let mut rounds: Vec<Vec<_>> = large.into_iter().map(|message| vec![message]).collect();
+    let mut fine = small;
+    for key in forbidden {
+        let (apart, others) = fine
+            .into_iter()
+            .partition(|message| message.routing_key == *key);
+        rounds.push(apart);
+        fine = others;
     }
+    rounds.push(fine);
+    rounds.retain(|round| !round.is_empty());
+    rounds
 }
 
-/// Receipts for a round that is confirmed.
-///
-/// A message that was returned comes with the next confirmation, whose ever that is: only its own
-/// id tells which one has no route.
-fn settle(
-    round: &[Message<'_>],
-    confirmations: &[Confirmation],
+/// The rounds that are left of one in which a message is too large.
+fn without_larger<'a>(
+    mut round: Vec<&'a Message<'a>>,
+    said: &str,
     receipts: &mut [Option<Receipt>],
-) -> Result<(), String> {
-    let mut returned = HashMap::new();
-    for confirmation in confirmations {
-        match confirmation {
-            Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message)) => {
-                returned.insert(message.properties.message_id(), &message.reply_text);
-            }
-            Confirmation::Ack(None) | Confirmation::Nack(None) => {}
-            Confirmation::NotRequested => return Err("confirmations are off".to_owned()),
+) -> Vec<Vec<&'a Message<'a>>> {
+    if let [message] = round.as_slice() {
+        set(receipts, message, Receipt::Rejected(said.to_owned()));
+        return Vec::new();
+    }
+    round.sort_by_key(|message| message.body.len());
+    let larger = round.split_off(round.len() / 2);
+    vec![larger, round]
+}
+
+/// What is left of a round in which a message was refused: by its routing key, if the broker names
+/// one, and else because nothing may be written to the exchange.
+fn without_forbidden<'a>(
+    round: Vec<&'a Message<'a>>,
+    said: &str,
+    receipts: &mut [Option<Receipt>],
+    link: &mut Link,
+) -> Result<Vec<&'a Message<'a>>, String> {
+    let names_key = said.contains("topic '");
+    let (refused, others): (Vec<_>, Vec<_>) = round.into_iter().partition(|message| {
+        !names_key || said.contains(&format!("topic '{}'", message.routing_key))
+    });
+    if refused.is_empty() {
+        return Err(said.to_owned());
+    }
+    for message in refused {
+        if names_key {
+            link.forbidden.insert(message.routing_key.clone());
         }
+        set(receipts, message, Receipt::Held(said.to_owned()));
     }
-    for (message, confirmation) in round.iter().zip(confirmations) {
-        let receipt = match (returned.get(message.properties.message_id()), confirmation) {
-            (Some(text), _) => Receipt::Held(format!("no queue is bound for it: {text}")),
-            (None, Confirmation::Ack(_)) => Receipt::Sent,
-            (None, _) => Receipt::Held("a queue would not take it, as when it is full".to_owned()),
-        };
-        set(receipts, message, receipt);
-    }
-    Ok(())
+    Ok(others)
 }
 
 fn set(receipts: &mut [Option<Receipt>], message: &Message<'_>, receipt: Receipt) {
@@ -212,7 +236,3 @@ const BLOCKED: &str = "RabbitMQ is blocked: it has too little memory or disk spa
 
 /// In bytes. A broker that takes less in a message than this is very unusual.
 const LARGE: usize = 64 * 1_024;
-
-/// As many as a relay brings: a durable queue confirms what it has only some times a second, so each
-/// further round waits for that once more.
-const ROUND: usize = 4_096;

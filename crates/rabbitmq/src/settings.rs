@@ -25,7 +25,8 @@ pub struct RabbitMqSettings {
     pub mandatory: Mandatory,
     /// What the body of a message is.
     pub format: Format,
-    /// How long a call may take, connecting included.
+    /// How long a call may take at most, with all that it does: connecting, sending, and sending
+    /// again without what the broker refuses.
     pub time_out: Duration,
     /// The runtime whose life connections share. Workers of HTTP have runtimes of their own.
     pub runtime: Handle,

@@ -9,7 +9,9 @@
 mod contract;
 mod faults;
 mod messages;
+mod permissions;
 mod routes;
 mod server;
 mod settings;
+mod slow;
 mod topology;

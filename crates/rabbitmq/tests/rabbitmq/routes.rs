@@ -1,18 +1,18 @@
 //! Events that no queue is bound for, and queues that take no more.
 
-use lapin::options::{QueueBindOptions, QueueDeclareOptions};
+use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use tessera_app::{Occasion, Publisher, Receipt, StoredEvent};
 use tessera_rabbitmq::{Mandatory, RabbitMqPublisher, RabbitMqSettings};
 
-use crate::server::{VirtualHost, client, event, next, publisher, settings};
+use crate::server::{VirtualHost, client, either, event, next, publisher, settings};
 
 #[tokio::test]
 async fn of_a_batch_those_without_a_route_are_held_and_no_others() {
     let corner = VirtualHost::new();
     let publisher = publisher(corner.url());
     send(&publisher, &event(1)).await;
-    rebind(&corner, "#", "user.#").await;
+    corner.rebind("#", "user.#").await;
     // Many, so that one answer of the broker is for several.
     let batch: Vec<StoredEvent> = (2..1_500).map(either).collect();
     for _ in 0..3 {
@@ -35,14 +35,14 @@ async fn an_event_without_a_route_arrives_once_there_is_one() {
     let publisher = publisher(corner.url());
     send(&publisher, &event(1)).await;
     assert!(next(&corner.url()).await.is_some());
-    rebind(&corner, "#", "nothing").await;
+    corner.rebind("#", "nothing").await;
     let receipts = publisher.publish(&[&event(2)], Occasion::News).await;
     let [Receipt::Held(reason)] = receipts.as_slice() else {
         panic!("{receipts:?}");
     };
     assert!(reason.contains("NO_ROUTE"), "{reason}");
     assert!(next(&corner.url()).await.is_none());
-    rebind(&corner, "nothing", "#").await;
+    corner.rebind("nothing", "#").await;
     send(&publisher, &event(2)).await;
     let message = next(&corner.url()).await.unwrap();
     assert_eq!(message.data, event(2).body.into_bytes());
@@ -57,7 +57,7 @@ async fn where_a_route_is_not_asked_for_an_event_without_one_is_sent() {
     })
     .unwrap();
     send(&publisher, &event(1)).await;
-    rebind(&corner, "#", "nothing").await;
+    corner.rebind("#", "nothing").await;
     send(&publisher, &event(2)).await;
     assert!(next(&corner.url()).await.is_some());
     assert!(next(&corner.url()).await.is_none());
@@ -84,38 +84,7 @@ async fn an_event_for_a_full_queue_is_held_and_arrives_once_there_is_room() {
     send(&publisher, &event(2)).await;
 }
 
-/// A user's event, or another one's.
-fn either(number: u32) -> StoredEvent {
-    let event = event(number);
-    match number % 3 {
-        0 => StoredEvent {
-            event_type: "TenantCreated".to_owned(),
-            ..event
-        },
-        _ => event,
-    }
-}
-
 async fn send(publisher: &RabbitMqPublisher, event: &StoredEvent) {
     let receipts = publisher.publish(&[event], Occasion::News).await;
     assert_eq!(receipts, [Receipt::Sent]);
-}
-
-async fn rebind(corner: &VirtualHost, from: &'static str, to: &'static str) {
-    let (_connection, channel) = client(&corner.url()).await;
-    let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
-    channel
-        .queue_bind(
-            "all-events".into(),
-            "events".into(),
-            to.into(),
-            options,
-            arguments.clone(),
-        )
-        .await
-        .unwrap();
-    channel
-        .queue_unbind("all-events".into(), "events".into(), from.into(), arguments)
-        .await
-        .unwrap();
 }

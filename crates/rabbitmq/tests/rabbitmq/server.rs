@@ -9,7 +9,8 @@ use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::thread;
 
 use lapin::message::BasicGetMessage;
-use lapin::options::BasicGetOptions;
+use lapin::options::{BasicGetOptions, QueueBindOptions};
+use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties};
 use tempfile::TempDir;
 use tessera_app::StoredEvent;
@@ -54,6 +55,36 @@ impl VirtualHost {
             permissions,
         );
         self.url().replace("guest:guest", &format!("{name}:secret"))
+    }
+
+    /// Has that user write under routing keys of that pattern only.
+    pub(crate) fn allow_keys(&self, pattern: &str) {
+        let name = &self.name;
+        manage(
+            "PUT",
+            &format!("/api/topic-permissions/{name}/{name}"),
+            &format!(r#"{{"exchange":"events","write":"{pattern}","read":".*"}}"#),
+        );
+    }
+
+    /// Binds the queue under another pattern.
+    pub(crate) async fn rebind(&self, from: &'static str, to: &'static str) {
+        let (_connection, channel) = client(&self.url()).await;
+        let (options, arguments) = (QueueBindOptions::default(), FieldTable::default());
+        channel
+            .queue_bind(
+                "all-events".into(),
+                "events".into(),
+                to.into(),
+                options,
+                arguments.clone(),
+            )
+            .await
+            .unwrap();
+        channel
+            .queue_unbind("all-events".into(), "events".into(), from.into(), arguments)
+            .await
+            .unwrap();
     }
 }
 
@@ -266,6 +297,32 @@ pub(crate) fn event(user: u32) -> StoredEvent {
         event_type: "UserLoggedIn".to_owned(),
         at: values::NOW,
     }
+}
+
+/// A user's event, or another one's.
+pub(crate) fn either(number: u32) -> StoredEvent {
+    let event = event(number);
+    match number % 3 {
+        0 => StoredEvent {
+            event_type: "TenantCreated".to_owned(),
+            ..event
+        },
+        _ => event,
+    }
+}
+
+/// The bodies of what is in the queue, where they stay.
+pub(crate) async fn bodies(url: &str) -> Vec<String> {
+    let (_connection, channel) = client(url).await;
+    let mut bodies = Vec::new();
+    // Without an acknowledgement all of it is there again when the connection ends.
+    while let Ok(Some(message)) = channel
+        .basic_get("all-events".into(), BasicGetOptions::default())
+        .await
+    {
+        bodies.push(String::from_utf8(message.data.clone()).unwrap());
+    }
+    bodies
 }
 
 /// What `scripts/test` provides.
