@@ -168,6 +168,15 @@ impl Topology {
             Err(error) if is_refused(&error) => error,
             declared => return declared.map_err(|error| reason(&error)),
         };
+        // What goes with its consumer or with the broker stores nothing.
+        let lasting = ["'durable'", "'auto_delete'", "'exclusive'"];
+        if lasting.iter().any(|name| reason(&refused).contains(name)) {
+            let queue = self.queue.as_str();
+            return Err(format!(
+                "the queue {queue} is there and does not last: {}",
+                reason(&refused)
+            ));
+        }
         let declared = declare(true).await;
         declared.map_err(|error| as_it_is(&refused, &error))
     }

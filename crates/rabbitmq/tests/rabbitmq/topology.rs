@@ -10,12 +10,24 @@ use crate::server::{VirtualHost, client, event, next, publisher};
 #[tokio::test]
 async fn a_queue_that_is_there_is_used_as_it_is() {
     let corner = VirtualHost::new();
-    declare_queue(&corner, "quorum").await;
+    declare_queue(&corner, "quorum", QueueDeclareOptions::durable()).await;
     let publisher = publisher(corner.url());
     let receipts = publisher.publish(&[&event(1)], Occasion::News).await;
     assert_eq!(receipts, [Receipt::Sent]);
     let message = next(&corner.url()).await.unwrap();
     assert_eq!(message.data, event(1).body.into_bytes());
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_last_is_no_place_for_events() {
+    let corner = VirtualHost::new();
+    let options = QueueDeclareOptions {
+        durable: false,
+        ..QueueDeclareOptions::default()
+    };
+    declare_queue(&corner, "classic", options).await;
+    let reason = refusal(corner.url()).await;
+    assert!(reason.contains("does not last"), "{reason}");
 }
 
 #[tokio::test]
@@ -79,11 +91,10 @@ async fn refusal(url: String) -> String {
     reason.clone()
 }
 
-async fn declare_queue(corner: &VirtualHost, kind: &'static str) {
+async fn declare_queue(corner: &VirtualHost, kind: &'static str, options: QueueDeclareOptions) {
     let (_connection, channel) = client(&corner.url()).await;
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
-    let options = QueueDeclareOptions::durable();
     let declared = channel.queue_declare("all-events".into(), options, arguments);
     declared.await.unwrap();
 }

@@ -113,3 +113,13 @@ fn it_starts_without_its_postgres() {
     until("it is ready", || service.status("/readyz") == 200);
     service.session(&installation);
 }
+
+#[test]
+fn a_log_that_cannot_be_written_costs_no_request() {
+    // It has a warning to write from the start.
+    let installation = Installation::embedded().with("TESSERA_LOCKOUT", "off");
+    let mut service = installation.start_logging_to("/dev/full".into());
+    service.session(&installation);
+    service.terminate();
+    assert_eq!(service.wait().code(), Some(0));
+}

@@ -122,9 +122,15 @@ impl Installation {
     /// Starts the service, and waits until it says where it is.
     pub(crate) fn start(&self) -> Service {
         let log = self.path(&format!("log-{}", self.logs()));
+        fs::write(&log, "").unwrap();
+        self.start_logging_to(log)
+    }
+
+    /// Starts it with standard error going to a file that exists.
+    pub(crate) fn start_logging_to(&self, log: PathBuf) -> Service {
         let mut command = self.command(&[]);
         command.stdin(Stdio::null());
-        command.stderr(File::create(&log).unwrap());
+        command.stderr(File::options().append(true).open(&log).unwrap());
         let mut process = command.spawn().unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let welcome: Vec<String> = lines
