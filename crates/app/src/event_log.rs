@@ -211,7 +211,7 @@ pub struct Progress {
     /// The publisher's name.
     pub publisher: String,
     /// The events that it has yet to send, parked ones not among them. A log may answer how many
-    /// places lie before it when they are more than 100,000.
+    /// places lie before it when they are more than 10,000.
     pub pending: u64,
     /// When the oldest of those happened.
     pub oldest: Option<Timestamp>,

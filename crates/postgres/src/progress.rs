@@ -100,12 +100,12 @@ pub(crate) async fn retry(
         .await
 }
 
-// Nothing is counted beyond 100,000, as it takes too long; of what is new, the difference of
-// positions tells enough then. The oldest is the first by position: moments of events differ from
+// Nothing is counted beyond 100,000, as it takes too long; of what is new, beyond 10,000 already the
+// difference of positions tells enough. The oldest is the first by position: moments of events differ from
 // that order by less than anybody reads off them.
 const PROGRESS: &str = "\
     SELECT publisher.name, publisher.cursor, publisher.sent, parked.number, \
-        CASE WHEN fresh.number > 100000 \
+        CASE WHEN fresh.number > 10000 \
             THEN (SELECT max(position) FROM tessera.events) - publisher.cursor \
             ELSE fresh.number END + late.number + waits.number, \
         least(\
@@ -119,7 +119,7 @@ const PROGRESS: &str = "\
     FROM tessera.publishers AS publisher \
     CROSS JOIN LATERAL (SELECT count(*) AS number FROM (\
         SELECT FROM tessera.events WHERE position > publisher.cursor \
-        ORDER BY position LIMIT 100001) AS counted) AS fresh \
+        ORDER BY position LIMIT 10001) AS counted) AS fresh \
     CROSS JOIN LATERAL (SELECT count(*) AS number, min(counted.time) AS oldest FROM (\
         SELECT event.time FROM (\
             SELECT first, last FROM tessera.gaps WHERE gaps.publisher = publisher.name \

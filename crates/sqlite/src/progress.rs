@@ -96,4 +96,4 @@ struct Counted {
 
 const UNSEEN: &str = "\
     SELECT count(*) AS number FROM (SELECT 1 FROM events WHERE position > ? LIMIT ?)";
-const MANY: u64 = 100_000;
+const MANY: u64 = 10_000;
