@@ -21,6 +21,7 @@ mod ending;
 mod first_admin;
 mod relays;
 mod signals;
+mod troubles;
 mod upkeep;
 
 use ending::{Grace, PROBES, Servers};

@@ -2,7 +2,6 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tessera_app::{
@@ -17,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::config::Events;
 use crate::failure::Failure;
+use crate::serve::troubles::Troubles;
 use crate::wiring::{Wired, count};
 
 /// Relays that run until they are told to flush, or are dropped.
@@ -63,7 +63,7 @@ impl Relays {
                 clock: Arc::clone(&ports.clock),
                 stopping: stopping.clone(),
                 figures: Arc::clone(figures),
-                told: BTreeSet::new(),
+                troubles: Troubles::default(),
                 failures: 0,
                 patience,
             };
@@ -112,8 +112,7 @@ struct Running {
     clock: Arc<dyn Clock>,
     stopping: watch::Receiver<bool>,
     figures: Arc<Figures>,
-    /// The troubles that were told, until all is well.
-    told: BTreeSet<String>,
+    troubles: Troubles,
     /// How often in a row the log failed.
     failures: u32,
     /// How long each of its last steps may take when the process is to end.
@@ -193,16 +192,13 @@ impl Running {
                 (tally.trouble.clone(), matches!(step, Step::Quiet(_, None)))
             }
         };
-        if well && !self.told.is_empty() {
+        if well && self.troubles.end() {
             tracing::info!(publisher, "events go out again");
-            self.told.clear();
         }
         if let Some(why) = trouble
-            && self.told.len() < MANY
-            && !self.told.contains(&why)
+            && self.troubles.is_news(&why)
         {
             tracing::warn!(publisher, %why, "events wait");
-            self.told.insert(why);
         }
     }
 }
@@ -359,8 +355,6 @@ const RETRY: RetryPolicy = RetryPolicy {
     longest: Duration::from_secs(5),
     rejections: u32::MAX,
 };
-/// A broker that says something else each time is not quoted for ever.
-const MANY: usize = 16;
 /// A store that is not migrated yet, or was gone for a moment, is told of elsewhere.
 const SEVERAL: u32 = 3;
 /// Another relay may give its lease back before its end.
