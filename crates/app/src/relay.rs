@@ -265,12 +265,8 @@ impl Outcome {
         if self.away && self.settlement == Settlement::default() {
             return;
         }
-        let tried = self
-            .settlement
-            .waiting
-            .iter()
-            .map(|(position, ..)| position);
-        let tried: HashSet<u64> = tried.chain(&self.settlement.sent).copied().collect();
+        let turned_away = self.settlement.waiting.iter();
+        let turned_away: HashSet<u64> = turned_away.map(|(position, ..)| *position).collect();
         let sent: HashSet<u64> = self.settlement.sent.iter().copied().collect();
         let mut stuck: HashSet<Aggregate<'_>> = HashSet::new();
         for claimed in events {
@@ -279,7 +275,7 @@ impl Outcome {
                 continue;
             }
             let first = stuck.insert(claimed.event.aggregate());
-            if claimed.waiting.is_none() && !tried.contains(&position) {
+            if claimed.waiting.is_none() && !turned_away.contains(&position) {
                 let waiting = if first && !claimed.blocked {
                     Waiting::due(now)
                 } else {

@@ -47,4 +47,6 @@ pub use routes::Surface;
 pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
-pub use views::{EventView, PublisherView, SessionView, UserView, WaitingEventView, rfc3339};
+pub use views::{
+    EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView, rfc3339,
+};

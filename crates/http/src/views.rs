@@ -6,8 +6,8 @@ use serde::Serialize;
 use tessera_app::{Caller, Grant};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
-pub use self::events::{EventView, PublisherView, WaitingEventView};
-pub(crate) use self::events::{EventsView, PublishersView, RetriedView, WaitingEventsView};
+pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
+pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
 
 mod events;
 

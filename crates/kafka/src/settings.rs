@@ -176,7 +176,8 @@ impl SecurityProtocol {
         }
     }
 
-    fn has_sasl(self) -> bool {
+    /// Whether a user name and a password are sent.
+    pub fn has_sasl(self) -> bool {
         match self {
             Self::Plaintext | Self::Ssl => false,
             Self::SaslPlaintext | Self::SaslSsl => true,

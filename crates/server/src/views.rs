@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tessera_app::Replayed;
-use tessera_domain::{Event, Id, Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
+use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
 use tessera_http::rfc3339;
 
 /// What a table shows of a user.
@@ -169,22 +169,6 @@ impl ReplayView {
     pub(crate) fn add(&mut self, replayed: &Replayed) {
         self.sent += replayed.sent;
         self.refused += replayed.refused;
-    }
-}
-
-/// At how many publishers a parked event is tried again.
-#[derive(Serialize)]
-pub(crate) struct RetryView {
-    id: String,
-    publishers: usize,
-}
-
-impl RetryView {
-    pub(crate) fn new(event: Id<Event>, publishers: usize) -> Self {
-        Self {
-            id: event.to_string(),
-            publishers,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::{delete, replace_into, select, update};
-use tessera_app::{Claim, Lease, Settlement, StoredEvent};
+use tessera_app::{Aggregate, Claim, Lease, Settlement, StoredEvent};
 use tessera_domain::{Event, Id, Standing, Tenant, Timestamp};
 
 use crate::columns::{Count, Moment, Uid};
@@ -86,9 +86,6 @@ fn is_held(publisher: &PublisherRow, lease: &Lease, claim: &Claim) -> bool {
     let holder = publisher.lease().map(|(holder, _)| holder);
     holder == Some(lease.holder) && publisher.claims.0 == claim.number
 }
-
-/// What an event happened to.
-type Aggregate<'a> = (Id<Tenant>, &'a str);
 
 /// Writes what waits, and removes what does no more; answers what may have another first event.
 fn write_waiting<'a>(

@@ -193,7 +193,7 @@ impl PublisherView {
 
 /// That an event is tried again.
 #[derive(Apiv2Schema, Serialize)]
-pub(crate) struct RetriedView {
+pub struct RetriedView {
     /// At how many publishers.
-    pub(crate) retried: usize,
+    pub retried: usize,
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use tessera_app::{
-    Claim, Claimed, ClaimedEvent, CommitError, Lease, Progress, Settlement, StoredEvent,
+    Aggregate, Claim, Claimed, ClaimedEvent, CommitError, Lease, Progress, Settlement, StoredEvent,
     WaitingEvent,
 };
 use tessera_domain::{Event, Id, Standing, Tenant, Timestamp, Waiting};
@@ -31,9 +31,6 @@ struct Enrolled {
 
 /// What an event is unique by: tenant, subject as written down, and sequence.
 type Sequence = (Id<Tenant>, String, u64);
-
-/// What an event happened to.
-type Aggregate<'a> = (Id<Tenant>, &'a str);
 
 impl Log {
     /// The events as they join the log, if they may.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tessera_app::{Publisher, Replay, ReplayError, StoredEvent};
 use tessera_domain::{Event, Id, Tenant};
-use tessera_http::{EventView, PublisherView, WaitingEventView};
+use tessera_http::{EventView, PublisherView, RetriedView, WaitingEventView};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
@@ -15,9 +15,7 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::publishers;
-use crate::views::{
-    EVENT_COLUMNS, ForgottenView, PUBLISHER_COLUMNS, ReplayView, RetryView, WAITING_COLUMNS,
-};
+use crate::views::{EVENT_COLUMNS, ForgottenView, PUBLISHER_COLUMNS, ReplayView, WAITING_COLUMNS};
 use crate::wiring::{KeyRingUse, Wired};
 
 pub(super) async fn run(
@@ -98,11 +96,11 @@ async fn waiting(
 
 async fn retry(wired: &Wired, event: Id<Event>, output: Output) -> Result<(), Failure> {
     let ports = wired.tessera.ports();
-    let publishers = ports.log.retry(None, event, ports.clock.now()).await?;
-    if publishers == 0 {
+    let retried = ports.log.retry(None, event, ports.clock.now()).await?;
+    if retried == 0 {
         return Err(Failure::Failed(format!("no event {event} is parked")));
     }
-    output.one(&RetryView::new(event, publishers))
+    output.one(&RetriedView { retried })
 }
 
 async fn tail(

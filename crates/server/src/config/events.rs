@@ -4,7 +4,7 @@ use core::str::FromStr;
 use core::time::Duration;
 use std::path::PathBuf;
 
-use tessera_kafka::{KafkaSecurity, KafkaSettings, KafkaSettingsError, SecurityProtocol};
+use tessera_kafka::{KafkaSecurity, KafkaSettings, KafkaSettingsError};
 use tessera_rabbitmq::{Format, Mandatory};
 use url::Url;
 
@@ -169,10 +169,7 @@ fn kafka_security(
         password,
         ..
     } = &security;
-    let has_sasl = matches!(
-        protocol,
-        SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
-    );
+    let has_sasl = protocol.has_sasl();
     if has_sasl && (username.is_none() || password.is_none()) {
         return Err(ConfigError::new(format!(
             "KAFKA_SECURITY_PROTOCOL is `{protocol}`, but KAFKA_SASL_USERNAME and \
