@@ -22,6 +22,7 @@ mod grant;
 mod keys;
 mod log_in;
 mod log_out;
+mod mail_queue;
 mod ports;
 mod prepare;
 mod prune;
@@ -47,6 +48,7 @@ pub use grant::Grant;
 pub use keys::{KeysError, RotateKeys};
 pub use log_in::{LogIn, LogInError};
 pub use log_out::{LogOut, LogOutError};
+pub use mail_queue::{Backlog, Letter, Link, MailError, MailQueue, Mailer, QueuedMail};
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,

@@ -10,11 +10,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tessera_domain::{
-    AccessClaims, Algorithm, Changes, HostName, Id, Installation, Key, KeyId, KeyPurpose, Password,
-    PasswordRecord, RefreshClaims, SchemaName, Session, Tenant, Timestamp, User, Verdict,
+    AccessClaims, Algorithm, Changes, HostName, Id, Installation, Key, KeyId, KeyPurpose,
+    MailedDigest, MailedToken, Password, PasswordRecord, RefreshClaims, SchemaName, Session,
+    Tenant, Timestamp, User, Verdict,
 };
 
-use crate::EventLog;
+use crate::{EventLog, MailQueue};
 
 /// Everything outside that a use case may reach.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The events among that, as they leave.
     pub log: Arc<dyn EventLog>,
+    /// The mails among that, until they are sent.
+    pub mails: Arc<dyn MailQueue>,
     /// Hashes and verifies passwords.
     pub passwords: Arc<dyn Passwords>,
     /// Signs and verifies tokens.
@@ -48,10 +51,10 @@ pub trait Store: Send + Sync {
     /// survives the loss of the process. Users, sessions and epochs are of `tenant`; a tenant that
     /// `changes` inserts is `tenant` itself, and gets the place where its data lives in the same
     /// commit. Each event is stored as `tessera_wire` encodes it, with the next position of the
-    /// log.
+    /// log, and each mail so that [`MailQueue`] gives it out.
     ///
-    /// A tenant that is removed takes along all that is of it, and all its events out of the log;
-    /// a user its sessions, and the events whose subject is the user or one of these. Whether an
+    /// A tenant that is removed takes along all that is of it, its mails, and all its events out of
+    /// the log; a user its sessions and mailed tokens, and the events whose subject is the user or one of these. Whether an
     /// event was sent or waits at a publisher makes no difference, only the events of this very
     /// commit stay; nothing waits behind what is gone, and no position is used again. What is gone
     /// already takes nothing along. A user's id is left in events that have another subject, and
@@ -68,8 +71,23 @@ pub trait Store: Send + Sync {
     /// The whole key ring, in the order of creation.
     async fn keys(&self) -> Result<Vec<Key>, Unavailable>;
 
-    /// Removes at most `limit` sessions of the tenant that give nothing any more: ended, past an
-    /// end, or of an epoch that their user left; answers how many.
+    /// The mailed token of the tenant with this digest.
+    async fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Result<Option<MailedToken>, Unavailable>;
+
+    /// All mailed tokens of a user that are still kept, in the order of their ids.
+    async fn mailed_tokens(
+        &self,
+        tenant: &Tenant,
+        user: Id<User>,
+    ) -> Result<Vec<MailedToken>, Unavailable>;
+
+    /// Removes at most `limit` sessions of the tenant that give nothing any more (ended, past an
+    /// end, or of an epoch that their user left), and as many mailed tokens that are over; answers
+    /// how many of either.
     async fn prune(
         &self,
         tenant: &Tenant,
@@ -110,6 +128,8 @@ pub trait Store: Send + Sync {
 pub enum TenantKey {
     /// One of its domains.
     Host(HostName),
+    /// Its id.
+    Id(Id<Tenant>),
     /// The key of its name or of its schema name: one namespace.
     Name(String),
 }

@@ -1,7 +1,9 @@
 //! Validate an access token: who is it that calls?
 
+use core::net::IpAddr;
+
 use tessera_domain::{
-    AccessClaims, Contradiction, SchemaName, Session, Tenant, TenantStatus, Timestamp, User,
+    AccessClaims, Actor, Contradiction, SchemaName, Session, Tenant, TenantStatus, Timestamp, User,
     UserStatus,
 };
 
@@ -20,6 +22,19 @@ pub struct Caller {
     pub session: Session,
     /// What the token says.
     pub claims: AccessClaims,
+    /// The client's address, where whoever validates adds it.
+    pub ip: Option<IpAddr>,
+}
+
+impl Caller {
+    /// The caller as one who changes something.
+    pub fn actor(&self) -> Actor {
+        Actor::User {
+            id: self.user.id,
+            tenant: self.tenant.id,
+            ip: self.ip.map(|ip| ip.to_string()),
+        }
+    }
 }
 
 /// Why an access token gives nothing.
@@ -63,6 +78,7 @@ impl Tessera {
             user: holder.user,
             session: holder.session,
             claims,
+            ip: None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What one use case changes: all of it is committed, or nothing.
 
-use crate::{Epoch, Event, Id, Key, Session, Tenant, User};
+use crate::{Epoch, Event, Id, Key, Mail, MailedToken, Session, Tenant, User};
 
 /// Everything that one commit writes.
 ///
@@ -21,8 +21,40 @@ pub struct Changes {
     pub keys: Vec<Change<Key>>,
     /// Epochs that users of the tenant must still have.
     pub epochs: Vec<(Id<User>, Epoch)>,
+    /// Mails that are to be sent, of the tenant.
+    pub mails: Vec<Mail>,
+    /// What is kept of tokens that a mail will carry, in place of one with the same id.
+    pub mailed_tokens: Vec<MailedToken>,
+    /// Mailed tokens that go, if they are still there.
+    pub spent_tokens: Vec<Id<MailedToken>>,
+    /// Who does it.
+    pub actor: Actor,
     /// What is told of it.
     pub events: Vec<Event>,
+}
+
+/// Who changes something.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Actor {
+    /// Somebody who is not known: who logs in, or shows a mailed token.
+    Anybody {
+        /// The client's address.
+        ip: Option<String>,
+    },
+    /// Whoever runs the installation, at the command line.
+    Operator,
+    /// The service, by itself.
+    #[default]
+    Service,
+    /// A user with a session.
+    User {
+        /// Who.
+        id: Id<User>,
+        /// The tenant of that user.
+        tenant: Id<Tenant>,
+        /// The client's address.
+        ip: Option<String>,
+    },
 }
 
 /// What happens to one aggregate.

@@ -78,6 +78,8 @@ pub enum EventKind {
     },
     /// A password was changed or set.
     PasswordChanged,
+    /// A mail with a token to set another password goes out.
+    PasswordResetRequested,
     /// A refresh token that had been replaced was used again.
     RefreshReused {
         /// Whose it was.
@@ -86,6 +88,11 @@ pub enum EventKind {
         presented: Generation,
         /// The generation that was live.
         current: Generation,
+    },
+    /// A user has other roles.
+    RolesChanged {
+        /// All that the user now has.
+        roles: Vec<String>,
     },
     /// A session ended before its time.
     SessionEnded {
@@ -133,8 +140,17 @@ pub enum EventKind {
         /// The roles.
         roles: Vec<String>,
     },
+    /// An account is no more.
+    UserDeleted,
     /// An account can no longer log in.
     UserDisabled,
+    /// An account has another address, which its owner proved.
+    UserEmailChanged {
+        /// The new address.
+        email: String,
+    },
+    /// The owner of the address proved it.
+    UserEmailVerified,
     /// An account can log in again.
     UserEnabled,
     /// An account was locked against guessing.
@@ -152,6 +168,15 @@ pub enum EventKind {
         ip: Option<String>,
         /// The `User-Agent`.
         user_agent: Option<String>,
+    },
+    /// A user is called otherwise, or does something else.
+    UserProfileChanged {
+        /// Given name.
+        first_name: String,
+        /// Family name.
+        last_name: String,
+        /// What the user does in the tenant's organisation.
+        job_role: String,
     },
     /// An operator ended the lock of an account.
     UserUnlocked,
@@ -179,6 +204,8 @@ pub enum LoginFailure {
 /// Why a session ended before its time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum SessionEnd {
+    /// The account was deleted.
+    Deleted,
     /// The account was disabled.
     Disabled,
     /// Too many wrong passwords were given in it.

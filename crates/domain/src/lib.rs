@@ -18,6 +18,8 @@ mod fold;
 mod id;
 mod key;
 mod lockout;
+mod mail;
+mod mailed_token;
 mod password;
 mod session;
 mod tenancy;
@@ -27,13 +29,17 @@ mod token;
 mod user;
 mod username;
 
-pub use changes::{Change, Changes, Installation};
+pub use changes::{Actor, Change, Changes, Installation};
 pub use delivery::{RetryPolicy, Standing, Waiting};
 pub use email::{EmailAddress, EmailAddressError};
 pub use event::{Attempted, Event, EventKind, Fact, LoginFailure, SessionEnd, Subject};
 pub use id::{Id, IdError};
 pub use key::{Algorithm, Key, KeyId, KeyOrigin, KeyPurpose, KeyRotation, UnknownAlgorithm};
 pub use lockout::{Lockout, LockoutPolicy};
+pub use mail::{Addressee, Mail, MailKind, UnknownMailKind};
+pub use mailed_token::{
+    MailedDigest, MailedSecret, MailedToken, MailedTokenPolicy, MailedTokenPurpose, UnknownPurpose,
+};
 pub use password::{Password, PasswordPolicy, PasswordRecord, PasswordWeakness};
 pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
 pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};

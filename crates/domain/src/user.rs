@@ -46,12 +46,6 @@ pub struct User {
 impl User {
     /// A new user.
     pub fn create(new: NewUser, id: Id<Self>, now: Timestamp) -> (Self, Fact) {
-        let mut roles: Vec<Role> = Vec::new();
-        for role in new.roles {
-            if !roles.contains(&role) {
-                roles.push(role);
-            }
-        }
         let mut user = Self {
             id,
             external_id: None,
@@ -59,7 +53,7 @@ impl User {
             email_verified: new.email_verified,
             username: new.username,
             profile: new.profile,
-            roles,
+            roles: each_once(new.roles),
             is_superuser: new.is_superuser,
             status: UserStatus::Active,
             password: new.password,
@@ -115,6 +109,67 @@ impl User {
         user.password = Some(record);
         let fact = user.record(EventKind::PasswordChanged);
         (user, fact)
+    }
+
+    /// The user whose address is proved; none when it was, or there is none.
+    pub fn verify_email(&self) -> Option<(Self, Fact)> {
+        (self.email.is_some() && !self.email_verified).then(|| {
+            let mut user = self.clone();
+            user.email_verified = true;
+            let fact = user.record(EventKind::UserEmailVerified);
+            (user, fact)
+        })
+    }
+
+    /// The user with another address, which its owner has proved.
+    pub fn change_email(&self, email: EmailAddress) -> (Self, Fact) {
+        let mut user = self.clone();
+        let kind = EventKind::UserEmailChanged {
+            email: email.as_str().to_owned(),
+        };
+        user.email = Some(email);
+        user.email_verified = true;
+        let fact = user.record(kind);
+        (user, fact)
+    }
+
+    /// The user who is called otherwise; none when nothing changes.
+    pub fn change_profile(&self, profile: Profile) -> Option<(Self, Fact)> {
+        (self.profile != profile).then(|| {
+            let mut user = self.clone();
+            let fact = user.record(EventKind::UserProfileChanged {
+                first_name: profile.first_name.clone(),
+                last_name: profile.last_name.clone(),
+                job_role: profile.job_role.clone(),
+            });
+            user.profile = profile;
+            (user, fact)
+        })
+    }
+
+    /// The user with other roles, each once; none when nothing changes.
+    pub fn change_roles(&self, roles: Vec<Role>) -> Option<(Self, Fact)> {
+        let roles = each_once(roles);
+        (self.roles != roles).then(|| {
+            let mut user = self.clone();
+            user.roles = roles;
+            let fact = user.record(EventKind::RolesChanged {
+                roles: user.role_names(),
+            });
+            (user, fact)
+        })
+    }
+
+    /// That a mail with a token to set another password goes out.
+    pub fn password_reset_requested(&self) -> (Self, Fact) {
+        let mut user = self.clone();
+        let fact = user.record(EventKind::PasswordResetRequested);
+        (user, fact)
+    }
+
+    /// That the account is no more.
+    pub fn deleted(&self) -> Fact {
+        self.clone().record(EventKind::UserDeleted)
     }
 
     /// The user, no longer able to log in, and all sessions dead for good; none when so already.
@@ -226,6 +281,16 @@ impl User {
             kind,
         }
     }
+}
+
+fn each_once(roles: Vec<Role>) -> Vec<Role> {
+    let mut once: Vec<Role> = Vec::with_capacity(roles.len());
+    for role in roles {
+        if !once.contains(&role) {
+            once.push(role);
+        }
+    }
+    once
 }
 
 /// What is needed to make a user.

@@ -33,7 +33,8 @@ impl FromRequest for Authenticated {
             let token = bearer(request.headers())?.ok_or(Problem::NotAuthenticated)?;
             let tessera = tessera(&request)?;
             let caller = tessera.validate(token, &hints(&request, None)).await?;
-            Ok(Self(caller))
+            let ip = Client::of(&request).address;
+            Ok(Self(Caller { ip, ..caller }))
         })
     }
 }

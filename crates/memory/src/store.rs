@@ -2,16 +2,19 @@
 
 mod data;
 mod log;
+mod mails;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tessera_app::{
-    Claim, Claimed, CommitError, EventLog, Lease, News, Progress, SessionHolder, Settlement, Store,
-    StoredEvent, TenantKey, Unavailable, Unready, UserKey, WaitingEvent,
+    Backlog, Claim, Claimed, CommitError, EventLog, Lease, MailQueue, News, Progress, QueuedMail,
+    SessionHolder, Settlement, Store, StoredEvent, TenantKey, Unavailable, Unready, UserKey,
+    WaitingEvent,
 };
 use tessera_domain::{
-    Changes, Event, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+    Changes, Event, Id, Installation, Key, Mail, MailedDigest, MailedToken, SchemaName, Session,
+    Tenant, Timestamp, User,
 };
 use tessera_wire::EncodedEvent;
 
@@ -24,6 +27,7 @@ use crate::store::data::Data;
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
     news: watch::Sender<()>,
+    mail_news: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +70,11 @@ impl MemoryStore {
         self.state().data.log.logged().cloned().collect()
     }
 
+    /// The mails that wait, by id.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.state().data.mails.all().cloned().collect()
+    }
+
     fn read<T>(&self, read: impl FnOnce(&Data) -> T) -> Result<T, Unavailable> {
         self.reachable().map(|state| read(&state.data))
     }
@@ -90,10 +99,14 @@ impl Store for MemoryStore {
         let mut state = self.reachable()?;
         state.faults.strike()?;
         let has_events = !changes.events.is_empty();
+        let has_mails = !changes.mails.is_empty();
         state.data.commit(tenant, changes)?;
         state.commits += 1;
         if has_events {
             self.news.send_replace(());
+        }
+        if has_mails {
+            self.mail_news.send_replace(());
         }
         Ok(())
     }
@@ -109,6 +122,22 @@ impl Store for MemoryStore {
 
     async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
         self.read(Data::keys)
+    }
+
+    async fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Result<Option<MailedToken>, Unavailable> {
+        self.read(|data| data.mailed_token(tenant, digest))
+    }
+
+    async fn mailed_tokens(
+        &self,
+        tenant: &Tenant,
+        user: Id<User>,
+    ) -> Result<Vec<MailedToken>, Unavailable> {
+        self.read(|data| data.mailed_tokens(tenant, user))
     }
 
     async fn prune(
@@ -249,6 +278,36 @@ impl EventLog for MemoryStore {
 
     fn news(&self) -> News {
         self.news.subscribe()
+    }
+}
+
+#[async_trait]
+impl MailQueue for MemoryStore {
+    async fn take_mails(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<QueuedMail>, Unavailable> {
+        Ok(self.reachable()?.data.mails.take(now, until, limit))
+    }
+
+    async fn defer_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        self.reachable()?.data.mails.defer(id, due);
+        Ok(())
+    }
+
+    async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {
+        self.reachable()?.data.mails.drop(id);
+        Ok(())
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Unavailable> {
+        self.read(|data| data.mails.backlog())
+    }
+
+    fn mail_news(&self) -> News {
+        self.mail_news.subscribe()
     }
 }
 

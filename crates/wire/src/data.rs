@@ -17,6 +17,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .optional("ip", ip.as_deref()),
         ),
         EventKind::PasswordChanged => ("PasswordChanged", data),
+        EventKind::PasswordResetRequested => ("PasswordResetRequested", data),
         EventKind::RefreshReused {
             user,
             presented,
@@ -27,6 +28,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .number("presented", presented.number())
                 .number("current", current.number()),
         ),
+        EventKind::RolesChanged { roles } => ("RolesChanged", data.texts("roles", roles)),
         EventKind::SessionEnded { user, why } => (
             "SessionEnded",
             data.text("user", &user.to_string())
@@ -66,7 +68,10 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .text("last_name", last_name)
                 .texts("roles", roles),
         ),
+        EventKind::UserDeleted => ("UserDeleted", data),
         EventKind::UserDisabled => ("UserDisabled", data),
+        EventKind::UserEmailChanged { email } => ("UserEmailChanged", data.text("email", email)),
+        EventKind::UserEmailVerified => ("UserEmailVerified", data),
         EventKind::UserEnabled => ("UserEnabled", data),
         EventKind::UserLocked { until, failures } => (
             "UserLocked",
@@ -82,6 +87,16 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
             data.text("session", &session.to_string())
                 .optional("ip", ip.as_deref())
                 .optional("user_agent", user_agent.as_deref()),
+        ),
+        EventKind::UserProfileChanged {
+            first_name,
+            last_name,
+            job_role,
+        } => (
+            "UserProfileChanged",
+            data.text("first_name", first_name)
+                .text("last_name", last_name)
+                .text("job_role", job_role),
         ),
         EventKind::UserUnlocked => ("UserUnlocked", data),
     }
@@ -101,6 +116,7 @@ fn login_failure(why: LoginFailure) -> &'static str {
 
 fn session_end(why: SessionEnd) -> &'static str {
     match why {
+        SessionEnd::Deleted => "deleted",
         SessionEnd::Disabled => "disabled",
         SessionEnd::Guessing => "guessing",
         SessionEnd::Limit => "limit",

@@ -275,6 +275,7 @@ fn ports(
     Ports {
         store: Arc::new(store.clone()),
         log: Arc::new(store.memory().clone()),
+        mails: Arc::new(store.memory().clone()),
         passwords: Arc::new(passwords.clone()),
         tokens: Arc::new(JwtTokens::new(settings, entropy.clone()).unwrap()),
         clock: Arc::new(clock.clone()),

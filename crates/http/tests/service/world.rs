@@ -53,6 +53,7 @@ impl World {
         let ports = Ports {
             store: Arc::new(store.clone()),
             log: Arc::new(store.clone()),
+            mails: Arc::new(store.clone()),
             passwords: Arc::new(PlainPasswords::default()),
             tokens: Arc::new(JwtTokens::new(jwt, shared.clone()).unwrap()),
             clock: Arc::new(clock.clone()),

@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserKey};
 use tessera_domain::{
-    Change, Changes, EmailAddress, Epoch, Id, Installation, Key, SchemaName, Session, Subject,
-    Tenant, Timestamp, User, Username,
+    Change, Changes, EmailAddress, Epoch, Id, Installation, Key, MailedDigest, MailedToken,
+    SchemaName, Session, Subject, Tenant, Timestamp, User, Username,
 };
 
 use crate::store::log::Log;
+use crate::store::mails::Mails;
 
 /// Everything that is kept.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(super) struct Data {
     installation: Option<Installation>,
     keys: BTreeMap<Id<Key>, Key>,
     pub(super) log: Log,
+    pub(super) mails: Mails,
     places: BTreeMap<Id<Tenant>, Place>,
     tenants: BTreeMap<Id<Tenant>, Tenant>,
 }
@@ -25,6 +27,7 @@ pub(super) struct Data {
 /// Where one tenant's data lives.
 #[derive(Clone, Debug, Default)]
 struct Place {
+    mailed_tokens: BTreeMap<Id<MailedToken>, MailedToken>,
     sessions: BTreeMap<Id<Session>, Session>,
     users: BTreeMap<Id<User>, User>,
 }
@@ -44,6 +47,7 @@ impl Data {
         let gone_users = change_all(&mut place.users, changes.users)?;
         let gone_sessions = place.drop_sessions(&gone_users);
         change_all(&mut place.sessions, changes.sessions)?;
+        place.change_mailed_tokens(changes.mailed_tokens, &changes.spent_tokens)?;
         place.check()?;
         let mut keys = self.keys.clone();
         change_all(&mut keys, changes.keys)?;
@@ -66,6 +70,8 @@ impl Data {
             of_tenant || gone_tenants.contains(&event.tenant)
         });
         self.log.join(joining);
+        self.mails.erase(&gone_tenants);
+        self.mails.add(changes.mails);
         Ok(())
     }
 
@@ -83,6 +89,15 @@ impl Data {
         let Some(place) = self.places.get_mut(&tenant.id) else {
             return 0;
         };
+        let over = |token: &MailedToken| token.expires_at <= now;
+        let over: Vec<Id<MailedToken>> = place
+            .mailed_tokens
+            .values()
+            .filter(|token| over(token))
+            .map(|token| token.id)
+            .take(limit)
+            .collect();
+        place.mailed_tokens.retain(|id, _| !over.contains(id));
         let dead: Vec<Id<Session>> = place
             .sessions
             .values()
@@ -91,7 +106,27 @@ impl Data {
             .take(limit)
             .collect();
         place.sessions.retain(|id, _| !dead.contains(id));
-        dead.len()
+        dead.len() + over.len()
+    }
+
+    pub(super) fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Option<MailedToken> {
+        let tokens = &self.places.get(&tenant.id)?.mailed_tokens;
+        tokens
+            .values()
+            .find(|token| token.digest == *digest)
+            .cloned()
+    }
+
+    pub(super) fn mailed_tokens(&self, tenant: &Tenant, user: Id<User>) -> Vec<MailedToken> {
+        let place = self.places.get(&tenant.id);
+        let all = place
+            .into_iter()
+            .flat_map(|place| place.mailed_tokens.values());
+        all.filter(|token| token.user == user).cloned().collect()
     }
 
     pub(super) fn session(&self, schema: &SchemaName, id: Id<Session>) -> Option<SessionHolder> {
@@ -119,6 +154,7 @@ impl Data {
 
     pub(super) fn tenant(&self, by: &TenantKey) -> Option<Tenant> {
         let found = |tenant: &&Tenant| match by {
+            TenantKey::Id(id) => tenant.id == *id,
             TenantKey::Host(host) => tenant.domains.iter().any(|domain| domain.host == *host),
             TenantKey::Name(key) => tenant.name.key() == *key || tenant.schema.key() == *key,
         };
@@ -175,6 +211,25 @@ impl Place {
             .sessions
             .extract_if(.., |_, session| users.contains(&session.user));
         gone.map(|(id, _)| id).collect()
+    }
+
+    fn change_mailed_tokens(
+        &mut self,
+        kept: Vec<MailedToken>,
+        spent: &[Id<MailedToken>],
+    ) -> Result<(), CommitError> {
+        for id in spent {
+            self.mailed_tokens.remove(id);
+        }
+        let owned = |token: &MailedToken| self.users.contains_key(&token.user);
+        if !kept.iter().all(owned) {
+            return Err(CommitError::Stale);
+        }
+        self.mailed_tokens
+            .extend(kept.into_iter().map(|token| (token.id, token)));
+        self.mailed_tokens
+            .retain(|_, token| self.users.contains_key(&token.user));
+        Ok(())
     }
 
     fn check(&self) -> Result<(), CommitError> {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
 use tessera_domain::{
-    Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+    Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
+    Timestamp, User,
 };
 use tessera_memory::MemoryStore;
 use tokio::task::yield_now;
@@ -73,6 +74,24 @@ impl Store for BusyStore {
         yield_now().await;
         self.key_reads.fetch_add(1, Ordering::SeqCst);
         self.memory.keys().await
+    }
+
+    async fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Result<Option<MailedToken>, Unavailable> {
+        yield_now().await;
+        self.memory.mailed_token(tenant, digest).await
+    }
+
+    async fn mailed_tokens(
+        &self,
+        tenant: &Tenant,
+        user: Id<User>,
+    ) -> Result<Vec<MailedToken>, Unavailable> {
+        yield_now().await;
+        self.memory.mailed_tokens(tenant, user).await
     }
 
     async fn prune(
