@@ -282,7 +282,7 @@ pub(crate) struct UserChange {
 }
 
 impl UserChange {
-    fn of(changed: Option<(User, Fact)>) -> Option<Self> {
+    pub(crate) fn of(changed: Option<(User, Fact)>) -> Option<Self> {
         changed.map(|(user, fact)| Self {
             user,
             fact: Some(fact),

@@ -111,6 +111,19 @@ impl User {
         (user, fact)
     }
 
+    /// The user with another password that somebody set who reads the mails of the address: all
+    /// sessions are dead, a lock is over, the address is proved.
+    pub fn reset_password(&self, record: PasswordRecord) -> (Self, Vec<Fact>) {
+        let (mut user, changed) = self.set_password(record);
+        user.lockout = Lockout::default();
+        let mut facts = vec![changed];
+        if let Some((verified, fact)) = user.verify_email() {
+            user = verified;
+            facts.push(fact);
+        }
+        (user, facts)
+    }
+
     /// The user whose address is proved; none when it was, or there is none.
     pub fn verify_email(&self) -> Option<(Self, Fact)> {
         (self.email.is_some() && !self.email_verified).then(|| {

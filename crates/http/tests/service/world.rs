@@ -10,11 +10,13 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
-use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera};
+use tessera_app::{
+    CreateTenant, CreateUser, Ports, PublicUrl, Registration, Settings, TesseraUnverifiedLogIn,
+};
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    EmailAddress, HostName, LockoutPolicy, Password, PasswordPolicy, Profile, Role, TenantName,
-    TenantOrder, Timestamp, TokenPolicy, Username,
+    EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy, Profile,
+    Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
@@ -64,6 +66,11 @@ impl World {
             lockout: LockoutPolicy::default(),
             passwords: PasswordPolicy::default(),
             tenant_order: TenantOrder::default(),
+            registration: Registration::Open,
+            unverified_log_in: UnverifiedLogIn::Allowed,
+            job_role_by_users: false,
+            mailed_tokens: MailedTokenPolicy::default(),
+            web_page_url: None,
             public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
         };
         let tessera = Arc::new(Tessera::new(ports, settings));

@@ -1,0 +1,84 @@
+//! Change the address of one's account: asked for with a fresh log in, confirmed from the new
+//! address, told to the old one. Until it is confirmed nothing changes.
+
+use tessera_domain::{Addressee, Change, Changes, EmailAddress, MailKind, MailedTokenPurpose};
+
+use crate::fresh_log_in::NotFresh;
+use crate::mailed_token::{MailedTokenError, ShowToken};
+use crate::ports::{CommitError, Unavailable, Unique};
+use crate::validate::Caller;
+use crate::{ATTEMPTS, Contended, Tessera};
+
+/// Why another address was not even asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeEmailError {
+    /// The session ended meanwhile.
+    #[error("the token is not valid")]
+    Invalid,
+    /// The session is too old for this.
+    #[error(transparent)]
+    NotFresh(#[from] NotFresh),
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// Has a mail sent to `email` that makes it the address of the caller's account.
+    ///
+    /// An address that somebody else has is answered the same; no mail leads anywhere then.
+    pub async fn change_email(
+        &self,
+        caller: &Caller,
+        email: EmailAddress,
+    ) -> Result<(), ChangeEmailError> {
+        self.check_fresh(caller)?;
+        let (tenant, user) = (&caller.tenant, caller.user.id);
+        let to_new = Addressee::Address { email, user };
+        let mut mails = vec![self.mail(tenant, MailKind::ChangeEmail, to_new)];
+        if caller.user.email.is_some() {
+            let to_old = Addressee::User(user);
+            mails.push(self.mail(tenant, MailKind::ChangeEmailRequested, to_old));
+        }
+        let changes = Changes {
+            epochs: vec![(user, caller.user.epoch)],
+            mails,
+            actor: caller.actor(),
+            ..Changes::default()
+        };
+        match self.commit(tenant, changes).await {
+            Ok(()) => Ok(()),
+            // All sessions were ended meanwhile, this one among them.
+            Err(CommitError::Stale) => Err(ChangeEmailError::Invalid),
+            Err(error) => Err(Unavailable::new(error).into()),
+        }
+    }
+
+    /// Makes the address that the token was sent to that of the account.
+    pub async fn confirm_email(&self, command: ShowToken) -> Result<(), MailedTokenError> {
+        for _ in 0..ATTEMPTS {
+            let shown = self
+                .shown(&command, MailedTokenPurpose::ChangeEmail)
+                .await?;
+            let tenant = &shown.tenant;
+            let (user, fact) = shown.user.change_email(shown.token.email.clone());
+            let mut changes = shown.spend(&command);
+            changes.users = vec![Change::Update(user)];
+            changes.events = vec![self.event(tenant, self.now(), fact)];
+            if let Some(email) = shown.user.email.clone() {
+                let user = shown.user.id;
+                let to_old = Addressee::Address { email, user };
+                changes.mails = vec![self.mail(tenant, MailKind::EmailChanged, to_old)];
+            }
+            match self.commit(tenant, changes).await {
+                Ok(()) => return Ok(()),
+                // Somebody else has it by now.
+                Err(CommitError::Duplicate(Unique::Email)) => {
+                    return Err(MailedTokenError::Invalid);
+                }
+                Err(error) => error.unless_stale()?,
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+}
