@@ -11,7 +11,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
-    CreateTenant, CreateUser, Ports, PublicUrl, Registration, Settings, TesseraUnverifiedLogIn,
+    CreateTenant, CreateUser, Ports, PublicUrl, Registration, Settings, Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
