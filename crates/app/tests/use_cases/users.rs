@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangeUserError, CreateUser, CreateUserError, Unique};
+use tessera_app::{ChangeUserError, CreateTenant, CreateUser, CreateUserError, Unique};
 use tessera_domain::{
-    EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SessionEnd, Subject, UserStatus,
+    EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd, Subject,
+    TenantName, UserStatus,
 };
 
-use crate::world::{OTHER, PASSWORD, WRONG, World, new_user, typed};
+use crate::world::{OTHER, PASSWORD, WRONG, World, host, new_user, typed};
 
 #[tokio::test]
 async fn a_user_is_made_and_told_of() {
@@ -108,14 +109,18 @@ async fn only_the_default_tenant_has_platform_administrators() {
 #[tokio::test]
 async fn a_weak_password_is_refused_before_it_is_hashed() {
     let world = World::new().await;
-    let acme = world
-        .create_tenant("Gizmo Works", &["widgets.example"])
-        .await;
+    let tenant = CreateTenant {
+        name: TenantName::parse("Gizmo Works").unwrap(),
+        schema: Some(SchemaName::parse("cogwheels").unwrap()),
+        domains: vec![host("widgets.example")],
+    };
+    let acme = world.tessera.create_tenant(tenant).await.unwrap();
     for password in [
         "short",
         "iloveyou1",
         "grace@example.com",
         "Gizmo Works",
+        "cogwheels1815",
         "Widgets1815",
         "Tessera-1815",
     ] {
