@@ -259,6 +259,7 @@ impl Tessera {
         Err(Unavailable::new(Contended).into())
     }
 
+    /// Whether the user of the tenant may have this password; asked of every one that is set.
     pub(crate) fn accept_password(
         &self,
         tenant: &Tenant,
@@ -266,7 +267,8 @@ impl Tessera {
         password: &Password,
     ) -> Result<(), PasswordWeakness> {
         let mut names = user.names();
-        names.extend([tenant.name.as_str(), PRODUCT]);
+        names.extend([tenant.name.as_str(), tenant.schema.as_str(), PRODUCT]);
+        names.extend(tenant.domains.iter().map(|domain| domain.host.as_str()));
         self.settings.passwords.accept(password, &names)
     }
 }

@@ -41,6 +41,7 @@ async fn a_weak_password_is_refused_before_anything_else() {
     for (new, weakness) in [
         ("short", PasswordWeakness::TooShort { min: 8 }),
         (&*"x".repeat(257), PasswordWeakness::TooLong { max: 256 }),
+        ("PassWord123", PasswordWeakness::Common),
         ("ada@example.com", PasswordWeakness::MadeOfName),
         ("tessera1", PasswordWeakness::MadeOfName),
         ("Public12", PasswordWeakness::MadeOfName),
