@@ -43,7 +43,7 @@ impl Tessera {
         command: ChangeProfile,
     ) -> Result<User, ChangeUserError> {
         let job_role = command.job_role.filter(|_| self.settings.job_role_by_users);
-        self.change_user(&caller.tenant, caller.user.id, |user| {
+        self.change_user(&caller.actor(), &caller.tenant, caller.user.id, |user| {
             let so_far = user.profile.clone();
             UserChange::of(user.change_profile(Profile {
                 first_name: command.first_name.clone().unwrap_or(so_far.first_name),

@@ -83,10 +83,10 @@ impl Tessera {
 
     /// Ends all sessions of the caller, also those that a password change meanwhile spared.
     pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), ChangeUserError> {
-        self.change_user(&caller.tenant, caller.user.id, |user| {
+        self.change_user(&caller.actor(), &caller.tenant, caller.user.id, |user| {
             Some(UserChange {
                 user: user.in_next_epoch(),
-                fact: None,
+                facts: Vec::new(),
                 ends: Some(SessionEnd::LogOutEverywhere),
             })
         })

@@ -28,7 +28,14 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .number("presented", presented.number())
                 .number("current", current.number()),
         ),
-        EventKind::RolesChanged { roles } => ("RolesChanged", data.texts("roles", roles)),
+        EventKind::RolesChanged {
+            roles,
+            is_superuser,
+        } => (
+            "RolesChanged",
+            data.texts("roles", roles)
+                .flag("is_superuser", *is_superuser),
+        ),
         EventKind::SessionEnded { user, why } => (
             "SessionEnded",
             data.text("user", &user.to_string())

@@ -29,6 +29,10 @@ impl Object {
         self.member(name, &number.to_string())
     }
 
+    pub(crate) fn flag(self, name: &str, flag: bool) -> Self {
+        self.member(name, if flag { "true" } else { "false" })
+    }
+
     pub(crate) fn object(self, name: &str, object: Self) -> Self {
         self.member(name, &object.finish())
     }

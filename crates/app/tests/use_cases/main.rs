@@ -7,6 +7,7 @@
 )]
 
 mod administer_events;
+mod administer_users;
 mod change_password;
 mod events;
 mod interleavings;

@@ -15,7 +15,8 @@ use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
-    Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp, User,
+    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp,
+    User,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -137,7 +138,8 @@ impl World {
 
     pub(crate) async fn create_user(&self, tenant: &Tenant, email: &str, username: &str) -> User {
         let command = new_user(email, username);
-        self.tessera.create_user(tenant, command).await.unwrap()
+        let created = self.tessera.create_user(&Actor::Operator, tenant, command);
+        created.await.unwrap()
     }
 
     /// The account `ada` of the default tenant, as it is stored.

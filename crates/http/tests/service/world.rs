@@ -11,12 +11,13 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
-    CreateTenant, CreateUser, Ports, PublicUrl, Registration, Settings, Tessera, UnverifiedLogIn,
+    CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Registration, Settings, Tessera,
+    UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy, Profile,
-    Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
+    Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
+    Profile, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
@@ -118,9 +119,10 @@ impl World {
             },
             roles: vec![Role::parse(role).unwrap()],
             is_superuser: false,
-            password: Password::new(PASSWORD.to_owned()),
+            password: FirstPassword::Given(Password::new(PASSWORD.to_owned())),
         };
-        self.tessera.create_user(&tenant, command).await.unwrap();
+        let created = self.tessera.create_user(&Actor::Operator, &tenant, command);
+        created.await.unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {

@@ -5,7 +5,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_app::{
+    CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserFilter, UserKey,
+};
 use tessera_domain::{
     Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
     Timestamp, User,
@@ -136,10 +138,11 @@ impl Store for BusyStore {
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
         yield_now().await;
-        self.memory.users(tenant, after, limit).await
+        self.memory.users(tenant, filter, after, limit).await
     }
 }

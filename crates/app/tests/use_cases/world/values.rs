@@ -1,7 +1,8 @@
 //! What requests and settings are made of.
 
 use tessera_app::{
-    CreateUser, LogIn, PublicUrl, Registration, Settings, TenantHints, UnverifiedLogIn,
+    CreateUser, FirstPassword, LogIn, PublicUrl, Registration, Settings, TenantHints,
+    UnverifiedLogIn,
 };
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
@@ -41,7 +42,7 @@ pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
         profile: Profile::default(),
         roles: Vec::new(),
         is_superuser: false,
-        password: typed(PASSWORD),
+        password: FirstPassword::Given(typed(PASSWORD)),
     }
 }
 
