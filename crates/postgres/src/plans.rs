@@ -3,14 +3,15 @@
 use core::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
-use diesel_async::AsyncPgConnection;
-use tessera_domain::{Id, Tenant};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tessera_app::UserFilter;
+use tessera_domain::{Id, NamePrefix, Role, Tenant, UserStatus};
 use tokio::runtime::Handle;
 use tokio_postgres::{AsyncMessage, NoTls};
 use uuid::Uuid;
 
 use crate::server::Database;
-use crate::{claim, event, progress, relay, sent};
+use crate::{claim, event, progress, relay, sent, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_of_one_tenant_are_looked_up() {
@@ -44,6 +45,39 @@ async fn what_is_asked_all_the_time_is_looked_up_beside_much_that_waits() {
     log.assert_looked_up("waiting_due_idx", "waiting_pkey");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_are_looked_up_by_what_they_are_called() {
+    let database = Database::migrated().await;
+    let admin = database.admin().await;
+    let tables = include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/up.sql");
+    let users = format!(
+        "CREATE SCHEMA acme; SET search_path = acme; {tables}; \
+         INSERT INTO users (tenant_id, id, email, email_key, email_verified, username, \
+             username_key, first_name, last_name, job_role, roles, is_superuser, status, failures, \
+             epoch, joined_at, events, version) \
+         SELECT '00000000-0000-0000-0000-000000000000', gen_random_uuid(), name, name, true, name, \
+             name, '', '', '', '{{editor}}', false, 'active', 0, 1, 0, 1, 1 \
+         FROM generate_series(1, 40000) AS numbers (number) \
+         CROSS JOIN LATERAL (SELECT 'user' || number) AS names (name); \
+         ANALYZE users"
+    );
+    admin.batch_execute(&users).await.unwrap();
+    let log = Explained::connect(&database).await;
+    log.set_search_path("acme").await;
+    let filter = UserFilter {
+        search: NamePrefix::parse("user123"),
+        role: Role::parse("editor").ok(),
+        status: Some(UserStatus::Active),
+        email_verified: Some(true),
+    };
+    // More often than it takes to plan for any value.
+    for _ in 0..7 {
+        let page = user::page(&log.connection, Uuid::nil(), filter.clone(), None, 100).await;
+        assert_eq!(page.unwrap().len(), 100);
+        log.assert_looked_up("users_email_key", "Scan using users_pkey");
+    }
+}
+
 /// A connection that tells how each statement was gone about.
 struct Explained {
     connection: AsyncPgConnection,
@@ -72,6 +106,13 @@ impl Explained {
         let connection = AsyncPgConnection::try_from(client).await.unwrap();
         plans.lock().unwrap().clear();
         Self { connection, plans }
+    }
+
+    async fn set_search_path(&self, schema: &str) {
+        let sql = format!("SET search_path = {schema}");
+        let mut connection = &self.connection;
+        connection.batch_execute(&sql).await.unwrap();
+        self.plans.lock().unwrap().clear();
     }
 
     /// What was asked since the last look used `index`, and nothing that goes through all events or

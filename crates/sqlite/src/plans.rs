@@ -6,12 +6,12 @@ use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
-use tessera_app::{Claim, Claimed, Lease, Settlement};
-use tessera_domain::{Id, Timestamp};
+use tessera_app::{Claim, Claimed, Lease, Settlement, UserFilter};
+use tessera_domain::{Id, NamePrefix, Role, Timestamp, UserStatus};
 use uuid::Uuid;
 
 use crate::erasure::Erasure;
-use crate::{claim, log, migrations, progress, settle};
+use crate::{claim, log, migrations, progress, read, settle};
 
 #[test]
 fn a_claim_beside_much_that_waits_is_a_lookup() {
@@ -68,6 +68,30 @@ fn what_is_erased_beside_much_that_waits_is_looked_up() {
     assert_looked_up(&plans);
     let by_subject = |step: &String| step.contains("(tenant_id=? AND subject=?");
     assert!(plans.iter().any(by_subject), "{plans:#?}");
+}
+
+#[test]
+fn users_are_looked_up_by_what_they_are_called_and_not_one_by_one() {
+    let mut conn = filled(1);
+    let filter = UserFilter {
+        search: NamePrefix::parse("ada"),
+        role: Role::parse("editor").ok(),
+        status: Some(UserStatus::Active),
+        email_verified: Some(true),
+    };
+    let ((), plans) = planned(&mut conn, |conn| {
+        read::users(conn, Id::from(Uuid::nil()), &filter, None, 10).unwrap();
+    });
+    for lookup in [
+        "SEARCH users USING PRIMARY KEY (tenant_id=? AND id=?)",
+        "(tenant_id=? AND email_key>? AND email_key<?)",
+        "(tenant_id=? AND username_key>? AND username_key<?)",
+    ] {
+        let found = plans.iter().any(|step| step.contains(lookup));
+        assert!(found, "{lookup}: {plans:#?}");
+    }
+    let walks = plans.iter().any(|step| step.contains("SCAN"));
+    assert!(!walks, "{plans:#?}");
 }
 
 /// What `work` answers, and how each of its statements goes about it.

@@ -103,6 +103,8 @@ pub(super) async fn users_are_filtered_by_what_they_are_called_in_their_tenant_a
         ("å", &[11]),
         ("zoe", &[11]),
         ("zoe@bü", &[]),
+        ("zoe@bücher.ex", &[11]),
+        ("ZOE@BÜCHER.example", &[11]),
         ("zoe@xn--b", &[11]),
         ("*", &[]),
         ("\\", &[]),
