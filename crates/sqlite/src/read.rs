@@ -5,7 +5,7 @@
 use diesel::alias;
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::Text;
 use tessera_app::{SessionHolder, TenantKey, UserFilter, UserKey};
 use tessera_domain::{
     Id, Installation, Key, SchemaName, Session, Tenant, TenantDomain, Timestamp, User,
