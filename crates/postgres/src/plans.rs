@@ -3,15 +3,16 @@
 use core::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tessera_app::UserFilter;
+use tessera_contract::values;
 use tessera_domain::{Id, NamePrefix, Role, Tenant, UserStatus};
 use tokio::runtime::Handle;
 use tokio_postgres::{AsyncMessage, NoTls};
 use uuid::Uuid;
 
-use crate::server::Database;
-use crate::{claim, event, progress, relay, sent, user};
+use crate::server::{self, Database};
+use crate::{claim, event, mail, mailed_token, progress, relay, sent, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_of_one_tenant_are_looked_up() {
@@ -46,6 +47,49 @@ async fn what_is_asked_all_the_time_is_looked_up_beside_much_that_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mails_that_are_due_are_looked_up_beside_many_that_are_not() {
+    let database = with_mails().await;
+    let queue = Explained::connect(&database).await;
+    // Often enough for Postgres to settle on one plan for all values.
+    for _ in 0..7 {
+        let taken = mail::take(&queue.connection, relay::NOW, relay::NOW, 10).await;
+        assert_eq!(taken.unwrap().len(), 3);
+        queue.assert_looked_up("mails_due_idx", "Seq Scan on mails");
+    }
+    let mut connection = &queue.connection;
+    for write in [
+        mail::defer(Id::from(Uuid::nil()), relay::NOW),
+        mail::remove(Id::from(Uuid::nil())),
+    ] {
+        write.execute(&mut connection).await.unwrap();
+        queue.assert_looked_up("mails_pkey", "Seq Scan on mails");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mailed_tokens_are_looked_up_among_many() {
+    let database = with_mails().await;
+    let of_tenant = Explained::connect(&database).await;
+    let mut connection = &of_tenant.connection;
+    let path = "SET search_path = acme";
+    connection.batch_execute(path).await.unwrap();
+    let acme = values::tenant("Acme");
+    let id = acme.id.uuid();
+    let walk = "Seq Scan on mailed_tokens";
+    let found = mailed_token::find(connection, id, values::digest(1)).await;
+    assert!(found.unwrap().is_none());
+    of_tenant.assert_looked_up("mailed_tokens_digest_key", walk);
+    let tokens = mailed_token::of_user(connection, id, values::id(1)).await;
+    assert_eq!(tokens.unwrap().len(), 1);
+    of_tenant.assert_looked_up("mailed_tokens_user_idx", walk);
+    for _ in 0..7 {
+        let prune = mailed_token::prune(&acme, relay::NOW, 10);
+        assert_eq!(prune.execute(&mut connection).await.unwrap(), 0);
+        of_tenant.assert_looked_up("mailed_tokens_end_idx", walk);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_looked_up_by_what_they_are_called() {
     let database = Database::migrated().await;
     let admin = database.admin().await;
@@ -63,7 +107,9 @@ async fn users_are_looked_up_by_what_they_are_called() {
     );
     admin.batch_execute(&users).await.unwrap();
     let log = Explained::connect(&database).await;
-    log.set_search_path("acme").await;
+    let mut connection = &log.connection;
+    let path = "SET search_path = acme";
+    connection.batch_execute(path).await.unwrap();
     let filter = UserFilter {
         search: NamePrefix::parse("user123"),
         role: Role::parse("editor").ok(),
@@ -72,7 +118,7 @@ async fn users_are_looked_up_by_what_they_are_called() {
     };
     // More often than it takes to plan for any value.
     for _ in 0..7 {
-        let page = user::page(&log.connection, Uuid::nil(), filter.clone(), None, 100).await;
+        let page = user::page(connection, Uuid::nil(), filter.clone(), None, 100).await;
         assert_eq!(page.unwrap().len(), 100);
         log.assert_looked_up("users_email_key", "Scan using users_pkey");
     }
@@ -108,13 +154,6 @@ impl Explained {
         Self { connection, plans }
     }
 
-    async fn set_search_path(&self, schema: &str) {
-        let sql = format!("SET search_path = {schema}");
-        let mut connection = &self.connection;
-        connection.batch_execute(&sql).await.unwrap();
-        self.plans.lock().unwrap().clear();
-    }
-
     /// What was asked since the last look used `index`, and nothing that goes through all events or
     /// all that waits: not `walk` either.
     fn assert_looked_up(&self, index: &str, walk: &str) {
@@ -145,6 +184,29 @@ async fn filled() -> Database {
                  CASE WHEN position <= 39998 THEN 0 END, NULL \
              FROM tessera.events WHERE position > 10000; \
              ANALYZE tessera.events_1; ANALYZE tessera.waiting",
+        )
+        .await
+        .unwrap();
+    database
+}
+
+/// A tenant with many users, each with a mailed token, and many mails, three of them due.
+async fn with_mails() -> Database {
+    let database = Database::migrated().await;
+    server::populated(&database.store(1), "Acme").await;
+    let admin = database.admin().await;
+    admin
+        .batch_execute(
+            "SET search_path = acme; \
+             INSERT INTO users SELECT tenant_id, gen_random_uuid(), NULL, NULL, NULL, false, NULL, \
+                 NULL, '', '', '', '{}', false, 'active', NULL, 0, NULL, NULL, 0, 0, NULL, 0, 1 \
+             FROM users CROSS JOIN generate_series(1, 20000); \
+             INSERT INTO mailed_tokens SELECT tenant_id, gen_random_uuid(), \
+                 sha256(uuid_send(id)), 'reset_password', id, '', '', NULL, 0, 9e15 FROM users; \
+             INSERT INTO tessera.mails SELECT gen_random_uuid(), id, 'reset_password', '', NULL, \
+                 NULL, NULL, 0, CASE WHEN number > 3 THEN 9e15 ELSE 0 END, 0 \
+             FROM tessera.tenants CROSS JOIN generate_series(1, 20000) AS numbers (number); \
+             ANALYZE users; ANALYZE mailed_tokens; ANALYZE tessera.mails",
         )
         .await
         .unwrap();
