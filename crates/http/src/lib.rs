@@ -33,6 +33,7 @@ mod service;
 mod spawn;
 mod state;
 mod unread;
+mod user_query;
 mod views;
 
 pub use body::BodyLimits;

@@ -8,8 +8,10 @@ use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
+pub(crate) use self::users::UsersView;
 
 mod events;
+mod users;
 
 /// A user, as clients see one.
 #[derive(Apiv2Schema, Serialize)]
