@@ -43,9 +43,12 @@ impl UsersQuery {
                     .as_deref()
                     .and_then(NamePrefix::parse),
                 role: input.parsed("role", role, Role::parse),
-                status: input.flag("is_active").map(|active| match active {
-                    true => UserStatus::Active,
-                    false => UserStatus::Disabled,
+                status: input.flag("is_active").map(|active| {
+                    if active {
+                        UserStatus::Active
+                    } else {
+                        UserStatus::Disabled
+                    }
                 }),
                 email_verified: input.flag("email_verified"),
             };
