@@ -49,5 +49,7 @@ pub use tenant::{
 };
 pub use time::Timestamp;
 pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};
-pub use user::{Attempt, Epoch, NewUser, Profile, Role, RoleError, User, UserStatus, Verdict};
+pub use user::{
+    Attempt, Epoch, NewUser, Profile, ProfileError, Role, RoleError, User, UserStatus, Verdict,
+};
 pub use username::{Username, UsernameError};

@@ -25,6 +25,7 @@ mod events;
 mod health;
 mod keys;
 mod reference;
+mod registration;
 mod sessions;
 mod tokens;
 
@@ -84,6 +85,11 @@ pub(crate) struct Verb {
 
 /// The endpoints, those asked most often first: they are found first.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let groups = [tokens(), accounts(), reference(), administration()];
+    groups.into_iter().flatten().collect()
+}
+
+fn tokens() -> Vec<Endpoint> {
     vec![
         endpoint(&["/.well-known/jwks.json"], [verb!(get, GET, keys::jwks)]),
         endpoint(
@@ -107,10 +113,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             [verb!(post, POST, tokens::login)],
         ),
         endpoint(
-            &["/api/auth/me/", "/auth/me/"],
-            [verb!(get, GET, account::me)],
-        ),
-        endpoint(
             &["/api/auth/logout/", "/auth/logout/"],
             [verb!(post, POST, sessions::log_out)],
         ),
@@ -123,10 +125,56 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             &["/api/auth/sessions/{id}/"],
             [verb!(delete, DELETE, sessions::end)],
         ),
+    ]
+}
+
+fn accounts() -> Vec<Endpoint> {
+    vec![
+        endpoint(
+            &["/api/auth/me/", "/auth/me/"],
+            [
+                verb!(get, GET, account::me),
+                verb!(patch, PATCH, account::change_profile),
+                verb!(delete, DELETE, account::delete),
+            ],
+        ),
         endpoint(
             &["/api/auth/change-password/"],
             [verb!(post, POST, account::change_password)],
         ),
+        endpoint(
+            &["/api/auth/register/", "/auth/signup/"],
+            [verb!(post, POST, registration::register)],
+        ),
+        endpoint(
+            &["/api/auth/verify-email/"],
+            [verb!(post, POST, registration::verify_email)],
+        ),
+        endpoint(
+            &["/api/auth/verify-email/resend/"],
+            [verb!(post, POST, registration::resend_verification)],
+        ),
+        endpoint(
+            &["/api/auth/password-reset/"],
+            [verb!(post, POST, registration::forgot_password)],
+        ),
+        endpoint(
+            &["/api/auth/password-reset/confirm/"],
+            [verb!(post, POST, registration::reset_password)],
+        ),
+        endpoint(
+            &["/api/auth/change-email/"],
+            [verb!(post, POST, account::change_email)],
+        ),
+        endpoint(
+            &["/api/auth/change-email/confirm/"],
+            [verb!(post, POST, registration::confirm_email)],
+        ),
+    ]
+}
+
+fn reference() -> Vec<Endpoint> {
+    vec![
         endpoint(
             &[
                 "/.well-known/openid-configuration",
@@ -145,6 +193,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
         endpoint(&["/api/asyncapi/"], [verb!(get, GET, reference::asyncapi)]),
+    ]
+}
+
+fn administration() -> Vec<Endpoint> {
+    vec![
         endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
         endpoint(
             &["/api/admin/events/waiting/"],
