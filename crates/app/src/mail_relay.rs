@@ -61,6 +61,10 @@ impl MailRelay {
     /// Dropped at any await, it leaves mails that come again once their time is over.
     pub async fn step(&self) -> Result<MailStep, Unavailable> {
         let queue = &self.tessera.ports.mails;
+        // Nothing is prepared yet that a link could point at.
+        if self.base().is_none() {
+            return Ok(MailStep::Quiet(None));
+        }
         let now = self.tessera.now();
         let taken = queue.take_mails(now, now + HELD, BATCH).await?;
         if taken.is_empty() {
@@ -247,12 +251,7 @@ impl MailRelay {
     }
 
     fn link(&self, page: &str, user: &User, secret: &MailedSecret, expires_at: Timestamp) -> Link {
-        let tessera = &*self.tessera;
-        let issuer = tessera.ports.tokens.issuer().unwrap_or_default();
-        let base = match &tessera.settings.web_page_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("{}/account", issuer.trim_end_matches('/')),
-        };
+        let base = self.base().unwrap_or_default();
         let (uid, token) = (uid_of(user), secret.reveal());
         let spelt = utf8_percent_encode(&token, QUERY);
         Link {
@@ -261,6 +260,16 @@ impl MailRelay {
             token,
             expires_at,
         }
+    }
+
+    /// What links begin with: the page that the settings name, else our own.
+    fn base(&self) -> Option<String> {
+        let tessera = &*self.tessera;
+        if let Some(url) = &tessera.settings.web_page_url {
+            return Some(url.trim_end_matches('/').to_owned());
+        }
+        let issuer = tessera.ports.tokens.issuer()?;
+        Some(format!("{}/account", issuer.trim_end_matches('/')))
     }
 
     fn jitter(&self) -> u8 {

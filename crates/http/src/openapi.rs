@@ -305,7 +305,7 @@ const NULLABLE: [&str; 11] = [
     "user_agent",
     "username",
 ];
-const PROBLEMS: [(u64, &str, &str, &str); 7] = [
+const PROBLEMS: [(u64, &str, &str, &str); 8] = [
     (
         400,
         "Bad Request",
@@ -323,6 +323,12 @@ const PROBLEMS: [(u64, &str, &str, &str); 7] = [
         "Unauthorized",
         "invalid_credentials",
         "No active account found with the given credentials",
+    ),
+    (
+        401,
+        "Unauthorized",
+        "insufficient_user_authentication",
+        "This needs a recent log in: log in again.",
     ),
     (
         403,

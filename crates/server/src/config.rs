@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tessera_crypto::Argon2Cost;
 use tessera_domain::{LockoutPolicy, TenantOrder, TokenPolicy};
 
+mod accounts;
 mod database;
 mod environment;
 mod events;
@@ -23,6 +24,7 @@ mod value;
 mod weak;
 mod web;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, without_final_newline};
 pub(crate) use events::{Destination, Events};
@@ -36,6 +38,8 @@ pub(crate) use web::Web;
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// Who may make an account.
+    pub(crate) accounts: Accounts,
     /// The folder of what the service keeps beside its database.
     pub(crate) data_dir: PathBuf,
     /// Where tenants, users, sessions and keys are kept.
@@ -89,6 +93,7 @@ impl Config {
         let data_dir = environment.setting("TESSERA_DATA_DIR");
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
         let mut config = Self {
+            accounts: accounts::read(environment)?,
             database: database::read(environment, &data_dir, &mut notices)?,
             db_pool: environment
                 .parse("TESSERA_DB_POOL", |pool| pool.number(1..=1_000))?

@@ -9,7 +9,7 @@ use tessera_crypto::{
     Argon2Passwords, ConfiguredKey, HashPool, JwtTokens, KeyEncryptionKey, PoolSettings,
     SystemEntropy, TokenSettings,
 };
-use tessera_domain::{Algorithm, PasswordPolicy};
+use tessera_domain::{Algorithm, MailedTokenPolicy, PasswordPolicy};
 use tessera_http::Gauge;
 use tokio::runtime::Handle;
 
@@ -165,6 +165,11 @@ fn settings(config: &Config, port: u16) -> Settings {
         lockout: config.lockout,
         passwords: PasswordPolicy::default(),
         tenant_order: config.tenant_order.clone(),
+        registration: config.accounts.registration,
+        unverified_log_in: config.accounts.unverified_log_in,
+        job_role_by_users: false,
+        mailed_tokens: MailedTokenPolicy::default(),
+        web_page_url: None,
         public_url: match &config.listen.public_url {
             Some(url) => PublicUrl::Configured(url.clone()),
             None => PublicUrl::FirstStart(format!("http://localhost:{port}")),

@@ -75,11 +75,9 @@ fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
 
 type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
 
-const CHOICES: [(&str, &[&str]); 5] = [
+const CHOICES: [(&str, &[&str]); 3] = [
     ("TESSERA_RATE_LIMITS", &["on", "off"]),
-    ("TESSERA_REGISTRATION", &["open", "invite", "closed"]),
     ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
-    ("TESSERA_UNVERIFIED_LOGIN", &["on", "off"]),
     ("TESSERA_USER_IDS", &["uuid", "integer"]),
 ];
 

@@ -240,7 +240,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_REFRESH_COOKIE"),
     plain("TESSERA_REFRESH_GRACE"),
     plain("TESSERA_REFRESH_ROTATION"),
-    later("TESSERA_REGISTRATION", "open"),
+    plain("TESSERA_REGISTRATION"),
     plain("TESSERA_REQUEST_TIMEOUT"),
     plain("TESSERA_SESSION_MAX"),
     plain("TESSERA_SHUTDOWN_GRACE"),
@@ -248,7 +248,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_TENANT_ORDER"),
     plain("TESSERA_TOKEN_TYP"),
     plain("TESSERA_TRUSTED_PROXIES"),
-    later("TESSERA_UNVERIFIED_LOGIN", "on"),
+    plain("TESSERA_UNVERIFIED_LOGIN"),
     later("TESSERA_USER_IDS", "uuid"),
     later("WEB_PAGE_URL", ""),
 ];
