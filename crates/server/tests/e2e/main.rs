@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod broker;
 mod client;
 mod commands;
@@ -17,7 +18,9 @@ mod end;
 mod events;
 mod foreign;
 mod fresh_install;
+mod guessing;
 mod outage;
 mod refresh;
+mod same_answer;
 mod service;
 mod wrong_settings;
