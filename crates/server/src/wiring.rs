@@ -168,7 +168,6 @@ fn settings(config: &Config, port: u16) -> Settings {
         tenant_order: config.tenant_order.clone(),
         registration: config.accounts.registration,
         unverified_log_in: config.accounts.unverified_log_in,
-        job_role_by_users: false,
         mailed_tokens: MailedTokenPolicy::default(),
         web_page_url: None,
         public_url: match &config.listen.public_url {

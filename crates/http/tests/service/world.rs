@@ -10,13 +10,11 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
-use tessera_app::{
-    CreateTenant, CreateUser, Ports, PublicUrl, Registration, Settings, Tessera, UnverifiedLogIn,
-};
+use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn};
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
     EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy, Profile,
-    Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
+    Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
@@ -68,7 +66,6 @@ impl World {
             tenant_order: TenantOrder::default(),
             registration: Registration::Open,
             unverified_log_in: UnverifiedLogIn::Allowed,
-            job_role_by_users: false,
             mailed_tokens: MailedTokenPolicy::default(),
             web_page_url: None,
             public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
