@@ -62,7 +62,10 @@ impl Tessera {
                 .await?;
             let tenant = &shown.tenant;
             let (user, fact) = shown.user.change_email(shown.token.email.clone());
+            let kept = self.ports.store.mailed_tokens(tenant, user.id).await?;
             let mut changes = shown.spend(&command);
+            // Bound to the old address, they would revive if it came back.
+            changes.spent_tokens = kept.into_iter().map(|token| token.id).collect();
             changes.users = vec![Change::Update(user)];
             changes.events = vec![self.event(tenant, self.now(), fact)];
             if let Some(email) = shown.user.email.clone() {
