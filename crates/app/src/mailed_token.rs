@@ -112,6 +112,12 @@ impl Tessera {
         }
     }
 
+    pub(crate) fn new_secret(&self, tenant: &Tenant) -> MailedSecret {
+        let mut random = [0; 32];
+        self.ports.entropy.fill(&mut random);
+        MailedSecret::new(tenant.schema.clone(), random)
+    }
+
     /// What was mailed as this token, if it works for `purpose` now.
     pub(crate) async fn shown(
         &self,
