@@ -162,8 +162,8 @@ impl Problem {
     }
 
     /// What the client reads.
-    pub(crate) fn detail(&self) -> &'static str {
-        match self {
+    pub(crate) fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::AccessTokenNotValid => "Given token not valid for any token type",
             Self::ContradictoryTenants => "The request names more than one tenant.",
             Self::DisallowedHost => "The host of the request is not served here.",
@@ -180,11 +180,11 @@ impl Problem {
             Self::PermissionDenied => "You do not have permission to perform this action.",
             Self::RefreshTokenNotValid => "Token is invalid or expired",
             Self::RequestTimeout => "The request did not arrive in time.",
-            Self::TooManyRequests(_) => "Too many requests; try again later.",
+            Self::TooManyRequests(seconds) => return Cow::Owned(throttled(*seconds)),
             Self::Unavailable(_) => "Not available at the moment; try again soon.",
             Self::UnsupportedMediaType => "The type or the encoding of the body is not supported.",
             Self::UriTooLong => "The target of the request is too long.",
-        }
+        })
     }
 
     /// What only the log may read.
@@ -301,6 +301,12 @@ impl From<tessera_app::Overloaded> for Problem {
     fn from(_: tessera_app::Overloaded) -> Self {
         Self::Overloaded
     }
+}
+
+/// As Django REST framework says it.
+fn throttled(seconds: u32) -> String {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    format!("Request was throttled. Expected available in {seconds} {unit}.")
 }
 
 const INVALID_TOKEN: &str = r#"Bearer realm="tessera", error="invalid_token""#;

@@ -8,6 +8,7 @@ use paperclip::actix::web as documented;
 
 use crate::docs;
 use crate::problem::Problem;
+use crate::rate_limits::{Group, Limited};
 
 /// A method and its handler, which the documentation describes too.
 macro_rules! verb {
@@ -64,11 +65,20 @@ pub(crate) struct Endpoint {
     /// What is done there.
     pub(crate) verbs: Vec<Verb>,
     kind: Kind,
+    /// Whose limits hold for it.
+    pub(crate) limits: Option<Group>,
 }
 
 impl Endpoint {
     fn of_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    fn limited(self, group: Group) -> Self {
+        Self {
+            limits: Some(group),
+            ..self
+        }
     }
 }
 
@@ -89,7 +99,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(
             &["/api/token/refresh/", "/auth/token/refresh/"],
             [verb!(post, POST, tokens::refresh_pair)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/validate/", "/api/auth/validate/"],
             [verb!(get, GET, account::validate)],
@@ -97,15 +108,18 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(
             &["/api/auth/refresh/", "/auth/refresh/"],
             [verb!(post, POST, tokens::refresh_bearer)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/", "/auth/token/", "/api/auth/token/"],
             [verb!(post, POST, tokens::obtain_pair)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/login/", "/auth/login/"],
             [verb!(post, POST, tokens::login)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/me/", "/auth/me/"],
             [verb!(get, GET, account::me)],
@@ -126,7 +140,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(
             &["/api/auth/change-password/"],
             [verb!(post, POST, account::change_password)],
-        ),
+        )
+        .limited(Group::ChangePassword),
         endpoint(
             &[
                 "/.well-known/openid-configuration",
@@ -204,11 +219,15 @@ fn resource(path: &str, endpoint: &Endpoint) -> actix_web::Resource {
         }
         allowed.push_str(verb.method.as_str());
         let route = (verb.served)();
-        resource = resource.route(if verb.method == Method::GET {
+        let route = if verb.method == Method::GET {
             allowed.push_str(", HEAD");
             route.guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
             route.method(verb.method.clone())
+        };
+        resource = resource.route(match endpoint.limits {
+            Some(group) => route.wrap(Limited(group)),
+            None => route,
         });
     }
     let allowed = HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static(""));
@@ -223,5 +242,6 @@ fn endpoint<const N: usize>(paths: &'static [&'static str], verbs: [Verb; N]) ->
         paths,
         verbs: verbs.into(),
         kind: Kind::UseCase,
+        limits: None,
     }
 }

@@ -8,6 +8,7 @@ use tessera_domain::Password;
 use crate::answer::{Answer, Body};
 use crate::caller::{Authenticated, run, tessera};
 use crate::problem::Problem;
+use crate::rate_limits::within_share;
 use crate::requests::ChangePasswordRequest;
 use crate::views::{Done, MeView, ValidatedView};
 
@@ -36,6 +37,7 @@ pub(crate) async fn change_password(
     caller: Authenticated,
     body: Body<ChangePasswordRequest>,
 ) -> Result<Answer<Done>, Problem> {
+    within_share(&request, Some(caller.0.tenant.id))?;
     let command = ChangePassword {
         old: Password::new(body.0.old_password),
         new: Password::new(body.0.new_password),

@@ -75,8 +75,7 @@ fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
 
 type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
 
-const CHOICES: [(&str, &[&str]); 5] = [
-    ("TESSERA_RATE_LIMITS", &["on", "off"]),
+const CHOICES: [(&str, &[&str]); 4] = [
     ("TESSERA_REGISTRATION", &["open", "invite", "closed"]),
     ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
     ("TESSERA_UNVERIFIED_LOGIN", &["on", "off"]),
@@ -115,7 +114,6 @@ mod tests {
             ("TESSERA_AUDIT_RETENTION", "-1"),
             ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
             ("TESSERA_GATEWAY_CONFIG", "/"),
-            ("TESSERA_RATE_LIMITS", "maybe"),
             ("WEB_PAGE_URL", "mailto:a@b"),
         ] {
             let said = refusal(name, wrong).unwrap_or_else(|| panic!("accepted: {name}={wrong}"));
