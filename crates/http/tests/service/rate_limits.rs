@@ -244,6 +244,31 @@ async fn a_tenant_has_its_share_however_many_addresses_it_has() {
 }
 
 #[actix_web::test]
+async fn a_tenant_has_its_share_of_changes_of_password_too() {
+    let world = world().await;
+    world.add_tenant("Acme", "acme.example").await;
+    world.add_user("acme", EMAIL, "ada").await;
+    let of_acme = log_in(ADDRESS).header("x-tenant", "acme");
+    let pairs = [world.send(of_acme).await.json(), world.log_in().await];
+    let change = |pair: &Value, from: usize| {
+        let passwords = json!({"old_password": PASSWORD, "new_password": "short"});
+        let request = Request::new(Method::POST, "/api/auth/change-password/").json(&passwords);
+        let request = request.bearer(text(&pair["access"]));
+        request.from(&format!("198.51.100.{}", from % 20))
+    };
+    let changes = (0..3_000).map(|from| change(&pairs[0], from));
+    for answer in world.send_all(changes).await {
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+    }
+    let answers = world.send_all(pairs.iter().map(|pair| change(pair, 0)));
+    let statuses = answers.await.into_iter().map(|answer| answer.status);
+    assert_eq!(
+        statuses.collect::<Vec<_>>(),
+        [StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_REQUEST]
+    );
+}
+
+#[actix_web::test]
 async fn made_up_tenants_share_the_part_of_the_default_one() {
     let world = world().await;
     let guesses = (0..SHARE).map(|number| {

@@ -18,6 +18,7 @@ mod events;
 mod foreign;
 mod fresh_install;
 mod outage;
+mod rate_limits;
 mod refresh;
 mod service;
 mod wrong_settings;
