@@ -86,6 +86,11 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 }
 
 impl Wired {
+    /// How many threads hash passwords.
+    pub(crate) fn hash_threads(&self) -> usize {
+        self.hashing.threads()
+    }
+
     /// What can be seen of the adapters from outside.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
         let mut gauges = self.backend.gauges();

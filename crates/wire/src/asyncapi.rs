@@ -62,6 +62,7 @@ const SCHEMAS: [&str; 21] = [
     include_str!("../schemas/SigningKeyRotated.json"),
     include_str!("../schemas/TenantCreated.json"),
     include_str!("../schemas/TenantDomainAdded.json"),
+    include_str!("../schemas/TenantSettingsChanged.json"),
     include_str!("../schemas/UserCreated.json"),
     include_str!("../schemas/UserDeleted.json"),
     include_str!("../schemas/UserDisabled.json"),

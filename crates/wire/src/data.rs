@@ -57,7 +57,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
             ("TenantDomainAdded", data.text("domain", domain))
         }
         EventKind::TenantSettingsChanged(settings) => {
-            ("TenantSettingsChanged", tenant_settings(settings))
+            ("TenantSettingsChanged", tenant_settings(*settings))
         }
         EventKind::UserCreated {
             email,
@@ -107,7 +107,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
     }
 }
 
-fn tenant_settings(settings: &TenantSettings) -> Object {
+fn tenant_settings(settings: TenantSettings) -> Object {
     let chars = settings.password_chars.map(|chars| chars.number().into());
     Object::new()
         .optional(

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tessera_domain::{
-    Algorithm, Event, EventKind, Fact, Generation, Id, KeyId, LoginFailure, SessionEnd, Subject,
-    Timestamp,
+    Algorithm, Event, EventKind, Fact, Generation, Id, JobRoleBy, KeyId, LoginFailure,
+    PasswordChars, Registration, SessionEnd, Subject, TenantSettings, Timestamp,
 };
 use tessera_wire::{encode, with_position};
 
@@ -172,6 +172,14 @@ fn examples() -> Vec<Event> {
                 domain: owned("acme.example"),
             },
         ),
+        example(
+            tenant,
+            EventKind::TenantSettingsChanged(TenantSettings {
+                registration: Some(Registration::Invite),
+                password_chars: PasswordChars::new(12),
+                job_role: JobRoleBy::Users,
+            }),
+        ),
     ];
     examples.extend(examples_of_users());
     examples
@@ -242,7 +250,8 @@ fn next(kind: &EventKind) -> &'static str {
         EventKind::SigningKeyRetired { .. } => "SigningKeyRotated",
         EventKind::SigningKeyRotated { .. } => "TenantCreated",
         EventKind::TenantCreated { .. } => "TenantDomainAdded",
-        EventKind::TenantDomainAdded { .. } => "UserCreated",
+        EventKind::TenantDomainAdded { .. } => "TenantSettingsChanged",
+        EventKind::TenantSettingsChanged(_) => "UserCreated",
         EventKind::UserCreated { .. } => "UserDeleted",
         EventKind::UserDeleted => "UserDisabled",
         EventKind::UserDisabled => "UserEmailChanged",

@@ -1,5 +1,6 @@
 //! A service with one account, and a client of it.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -17,8 +18,8 @@ use tessera_domain::{
     Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
-    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
-    Scheme, Service, Spawner, Surface, TrustedProxies,
+    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RateLimits,
+    RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) draining: Arc<Draining>,
     pub(crate) refresh_cookie: RefreshCookie,
+    pub(crate) rate_limits: Option<Arc<RateLimits>>,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl World {
@@ -78,6 +81,8 @@ impl World {
             clock,
             draining: Arc::default(),
             refresh_cookie: RefreshCookie::Off,
+            rate_limits: None,
+            trusted_proxies: TrustedProxies::default(),
         };
         world.add_user("public", EMAIL, "ada").await;
         world
@@ -121,8 +126,20 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {
+        self.send_all([request]).await.remove(0)
+    }
+
+    /// One after the other, to one application.
+    pub(crate) async fn send_all(
+        &self,
+        requests: impl IntoIterator<Item = Request>,
+    ) -> Vec<Answer> {
         let app = init_service(self.service().app(Surface::Everything)).await;
-        Answer::read(app.call(request.0.to_request()).await).await
+        let mut answers = Vec::new();
+        for request in requests {
+            answers.push(Answer::read(app.call(request.0.to_request()).await).await);
+        }
+        answers
     }
 
     pub(crate) fn service(&self) -> Service {
@@ -141,8 +158,9 @@ impl World {
                 entropy: Arc::clone(&ports.entropy),
                 metrics: Arc::new(Metrics::new("1.2.3", Vec::new()).unwrap()),
                 public_scheme: Scheme::Http,
+                rate_limits: self.rate_limits.clone(),
                 request_time: Duration::from_secs(5),
-                trusted_proxies: TrustedProxies::default(),
+                trusted_proxies: self.trusted_proxies.clone(),
             },
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
@@ -193,6 +211,11 @@ impl Request {
             self.0
                 .insert_header((AUTHORIZATION, format!("Bearer {token}"))),
         )
+    }
+
+    pub(crate) fn from(self, address: &str) -> Self {
+        let address = address.parse().unwrap();
+        Self(self.0.peer_addr(SocketAddr::new(address, 40_000)))
     }
 
     pub(crate) fn header(self, name: &'static str, value: &str) -> Self {

@@ -20,6 +20,7 @@ mod foreign;
 mod fresh_install;
 mod guessing;
 mod outage;
+mod rate_limits;
 mod refresh;
 mod same_answer;
 mod service;
