@@ -50,7 +50,7 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-const SCHEMAS: [&str; 21] = [
+const SCHEMAS: [&str; 22] = [
     include_str!("../schemas/CloudEvent.json"),
     include_str!("../schemas/LoginFailed.json"),
     include_str!("../schemas/PasswordChanged.json"),
