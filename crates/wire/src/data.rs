@@ -114,7 +114,7 @@ fn tenant_settings(settings: TenantSettings) -> Object {
             "registration",
             settings.registration.map(Registration::as_str),
         )
-        .optional_number("password_chars", chars)
+        .optional_number("min_chars", chars)
         .text("job_role_by", job_role_by(settings.job_role))
 }
 
