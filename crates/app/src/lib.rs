@@ -15,7 +15,9 @@ use tessera_domain::{
     TokenPolicy,
 };
 
+mod administer_audit;
 mod administer_events;
+mod audit_trail;
 mod change_password;
 mod event_log;
 mod grant;
@@ -38,7 +40,9 @@ mod tenants;
 mod users;
 mod validate;
 
+pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{
     Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher,

@@ -1,7 +1,7 @@
 //! What operators do with tenants: create, list, add a domain.
 
 use tessera_domain::{
-    Change, Changes, HostName, SchemaName, Tenant, TenantName, TenantNameError, User,
+    Actor, Change, Changes, HostName, SchemaName, Tenant, TenantName, TenantNameError, User,
 };
 
 use crate::ports::{CommitError, Unavailable, Unique};
@@ -74,6 +74,7 @@ impl Tessera {
         }
         let changes = Changes {
             tenants: vec![Change::Insert(tenant.clone())],
+            actor: Actor::Operator,
             events: self.events(&tenant, now, facts),
             ..Changes::default()
         };
@@ -112,6 +113,7 @@ impl Tessera {
             };
             let changes = Changes {
                 tenants: vec![Change::Update(with_domain.clone())],
+                actor: Actor::Operator,
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };

@@ -102,7 +102,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
     }
 }
 
-fn login_failure(why: LoginFailure) -> &'static str {
+pub(crate) fn login_failure(why: LoginFailure) -> &'static str {
     match why {
         LoginFailure::Disabled => "disabled",
         LoginFailure::Locked => "locked",
@@ -114,7 +114,7 @@ fn login_failure(why: LoginFailure) -> &'static str {
     }
 }
 
-fn session_end(why: SessionEnd) -> &'static str {
+pub(crate) fn session_end(why: SessionEnd) -> &'static str {
     match why {
         SessionEnd::Deleted => "deleted",
         SessionEnd::Disabled => "disabled",

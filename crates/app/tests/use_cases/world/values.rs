@@ -1,5 +1,7 @@
 //! What requests and settings are made of.
 
+use core::net::IpAddr;
+
 use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints};
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, Password, PasswordPolicy, Profile, TenantOrder,
@@ -41,6 +43,11 @@ pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
         is_superuser: false,
         password: typed(PASSWORD),
     }
+}
+
+/// [`IP`], as a value.
+pub(crate) fn ip() -> IpAddr {
+    IP.parse().unwrap()
 }
 
 pub(crate) fn typed(password: &str) -> Password {
