@@ -20,7 +20,7 @@ pub trait AuditTrail: Send + Sync {
     async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, Unavailable>;
 
     /// Removes entries from before `before`, from the oldest on and at most `limit`; answers how
-    /// many. From then on all that is from before `before` may be removed, and nothing else.
+    /// many.
     async fn expire_audit(&self, before: Timestamp, limit: usize) -> Result<usize, Unavailable>;
 }
 

@@ -3,7 +3,7 @@
 use core::any::Any;
 use std::sync::Arc;
 
-use tessera_app::{CommitError, EventLog, Store, StoredEvent, Unique, UserKey};
+use tessera_app::{AuditTrail, CommitError, EventLog, Store, StoredEvent, Unique, UserKey};
 use tessera_domain::{Change, Changes, Event, Id, Key, Session, Tenant, User};
 
 use crate::values;
@@ -12,6 +12,8 @@ use crate::values;
 pub struct Fixture {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Its audit trail.
+    pub audit: Arc<dyn AuditTrail>,
     /// Its event log.
     pub log: Arc<dyn EventLog>,
     _kept: Box<dyn Any + Send + Sync>,
@@ -20,10 +22,14 @@ pub struct Fixture {
 impl Fixture {
     /// A fixture of a fresh `store`; `kept` is what has to live as long (a folder, a database to
     /// drop).
-    pub fn new(store: impl Store + EventLog + 'static, kept: impl Any + Send + Sync) -> Self {
+    pub fn new(
+        store: impl Store + EventLog + AuditTrail + 'static,
+        kept: impl Any + Send + Sync,
+    ) -> Self {
         let store = Arc::new(store);
         Self {
             store: store.clone(),
+            audit: store.clone(),
             log: store,
             _kept: Box::new(kept),
         }

@@ -21,6 +21,7 @@ macro_rules! verb {
 }
 
 mod account;
+mod audit;
 mod events;
 mod health;
 mod keys;
@@ -145,6 +146,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
         endpoint(&["/api/asyncapi/"], [verb!(get, GET, reference::asyncapi)]),
+        endpoint(&["/api/admin/audit/"], [verb!(get, GET, audit::list)]),
         endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
         endpoint(
             &["/api/admin/events/waiting/"],

@@ -6,9 +6,12 @@ use serde::Serialize;
 use tessera_app::{Caller, Grant};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
+pub use self::audit::AuditEntryView;
+pub(crate) use self::audit::AuditView;
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
 
+mod audit;
 mod events;
 
 /// A user, as clients see one.

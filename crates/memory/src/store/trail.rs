@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tessera_app::{AuditEntry, AuditPlace, AuditQuery};
-use tessera_domain::{Actor, Event, Id, Tenant, Timestamp, User};
+use tessera_domain::{Actor, Event, Id, Tenant, Timestamp};
 
 use crate::store::LoggedEvent;
 
@@ -37,7 +37,9 @@ impl Trail {
         let asked = |entry: &&AuditEntry| {
             query.tenant.is_none_or(|tenant| entry.tenant == tenant)
                 && query.user.is_none_or(|user| entry.user == Some(user))
-                && query.actor.is_none_or(|actor| is_by(entry, actor))
+                && query
+                    .actor
+                    .is_none_or(|actor| entry.actor.user().is_some_and(|(id, _)| id == actor))
                 && (query.event_type.as_deref()).is_none_or(|asked| entry.event_type == asked)
                 && query.from.is_none_or(|from| entry.at >= from)
                 && query.to.is_none_or(|to| entry.at < to)
@@ -54,12 +56,5 @@ impl Trail {
             self.0.remove(place);
         }
         old.len()
-    }
-}
-
-fn is_by(entry: &AuditEntry, actor: Id<User>) -> bool {
-    match entry.actor {
-        Actor::Anybody { .. } | Actor::Operator | Actor::Service => false,
-        Actor::User { id, .. } => id == actor,
     }
 }
