@@ -6,7 +6,6 @@ use core::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use jiff::Timestamp as Moment;
 use paperclip::actix::web::Query;
 use paperclip::actix::{Apiv2Schema, OperationModifier};
 use paperclip::v2::models::DefaultOperationRaw;
@@ -17,6 +16,7 @@ use tessera_domain::Timestamp;
 use crate::input::Input;
 use crate::paging::{fields, limit};
 use crate::problem::Problem;
+use crate::views::moment;
 
 /// What a request asks for.
 pub(crate) struct AuditFilter {
@@ -38,8 +38,8 @@ impl AuditFilterQuery {
                 user: parsed(input, "user", "Must be a valid UUID."),
                 actor: parsed(input, "actor", "Must be a valid UUID."),
                 event_type: event_type(input),
-                from: moment(input, "from"),
-                to: moment(input, "to"),
+                from: time(input, "from"),
+                to: time(input, "to"),
                 before: parsed(input, "before", "Invalid cursor."),
                 limit: limit(input),
             };
@@ -97,9 +97,9 @@ fn parsed<T: FromStr>(input: &mut Input, name: &'static str, wrong: &'static str
     }
 }
 
-fn moment(input: &mut Input, name: &'static str) -> Option<Timestamp> {
-    let moment: Moment = parsed(input, name, "Must be a time as RFC 3339 has it.")?;
-    Some(Timestamp::from_micros(moment.as_microsecond()))
+fn time(input: &mut Input, name: &'static str) -> Option<Timestamp> {
+    let text = input.optional(name)?;
+    moment(&text).or_else(|| input.refuse(name, "Must be a time as RFC 3339 has it."))
 }
 
 /// The name of any type there may ever be: of one that is not known there is no entry.

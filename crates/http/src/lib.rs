@@ -50,5 +50,5 @@ pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
 pub use views::{
     AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
-    rfc3339,
+    moment, rfc3339,
 };

@@ -224,6 +224,12 @@ pub(crate) struct Done {
     pub(crate) message: &'static str,
 }
 
+/// The moment that `text` says as RFC 3339 has it, where it says one.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let moment: Moment = text.parse().ok()?;
+    Some(Timestamp::from_micros(moment.as_microsecond()))
+}
+
 /// The moment as RFC 3339 writes it, UTC.
 pub fn rfc3339(moment: Timestamp) -> String {
     Moment::from_microsecond(moment.as_micros()).map_or_else(

@@ -14,7 +14,7 @@ use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
 use crate::statement::Statement;
 use crate::store::WRITE;
-use crate::{event, key, session, tenant, user};
+use crate::{key, session, tenant, trail, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
 /// goes, or there are very many changes.
@@ -74,7 +74,7 @@ async fn write(
         pipeline.make_room().await?;
     }
     for event in &changes.events {
-        event::append(pipeline, event);
+        pipeline.push(trail::append(event, &changes.actor));
         pipeline.make_room().await?;
     }
     erasure.write(pipeline, of, &changes.events);
