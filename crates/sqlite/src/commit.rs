@@ -15,6 +15,7 @@ use crate::schema::{
     audit, events, installation, keys, sessions, tenant_domains, tenant_names, tenants, users,
 };
 use crate::trail::AuditRow;
+use crate::{mail, mailed_token};
 
 /// Changes that are ready to be written.
 pub(crate) struct Commit {
@@ -56,6 +57,13 @@ impl Commit {
         for change in self.changes.sessions {
             write_session(conn, self.tenant, change)?;
         }
+        mailed_token::write(
+            conn,
+            self.tenant,
+            self.changes.mailed_tokens,
+            &self.changes.spent_tokens,
+        )?;
+        mail::write(conn, self.changes.mails)?;
         for change in self.changes.keys {
             write_key(conn, change)?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_app::{Backlog, QueuedMail, Unique};
 use tessera_domain::{
-    Addressee, Change, Changes, EmailAddress, Epoch, Id, Mail, MailKind, Tenant, Timestamp,
+    Addressee, Change, Changes, EmailAddress, Epoch, Id, Mail, MailKind, Tenant, Timestamp, User,
 };
 use tokio::task::JoinSet;
 
@@ -168,8 +168,14 @@ pub(super) async fn a_mail_of_a_refused_commit_is_never_given_out(fixture: &Fixt
         ..mails([values::mail(1, &acme)])
     };
     fixture.stale(&acme, stale).await;
-    let mut namesake = users([Change::Insert(values::named_user(2, "ada"))]);
-    namesake.mails = vec![values::mail(1, &acme)];
+    let namesake = User {
+        username: None,
+        ..values::named_user(2, "ada")
+    };
+    let namesake = Changes {
+        mails: vec![values::mail(1, &acme)],
+        ..users([Change::Insert(namesake)])
+    };
     fixture.duplicate(&acme, namesake, Unique::Email).await;
     assert_eq!(fixture.take_mails(NOW, NOW).await, []);
     assert_eq!(fixture.mails.backlog().await.unwrap(), Backlog::default());
