@@ -166,6 +166,7 @@ suite! { $
         a_mail_of_a_tenant_that_is_gone_is_refused
         the_mails_of_all_tenants_come_from_one_queue
         a_removed_tenant_takes_its_mails_along
+        racing_orders_and_removals_leave_no_mail_of_nobody
         a_removed_user_leaves_the_mails_about_it
         the_backlog_tells_how_many_wait_since_when_and_until_when
         a_commit_with_mails_is_told_to_all_who_wait_for_news_of_mails
