@@ -8,6 +8,7 @@
 )]
 
 mod administration;
+mod audit;
 mod conversation;
 mod cookie;
 mod documentation;
