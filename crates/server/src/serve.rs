@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Listen};
 use crate::data_folder::FolderLock;
 use crate::failure::Failure;
+use crate::mailer;
 use crate::output;
 use crate::publishers;
 use crate::welcome::{Next, Welcome};
@@ -33,6 +34,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
+    let _mailer = mailer::open(config, &runtime)?;
     let wired = wiring::wire(
         config,
         listeners.address.port(),
