@@ -2,6 +2,7 @@
 
 mod busy_store;
 mod done;
+mod post;
 mod values;
 
 use core::time::Duration;
@@ -17,10 +18,11 @@ use tessera_crypto::{
 use tessera_domain::{
     Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp, User,
 };
-use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
+use tessera_memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SeededEntropy};
 
 pub(crate) use crate::world::busy_store::BusyStore;
 pub(crate) use crate::world::done::Done;
+pub(crate) use crate::world::post::{PURPOSES, ask, cut, registration, show, shown};
 pub(crate) use crate::world::values::{
     IP, OTHER, PASSWORD, WRONG, at_host, command, explicit, host, new_user, settings, typed,
     with_tokens,
@@ -32,6 +34,7 @@ pub(crate) struct World {
     pub(crate) store: BusyStore,
     pub(crate) clock: ManualClock,
     pub(crate) passwords: PlainPasswords,
+    pub(crate) mailer: MemoryMailer,
     entropy: SeededEntropy,
 }
 
@@ -60,6 +63,7 @@ impl World {
             store,
             clock,
             passwords,
+            mailer: MemoryMailer::default(),
             entropy,
         }
     }
@@ -81,6 +85,7 @@ impl World {
             store: store.clone(),
             clock: clock.clone(),
             passwords: self.passwords.clone(),
+            mailer: self.mailer.clone(),
             entropy: self.entropy.clone(),
         }
     }
@@ -275,7 +280,7 @@ fn ports(
     Ports {
         store: Arc::new(store.clone()),
         log: Arc::new(store.memory().clone()),
-        mails: Arc::new(store.memory().clone()),
+        mails: Arc::new(store.clone()),
         passwords: Arc::new(passwords.clone()),
         tokens: Arc::new(JwtTokens::new(settings, entropy.clone()).unwrap()),
         clock: Arc::new(clock.clone()),
