@@ -21,10 +21,6 @@ pub(crate) struct Mails {
     /// A folder of templates that are used instead of ours.
     pub(crate) templates: Option<PathBuf>,
     /// The page that their links open, without a slash at its end, where one was named.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "read once the use cases make links")
-    )]
     pub(crate) web_page_url: Option<String>,
 }
 
