@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use tessera_app::{
-    ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Settings, Unavailable,
+use tessera_app::{ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Unavailable};
+use tessera_domain::{
+    EventKind, JobRoleBy, MailKind, Profile, SessionEnd, Subject, TenantSettings,
 };
-use tessera_domain::{EventKind, MailKind, Profile, SessionEnd, Subject};
 
-use crate::world::{PASSWORD, World, cut, registration, settings};
+use crate::world::{PASSWORD, World, cut, registration};
 
 #[tokio::test]
 async fn a_user_changes_names_and_others_are_told() {
@@ -52,13 +52,18 @@ async fn a_change_that_changes_nothing_is_not_told() {
 }
 
 #[tokio::test]
-async fn what_a_user_does_there_is_for_others_to_say_unless_set_otherwise() {
-    for (job_role_by_users, job_role) in [(false, ""), (true, "admiral")] {
-        let world = World::with(Settings {
-            job_role_by_users,
-            ..settings()
-        })
-        .await;
+async fn what_a_user_does_there_is_for_others_to_say_unless_the_tenant_says_otherwise() {
+    for (by, job_role) in [
+        (JobRoleBy::Administrators, ""),
+        (JobRoleBy::Users, "admiral"),
+    ] {
+        let world = World::new().await;
+        let settings = |so_far| TenantSettings {
+            job_role: by,
+            ..so_far
+        };
+        let changed = world.tessera.change_tenant_settings("public", settings);
+        changed.await.unwrap();
         let caller = world.log_in_as("ada").await;
         let command = ChangeProfile {
             last_name: Some("Lovelace".to_owned()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_app::{ChangeEmailError, Letter, MailedTokenError, RefreshTokens, TenantHints};
 use tessera_domain::{
-    EmailAddress, EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject,
+    Actor, EmailAddress, EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject,
 };
 
 use crate::world::{PASSWORD, World, new_user, registration, shown};
@@ -208,7 +208,11 @@ async fn a_user_without_an_address_gets_one() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let noah = new_user("noah@example.com", "noah");
-    let noah = world.tessera.create_user(&tenant, noah).await.unwrap();
+    let noah = world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, noah)
+        .await
+        .unwrap();
     let bare = tessera_domain::User {
         email: None,
         email_verified: false,
@@ -245,6 +249,7 @@ async fn tokens_given_after_a_change_say_the_new_address() {
     let command = RefreshTokens {
         hints: TenantHints::default(),
         token: grant.refresh.unwrap(),
+        ip: None,
     };
     let grant = world.tessera.refresh(command).await.unwrap();
     let claims = world.caller(&grant).await.claims;

@@ -1,7 +1,7 @@
 //! Ask for a mail, to set another password or to prove an address: nobody learns who is there.
 
 use tessera_app::{AskForMail, AskForMailError, CommitError, TenantHints, Unavailable};
-use tessera_domain::{EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject};
+use tessera_domain::{Actor, EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject};
 
 use crate::world::{OTHER, World, ask, explicit, new_user, registration, shown};
 
@@ -46,7 +46,11 @@ async fn whatever_there_is_of_the_address_the_answer_and_its_cost_are_the_same()
     world.letter(MailKind::VerifyEmail).await;
     let acme = world.create_tenant("Acme", &["acme.example"]).await;
     let away = new_user("away@acme.example", "away");
-    world.tessera.create_user(&acme, away).await.unwrap();
+    world
+        .tessera
+        .create_user(&Actor::Operator, &acme, away)
+        .await
+        .unwrap();
     world.suspend("Acme").await;
     let here = TenantHints::default;
     for (hints, email, reset, verify) in [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_app::{ChangePassword, Letter, ShowToken, TenantHints};
 use tessera_domain::{
-    EmailAddress, MailKind, MailedTokenPolicy, MailedTokenPurpose, SchemaName, SessionEnd,
+    Actor, EmailAddress, MailKind, MailedTokenPolicy, MailedTokenPurpose, SchemaName, SessionEnd,
 };
 use tokio::task::JoinSet;
 
@@ -181,7 +181,11 @@ async fn a_mailed_token_of_one_tenant_means_nothing_in_another() {
         world.sign_up().await;
         // The same person in the other tenant, down to the address.
         let twin = new_user("grace@example.com", "grace");
-        world.tessera.create_user(&acme, twin).await.unwrap();
+        world
+            .tessera
+            .create_user(&Actor::Operator, &acme, twin)
+            .await
+            .unwrap();
         let own = world.mailed(purpose).await;
         let schema = acme.schema.as_str();
         let elsewhere = own.token.replacen(SchemaName::DEFAULT, schema, 1);

@@ -3,12 +3,10 @@
 use core::mem::discriminant;
 use std::sync::Arc;
 
-use tessera_app::{
-    CommitError, Register, RegisterError, Registered, Registration, Settings, Unavailable,
-};
+use tessera_app::{CommitError, Register, RegisterError, Registered, Settings, Unavailable};
 use tessera_domain::{
-    Addressee, EmailAddress, EventKind, MailKind, PasswordWeakness, Profile, Subject, UserStatus,
-    Username,
+    Actor, Addressee, EmailAddress, EventKind, MailKind, PasswordWeakness, Profile, Registration,
+    Subject, UserStatus, Username,
 };
 use tokio::task::JoinSet;
 
@@ -352,7 +350,11 @@ async fn a_user_whom_an_operator_made_is_taken_too() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let noah = new_user("Noah@Example.com", "noah");
-    let noah = world.tessera.create_user(&tenant, noah).await.unwrap();
+    let noah = world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, noah)
+        .await
+        .unwrap();
     world.tessera.disable_user(&tenant, noah.id).await.unwrap();
     let free = watched(&world, registering("free@example.com", "One")).await;
     let taken = watched(&world, registering("noah@example.com", "Two")).await;

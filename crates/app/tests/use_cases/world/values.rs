@@ -2,8 +2,6 @@
 
 use core::net::IpAddr;
 use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn};
-
-use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints};
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
     Profile, Registration, TenantOrder, TokenPolicy, Username,
