@@ -1,7 +1,5 @@
 //! Nobody changes the audit trail, whoever can open the file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use core::time::Duration;
 
 use diesel::connection::SimpleConnection;

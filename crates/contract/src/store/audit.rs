@@ -16,7 +16,7 @@ pub(super) async fn an_entry_says_who_did_it_and_from_where(fixture: &Fixture) {
     let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Others").await];
     let actors = [
         Actor::Anybody { ip: None },
-        Actor::Anybody { ip: ip() },
+        Actor::Anybody { ip: Some(ip()) },
         Actor::Operator,
         Actor::Service,
         user(3, &acme),
@@ -60,7 +60,7 @@ pub(super) async fn each_event_of_a_commit_has_its_entry(fixture: &Fixture) {
         user: values::id(8),
         why: SessionEnd::Reuse,
     };
-    let failed = |user| Fact::login_failed(attempt, user, LoginFailure::UnknownUser, ip());
+    let failed = |user| Fact::login_failed(attempt, user, LoginFailure::UnknownUser, Some(ip()));
     let retired = EventKind::SigningKeyRetired {
         key: values::kid(1),
     };
@@ -110,49 +110,59 @@ pub(super) async fn a_refused_commit_has_no_entry(fixture: &Fixture) {
 pub(super) async fn entries_are_found_by_tenant_user_actor_and_type(fixture: &Fixture) {
     let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Others").await];
     for (first, tenant) in [(10, &acme), (20, &other)] {
-        let locked = EventKind::UserDisabled;
         let told = [
             values::event(first + 1, tenant, values::created(1)),
             values::event(first + 2, tenant, values::created(2)),
-            values::event(first + 3, tenant, fact(about(1), 2, locked)),
+            values::event(
+                first + 3,
+                tenant,
+                fact(about(1), 2, EventKind::UserDisabled),
+            ),
         ];
         let [one, two, three] = told;
         by(fixture, tenant, &user(1, tenant), [one]).await;
         by(fixture, tenant, &user(2, &acme), [two]).await;
         by(fixture, tenant, &Actor::Operator, [three]).await;
     }
-    let asked = |ask: fn(&mut AuditQuery), tenant: Option<Id<Tenant>>| {
-        let mut query = everything();
-        query.tenant = tenant;
-        ask(&mut query);
-        query
+    let of_user = AuditQuery {
+        user: Some(values::id(1)),
+        ..everything()
     };
-    let of_user: fn(&mut AuditQuery) = |query| query.user = Some(values::id(1));
-    let of_actor: fn(&mut AuditQuery) = |query| query.actor = Some(values::id(2));
-    let of_type: fn(&mut AuditQuery) = |query| query.event_type = Some("UserCreated".to_owned());
-    let of_all: fn(&mut AuditQuery) = |query| {
-        query.user = Some(values::id(2));
-        query.actor = Some(values::id(2));
-        query.event_type = Some("UserCreated".to_owned());
+    let of_actor = AuditQuery {
+        actor: Some(values::id(2)),
+        ..everything()
     };
-    let of_none: fn(&mut AuditQuery) = |query| {
-        query.user = Some(values::id(1));
-        query.actor = Some(values::id(2));
+    let of_type = AuditQuery {
+        event_type: Some("UserCreated".to_owned()),
+        ..everything()
     };
-    for (ask, expected) in [
-        ((|_| ()) as fn(&mut AuditQuery), &[3, 2, 1][..]),
+    let of_all = AuditQuery {
+        user: Some(values::id(2)),
+        event_type: Some("UserCreated".to_owned()),
+        ..of_actor.clone()
+    };
+    let of_none = AuditQuery {
+        actor: Some(values::id(2)),
+        ..of_user.clone()
+    };
+    for (query, expected) in [
+        (everything(), &[3_u32, 2, 1][..]),
         (of_user, &[3, 1]),
         (of_actor, &[2]),
         (of_type, &[2, 1]),
         (of_all, &[2]),
         (of_none, &[]),
     ] {
-        let here: Vec<u32> = expected.iter().map(|number| 10 + number).collect();
-        let there: Vec<u32> = expected.iter().map(|number| 20 + number).collect();
+        let plus = |first: u32| expected.iter().map(move |number| first + number);
+        let [here, there]: [Vec<u32>; 2] = [10, 20].map(|first| plus(first).collect());
         let both = [there.clone(), here.clone()].concat();
         for (tenant, expected) in [(None, both), (Some(acme.id), here), (Some(other.id), there)] {
-            let found = found(fixture, &asked(ask, tenant)).await;
-            assert_eq!(numbers(&found), expected, "{:?}", asked(ask, tenant));
+            let query = AuditQuery {
+                tenant,
+                ..query.clone()
+            };
+            let found = found(fixture, &query).await;
+            assert_eq!(numbers(&found), expected, "{query:?}");
         }
     }
     let nobody = AuditQuery {
@@ -357,12 +367,12 @@ fn user(number: u32, tenant: &Tenant) -> Actor {
     Actor::User {
         id: values::id(number),
         tenant: tenant.id,
-        ip: ip(),
+        ip: Some(ip()),
     }
 }
 
-fn ip() -> Option<String> {
-    Some("2001:db8::7".to_owned())
+fn ip() -> String {
+    "2001:db8::7".to_owned()
 }
 
 fn about(user: u32) -> Subject {

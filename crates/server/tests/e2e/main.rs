@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod audit;
 mod broker;
 mod client;
 mod commands;
