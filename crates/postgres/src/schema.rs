@@ -68,6 +68,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    tessera.mails (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        kind -> Text,
+        account_key -> Nullable<Text>,
+        user_id -> Nullable<Uuid>,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        asked_at -> BigInt,
+        due_at -> BigInt,
+        tries -> BigInt,
+    }
+}
+
+diesel::table! {
     tessera.migrations (schema, version) {
         schema -> Text,
         version -> Integer,
@@ -122,6 +137,21 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         ended_why -> Nullable<Text>,
         version -> BigInt,
+    }
+}
+
+diesel::table! {
+    mailed_tokens (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        digest -> Binary,
+        purpose -> Text,
+        user_id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        account_key -> Nullable<Text>,
+        epoch -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

@@ -224,6 +224,8 @@ fn update(text: &'static str, row: SessionRow, read_at: u64) -> Statement<'stati
 
 fn why_text(why: SessionEnd) -> &'static str {
     match why {
+        // It goes with its user: no row has this.
+        SessionEnd::Deleted => "deleted",
         SessionEnd::Disabled => "disabled",
         SessionEnd::Guessing => "guessing",
         SessionEnd::Limit => "limit",
@@ -238,6 +240,7 @@ fn why_text(why: SessionEnd) -> &'static str {
 
 fn why_of(text: &str) -> Result<SessionEnd, Unavailable> {
     Ok(match text {
+        "deleted" => SessionEnd::Deleted,
         "disabled" => SessionEnd::Disabled,
         "guessing" => SessionEnd::Guessing,
         "limit" => SessionEnd::Limit,

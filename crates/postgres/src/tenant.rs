@@ -115,6 +115,12 @@ pub(crate) async fn find(
                 .await
                 .optional()
         }
+        TenantKey::Id(id) => tenants::table
+            .filter(tenants::id.eq(id.uuid()))
+            .select(columns())
+            .first(&mut connection)
+            .await
+            .optional(),
         TenantKey::Name(key) => {
             let by_name = tenant_names::table
                 .filter(tenant_names::key.eq(key))

@@ -7,11 +7,11 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use tessera_app::{Claim, Claimed, Lease, Settlement};
-use tessera_domain::{Id, Timestamp};
+use tessera_domain::{Id, MailedDigest, Timestamp};
 use uuid::Uuid;
 
 use crate::erasure::Erasure;
-use crate::{claim, log, migrations, progress, settle};
+use crate::{claim, log, mail, mailed_token, migrations, progress, settle};
 
 #[test]
 fn a_claim_beside_much_that_waits_is_a_lookup() {
@@ -68,6 +68,41 @@ fn what_is_erased_beside_much_that_waits_is_looked_up() {
     assert_looked_up(&plans);
     let by_subject = |step: &String| step.contains("(tenant_id=? AND subject=?");
     assert!(plans.iter().any(by_subject), "{plans:#?}");
+}
+
+#[test]
+fn mails_and_mailed_tokens_are_looked_up_beside_many() {
+    let mut conn = with_mails();
+    let tenant = Id::from(Uuid::nil());
+    let mail = Id::from(Uuid::nil());
+    let (due, plans) = planned(&mut conn, |conn| {
+        let due = mail::take(conn, NOW, NOW, 10).unwrap();
+        mail::defer(conn, mail, NOW).unwrap();
+        mail::remove(conn, mail).unwrap();
+        mailed_token::find(conn, tenant, MailedDigest::restore([7; 32])).unwrap();
+        mailed_token::of_user(conn, tenant, Id::from(Uuid::nil())).unwrap();
+        let over = mailed_token::over(conn, tenant, NOW, 10).unwrap();
+        mailed_token::remove_over(conn, tenant, NOW, over).unwrap();
+        let spent = [Id::from(Uuid::nil())];
+        mailed_token::write(conn, tenant, Vec::new(), &spent).unwrap();
+        due.len()
+    });
+    assert_eq!(due, 3);
+    let looks = |step: &&String| step.starts_with("SEARCH mail");
+    let by = |columns: &str| plans.iter().any(|step| step.ends_with(columns));
+    assert_eq!(
+        plans.iter().filter(looks).count(),
+        plans.len(),
+        "{plans:#?}"
+    );
+    for columns in [
+        "(due_at<?)",
+        "(tenant_id=? AND digest=?)",
+        "(tenant_id=? AND user_id=?)",
+        "(tenant_id=? AND expires_at<?)",
+    ] {
+        assert!(by(columns), "{columns}: {plans:#?}");
+    }
 }
 
 /// What `work` answers, and how each of its statements goes about it.
@@ -135,6 +170,27 @@ fn filled(many: u64) -> SqliteConnection {
          FROM events WHERE position <= {many} + 1;"
     );
     conn.batch_execute(&sql).unwrap();
+    conn
+}
+
+/// A user with many mailed tokens, and many mails, three of them due.
+fn with_mails() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    migrations::up(&mut conn).unwrap();
+    let sql = "
+        INSERT INTO tenants VALUES (zeroblob(16), NULL, 'Acme', 'acme', 'active', 0, 0, 1);
+        INSERT INTO users VALUES (zeroblob(16), zeroblob(16), NULL, NULL, NULL, 0, NULL, NULL,
+            '', '', '', '', 0, 'active', NULL, 0, NULL, NULL, 0, 0, NULL, 0, 1);
+        WITH RECURSIVE numbers (number) AS (
+            SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000
+        )
+        INSERT INTO mails SELECT randomblob(16), zeroblob(16), 'reset_password', '', NULL, NULL,
+            NULL, 0, iif(number > 3, 9000000, 0), 0
+        FROM numbers;
+        INSERT INTO mailed_tokens SELECT tenant_id, id, randomblob(32), 'reset_password',
+            zeroblob(16), '', '', NULL, 0, due_at
+        FROM mails;";
+    conn.batch_execute(sql).unwrap();
     conn
 }
 

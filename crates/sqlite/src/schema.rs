@@ -105,6 +105,36 @@ table! {
 }
 
 table! {
+    mails (id) {
+        id -> Binary,
+        tenant_id -> Binary,
+        kind -> Text,
+        account_key -> Nullable<Text>,
+        user_id -> Nullable<Binary>,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        asked_at -> BigInt,
+        due_at -> BigInt,
+        tries -> BigInt,
+    }
+}
+
+table! {
+    mailed_tokens (tenant_id, id) {
+        tenant_id -> Binary,
+        id -> Binary,
+        digest -> Binary,
+        purpose -> Text,
+        user_id -> Binary,
+        email -> Text,
+        email_key -> Text,
+        account_key -> Nullable<Text>,
+        epoch -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+table! {
     events (position) {
         position -> BigInt,
         id -> Binary,
