@@ -33,6 +33,7 @@ pub use changes::{Actor, Change, Changes, Installation};
 pub use delivery::{RetryPolicy, Standing, Waiting};
 pub use email::{EmailAddress, EmailAddressError};
 pub use event::{Attempted, Event, EventKind, Fact, LoginFailure, SessionEnd, Subject};
+pub use fold::invisible;
 pub use id::{Id, IdError};
 pub use key::{Algorithm, Key, KeyId, KeyOrigin, KeyPurpose, KeyRotation, UnknownAlgorithm};
 pub use lockout::{Lockout, LockoutPolicy};

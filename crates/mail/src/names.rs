@@ -1,8 +1,11 @@
 //! What comes from outside, as a mail may repeat it.
 
+use tessera_domain::invisible;
+
 /// The text in one line: without control and invisible characters, with single spaces.
 pub(crate) fn one_line(text: &str) -> String {
-    let seen = text.replace(|c: char| is_invisible(c), " ");
+    let unseen = |c| invisible(c) && !is_joiner(c);
+    let seen = text.replace(unseen, " ");
     seen.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -16,11 +19,10 @@ pub(crate) fn name(text: &str) -> String {
 
 fn is_of_a_name(word: &str) -> bool {
     let legal = |c: char| (c.is_alphanumeric() && !c.is_numeric()) || is_mark(c) || is_between(c);
-    let mut parts = word.strip_suffix('.').unwrap_or(word).split('.');
-    let initials = |part: &str| part.chars().count() == 1;
-    let first = parts.next().unwrap_or_default();
-    word.chars().all(legal)
-        && (parts.clone().next().is_none() || initials(first) && parts.all(initials))
+    let word = word.strip_suffix('.').unwrap_or(word);
+    // With letters on both sides a dot is that of a host, or it parts initials.
+    let initials = word.split('.').all(|part| part.chars().count() == 1);
+    word.chars().all(legal) && (initials || !word.contains('.'))
 }
 
 fn is_between(c: char) -> bool {
@@ -30,17 +32,18 @@ fn is_between(c: char) -> bool {
     )
 }
 
-/// Signs that belong to the letter before, as of many scripts that are not Latin.
+/// What belongs to the letter before, in scripts that have more than letters.
 fn is_mark(c: char) -> bool {
-    matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}')
+    is_joiner(c)
+        || matches!(c,
+            '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}'
+            | '\u{900}'..='\u{dff}' | '\u{e31}'..='\u{e4e}' | '\u{f18}'..='\u{fc6}'
+            | '\u{1037}'..='\u{103a}' | '\u{17b6}'..='\u{17d3}')
 }
 
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
+/// Persian and the scripts of India join letters and part them with these.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
 }
 
 const LONGEST: usize = 64;
@@ -60,6 +63,7 @@ mod tests {
             "李",
             "नरेंद्र",
             "Nguyễn",
+            "ශ්‍රී",
         ] {
             assert_eq!(name(text), text);
         }

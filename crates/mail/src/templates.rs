@@ -87,7 +87,9 @@ impl Templates {
             let text = template.and_then(|template| template.render(values));
             text.map_err(|error| fault(&name, &error))
         };
-        let subject = one_line(&render(SUBJECT)?);
+        // What begins an encoded word (RFC 2047) would be read as what it encodes, and that may be more
+        // than a line.
+        let subject = one_line(&render(SUBJECT)?).replace("=?", "= ?");
         if subject.is_empty() {
             return Err(TemplateError::NoSubject(format!("{kind}.{SUBJECT}")));
         }

@@ -1,12 +1,14 @@
 //! Names and addresses that are meant to be more than that.
 
+use std::fs;
+
 use serde_json::json;
 use tessera_app::{MailError, Mailer};
 use tessera_domain::{EmailAddress, MailKind};
 use tessera_mail::Encryption;
 
 use crate::files::{self, filed};
-use crate::letters::{letter, profile, stationery};
+use crate::letters::{letter, profile, stationery, stationery_of};
 use crate::server::{Server, mailer, read};
 
 const HEADERS: [&str; 8] = [
@@ -22,6 +24,9 @@ const HEADERS: [&str; 8] = [
 
 #[tokio::test]
 async fn no_name_makes_a_header_a_recipient_a_part_or_markup() {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = folder.path().join("invitation.subject.txt");
+    fs::write(subject, "{{ tenant }} invites you").unwrap();
     for hostile in [
         "Eve\r\nBcc: eve@example.net",
         "Eve\nSubject: other\n\nbody",
@@ -39,7 +44,8 @@ async fn no_name_makes_a_header_a_recipient_a_part_or_markup() {
         let mut letter = letter(MailKind::Invitation);
         letter.profile = profile(hostile, hostile);
         letter.tenant = hostile.to_owned();
-        let seen = read(&filed(&letter, stationery()).await);
+        let stationery = stationery_of("id@example.org", Some(folder.path())).unwrap();
+        let seen = read(&filed(&letter, stationery).await);
         assert_eq!(seen["headers"], json!(HEADERS), "{hostile:?}");
         assert_eq!(seen["defects"], json!([]), "{hostile:?}");
         assert_eq!(seen["to"].as_array().unwrap().len(), 1, "{hostile:?}");
@@ -49,7 +55,9 @@ async fn no_name_makes_a_header_a_recipient_a_part_or_markup() {
             "{seen}"
         );
         assert_eq!(seen["types"].as_array().unwrap().len(), 3, "{hostile:?}");
-        assert_eq!(seen["subject"], "Your account at Tessera", "{hostile:?}");
+        let subject = seen["subject"].as_str().unwrap();
+        assert!(subject.ends_with(" invites you"), "{subject}");
+        assert!(!subject.contains(char::is_control), "{subject}");
         let html = seen["html"].as_str().unwrap();
         assert!(!html.contains("<img"), "{html}");
     }

@@ -138,6 +138,12 @@ async fn what_a_server_refuses_is_told_by_its_code_and_without_the_address() {
             ),
         ),
         (
+            "late",
+            MailError::Unavailable(
+                "the mail server refuses the recipient: 530, for good".to_owned(),
+            ),
+        ),
+        (
             "sender",
             MailError::Unavailable("the mail server refuses the sender: 553, for good".to_owned()),
         ),

@@ -4,6 +4,7 @@ JSON. What it is like is said by words on the command line:
 tls, starttls CERTIFICATE KEY   it speaks TLS from the start, or after STARTTLS and not before
 login                           ada may send, with the password "secret word", and nobody else
 refuse, busy                    it takes no recipient, for good (550) or for now (451), and repeats it
+late                            it asks for a log in (530) once the recipient is named
 sender                          it takes no sender (553)
 content                         it takes no mail (554)
 silent                          it says nothing once it has the mail
@@ -38,6 +39,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if "refuse" in LIKE:
             return f"550 5.1.1 {address} does not live here"
+        if "late" in LIKE:
+            return f"530 5.7.0 log in before mail for {address}"
         if "busy" in LIKE:
             return f"451 4.3.2 too much mail for {address}"
         envelope.rcpt_tos.append(address)
