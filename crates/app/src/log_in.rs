@@ -178,14 +178,14 @@ impl Tessera {
 }
 
 /// What was typed as a name: an address first, else a username.
-enum Login {
+pub(crate) enum Login {
     Email(EmailAddress),
     Neither,
     Username(Username),
 }
 
 impl Login {
-    fn read(typed: &str) -> Self {
+    pub(crate) fn read(typed: &str) -> Self {
         match (EmailAddress::parse(typed), Username::parse(typed)) {
             (Ok(email), _) => Self::Email(email),
             (Err(_), Ok(username)) => Self::Username(username),
@@ -201,7 +201,7 @@ impl Login {
         }
     }
 
-    fn email_domain(&self) -> Option<&str> {
+    pub(crate) fn email_domain(&self) -> Option<&str> {
         match self {
             Self::Email(email) => Some(email.domain()),
             Self::Neither | Self::Username(_) => None,

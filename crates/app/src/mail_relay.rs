@@ -6,7 +6,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tessera_domain::{
     Addressee, Change, Changes, EmailAddress, Id, Mail, MailKind, MailedSecret, MailedToken,
-    MailedTokenPurpose, RetryPolicy, SchemaName, Tenant, TenantStatus, Timestamp, User, UserStatus,
+    MailedTokenPurpose, RetryPolicy, Tenant, TenantStatus, Timestamp, User, UserStatus,
 };
 
 use crate::mail_queue::{Letter, Link, MailError, Mailer, QueuedMail};
@@ -183,8 +183,8 @@ impl MailRelay {
         Ok(to.filter(|_| !unneeded).map(|to| (tenant, user, to)))
     }
 
-    /// Makes the token of a mail; none when the user has enough of them, or the address is somebody
-    /// else's by now.
+    /// Makes the token of a mail; none when the user has enough of them, the address is somebody
+    /// else's by now, or whoever asked for it may not any more.
     async fn issue(
         &self,
         mail: &Mail,
@@ -195,22 +195,23 @@ impl MailRelay {
     ) -> Result<Option<Link>, CommitError> {
         let tessera = &*self.tessera;
         let store = &tessera.ports.store;
+        let (now, id) = (tessera.now(), token_of(mail.id));
+        let kept = store.mailed_tokens(tenant, user.id).await?;
+        let live = |one: &&MailedToken| one.works(token.purpose, user, now);
         if token.purpose == MailedTokenPurpose::ChangeEmail {
             let key = UserKey::Email(to.key().to_owned());
             let owner = store.user(tenant, &key).await?;
-            if owner.is_some_and(|other| other.id != user.id) {
+            let of_other = owner.is_some_and(|owner| owner.id != user.id);
+            if of_other || !kept.iter().filter(live).any(|one| one.id == id) {
+                return Ok(None);
+            }
+        } else {
+            let others = kept.iter().filter(live).filter(|one| one.id != id);
+            if others.count() >= tessera.settings.mailed_tokens.most {
                 return Ok(None);
             }
         }
-        let (now, id) = (tessera.now(), token_of(mail.id));
-        let kept = store.mailed_tokens(tenant, user.id).await?;
-        let live = |one: &&MailedToken| one.id != id && one.works(token.purpose, user, now);
-        if kept.iter().filter(live).count() >= tessera.settings.mailed_tokens.most {
-            return Ok(None);
-        }
-        let mut random = [0; 32];
-        tessera.ports.entropy.fill(&mut random);
-        let secret = MailedSecret::new(SchemaName::clone(&tenant.schema), random);
+        let secret = tessera.new_secret(tenant);
         let expires_at = now + self.life(mail.kind);
         let stored = MailedToken::new(
             id,

@@ -45,13 +45,15 @@ pub trait Store: Send + Sync {
     /// Writes all of `changes`, or nothing.
     ///
     /// Refuses with [`CommitError::Stale`] when an updated aggregate is at another version (or is
-    /// gone), when a user of `changes.epochs` has another epoch (or is gone), or when a subject
-    /// already has an event of that sequence, as far as the log remembers; with
+    /// gone), when a user of `changes.epochs` has another epoch (or is gone), when a subject already
+    /// has an event of that sequence, as far as the log remembers, or when a mailed token is of no
+    /// user or has the digest of another, or a mail is of no tenant or has the id of another; with
     /// [`CommitError::Duplicate`] when a key that must be unique is taken. What is committed
-    /// survives the loss of the process. Users, sessions and epochs are of `tenant`; a tenant that
-    /// `changes` inserts is `tenant` itself, and gets the place where its data lives in the same
-    /// commit. Each event is stored as `tessera_wire` encodes it, with the next position of the
-    /// log, and each mail so that [`MailQueue`] gives it out.
+    /// survives the loss of the process. Users, sessions, epochs and mailed tokens are of `tenant`; a
+    /// tenant that `changes` inserts is `tenant` itself, and gets the place where its data lives in
+    /// the same commit. Each event is stored as `tessera_wire` encodes it, with the next position of
+    /// the log, and each mail so that [`MailQueue`] gives it out, first at the moment it was asked
+    /// for.
     ///
     /// A tenant that is removed takes along all that is of it, its mails, and all its events out of
     /// the log; a user its sessions and mailed tokens, and the events whose subject is the user or one of these. Whether an

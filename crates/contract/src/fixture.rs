@@ -3,8 +3,12 @@
 use core::any::Any;
 use std::sync::Arc;
 
-use tessera_app::{CommitError, EventLog, Store, StoredEvent, Unique, UserKey};
-use tessera_domain::{Change, Changes, Event, Id, Key, Session, Tenant, User};
+use tessera_app::{
+    CommitError, EventLog, MailQueue, QueuedMail, Store, StoredEvent, Unique, UserKey,
+};
+use tessera_domain::{
+    Change, Changes, Event, Id, Key, Mail, MailedToken, Session, Tenant, Timestamp, User,
+};
 
 use crate::values;
 
@@ -14,17 +18,23 @@ pub struct Fixture {
     pub store: Arc<dyn Store>,
     /// Its event log.
     pub log: Arc<dyn EventLog>,
+    /// Its mails.
+    pub mails: Arc<dyn MailQueue>,
     _kept: Box<dyn Any + Send + Sync>,
 }
 
 impl Fixture {
     /// A fixture of a fresh `store`; `kept` is what has to live as long (a folder, a database to
     /// drop).
-    pub fn new(store: impl Store + EventLog + 'static, kept: impl Any + Send + Sync) -> Self {
+    pub fn new(
+        store: impl Store + EventLog + MailQueue + 'static,
+        kept: impl Any + Send + Sync,
+    ) -> Self {
         let store = Arc::new(store);
         Self {
             store: store.clone(),
-            log: store,
+            log: store.clone(),
+            mails: store,
             _kept: Box::new(kept),
         }
     }
@@ -96,6 +106,17 @@ impl Fixture {
     pub(crate) async fn events(&self) -> Vec<StoredEvent> {
         self.log.events(None, 0, usize::MAX).await.unwrap()
     }
+
+    /// Takes all mails that are due at `now`, until `until`.
+    pub(crate) async fn take_mails(&self, now: Timestamp, until: Timestamp) -> Vec<QueuedMail> {
+        let taken = self.mails.take_mails(now, until, usize::MAX);
+        taken.await.unwrap()
+    }
+
+    /// The mailed tokens of a user.
+    pub(crate) async fn mailed_tokens(&self, tenant: &Tenant, user: Id<User>) -> Vec<MailedToken> {
+        self.store.mailed_tokens(tenant, user).await.unwrap()
+    }
 }
 
 pub(crate) fn tenants(tenants: impl Into<Vec<Change<Tenant>>>) -> Changes {
@@ -129,6 +150,20 @@ pub(crate) fn keys(keys: impl Into<Vec<Change<Key>>>) -> Changes {
 pub(crate) fn events(events: impl Into<Vec<Event>>) -> Changes {
     Changes {
         events: events.into(),
+        ..Changes::default()
+    }
+}
+
+pub(crate) fn mails(mails: impl Into<Vec<Mail>>) -> Changes {
+    Changes {
+        mails: mails.into(),
+        ..Changes::default()
+    }
+}
+
+pub(crate) fn mailed_tokens(tokens: impl Into<Vec<MailedToken>>) -> Changes {
+    Changes {
+        mailed_tokens: tokens.into(),
         ..Changes::default()
     }
 }

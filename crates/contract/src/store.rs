@@ -5,6 +5,8 @@ mod deliveries;
 mod erasures;
 mod events;
 mod keys;
+mod mailed_tokens;
+mod mails;
 mod races;
 mod sessions;
 mod tenants;
@@ -39,7 +41,7 @@ macro_rules! suite {
 suite! { $
     tenants {
         a_fresh_store_is_ready_and_empty
-        a_tenant_is_found_by_its_name_its_schema_and_its_domains
+        a_tenant_is_found_by_its_id_its_name_its_schema_and_its_domains
         what_no_tenant_is_called_finds_none
         tenants_are_listed_by_schema_name
         the_default_tenant_is_kept_as_any_other
@@ -136,6 +138,43 @@ suite! { $
         what_is_gone_already_takes_nothing_along
         racing_settlements_and_removals_leave_nothing_behind
     }
+    mails {
+        every_field_of_a_mail_comes_back
+        a_mail_is_given_out_once_in_the_order_mails_are_due
+        a_mail_is_not_given_out_before_it_is_due
+        a_mail_that_was_taken_comes_again_once_its_time_is_over
+        taking_stops_at_its_limit
+        a_deferred_mail_comes_when_it_is_due_with_one_more_try
+        a_dropped_mail_is_gone
+        what_is_gone_is_neither_deferred_nor_dropped_again
+        racing_takes_never_give_out_the_same_mail
+        a_mail_of_a_refused_commit_is_never_given_out
+        a_mail_takes_no_other_ones_place
+        a_mail_of_a_tenant_that_is_gone_is_refused
+        the_mails_of_all_tenants_come_from_one_queue
+        a_removed_tenant_takes_its_mails_along
+        a_removed_user_leaves_the_mails_about_it
+        the_backlog_tells_how_many_wait_since_when_and_until_when
+        a_commit_with_mails_is_told_to_all_who_wait_for_news_of_mails
+        a_commit_without_mails_is_no_news_of_mails
+    }
+    mailed_tokens {
+        every_field_of_a_mailed_token_comes_back
+        a_mailed_token_is_found_by_its_digest_in_its_tenant_alone
+        a_mailed_token_takes_the_place_of_the_one_with_the_same_id
+        mailed_tokens_are_listed_of_one_user_of_one_tenant_by_their_ids
+        a_spent_token_is_gone_and_may_be_spent_again
+        a_token_that_is_spent_and_kept_in_one_commit_is_kept
+        a_refused_commit_spends_nothing_and_keeps_nothing
+        a_mailed_token_of_an_unknown_user_is_refused
+        a_digest_is_kept_once_in_a_tenant
+        mailed_tokens_of_two_tenants_with_the_same_ids_do_not_meet
+        a_removed_user_takes_its_mailed_tokens_along
+        a_removed_tenant_takes_its_mailed_tokens_along
+        a_mailed_token_is_pruned_once_it_is_over
+        pruning_mailed_tokens_stops_at_its_limit
+        racing_keepers_of_one_token_leave_one
+    }
     commits {
         one_commit_writes_everything_in_it
         an_empty_commit_goes_through
@@ -147,6 +186,7 @@ suite! { $
         a_taken_domain_leaves_nothing_of_its_commit
         a_taken_kid_leaves_nothing_of_its_commit
         a_used_sequence_leaves_nothing_of_its_commit
+        a_token_of_nobody_leaves_nothing_of_its_commit
     }
     races {
         of_racing_updates_of_one_version_one_wins

@@ -3,10 +3,11 @@
 use core::time::Duration;
 
 use tessera_domain::{
-    Algorithm, Device, EmailAddress, Epoch, Event, Fact, Generation, HostName, Id, Key, KeyId,
-    KeyOrigin, KeyPurpose, Lockout, NewUser, PasswordRecord, Profile, Role, SchemaName, Session,
-    SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName, TenantStatus, Timestamp,
-    TokenPolicy, User, UserStatus, Username,
+    Addressee, Algorithm, Device, EmailAddress, Epoch, Event, Fact, Generation, HostName, Id,
+    JobRoleBy, Key, KeyId, KeyOrigin, KeyPurpose, Lockout, Mail, MailKind, MailedDigest,
+    MailedToken, MailedTokenPurpose, NewUser, PasswordChars, PasswordRecord, Profile, Registration,
+    Role, SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName,
+    TenantSettings, TenantStatus, Timestamp, TokenPolicy, User, UserStatus, Username,
 };
 
 /// The moment at which everything here was made; it has microseconds.
@@ -39,6 +40,11 @@ pub fn full_tenant() -> Tenant {
         external_id: Some("4711-ä".to_owned()),
         domains: vec![domain("z.example", false), domain("a.example", true)],
         status: TenantStatus::Suspended,
+        settings: TenantSettings {
+            registration: Some(Registration::Invite),
+            password_chars: PasswordChars::new(12),
+            job_role: JobRoleBy::Users,
+        },
         events: 3,
         ..tenant("Bücher & Söhne 🗝")
     }
@@ -160,6 +166,45 @@ pub fn full_key(number: u32, algorithm: Algorithm) -> Key {
 /// The `kid` of the key with that number.
 pub fn kid(number: u32) -> KeyId {
     KeyId::new(format!("kid-{number}"))
+}
+
+/// The mail with that number, of `tenant`, to user 1 and due at once.
+pub fn mail(number: u32, tenant: &Tenant) -> Mail {
+    Mail {
+        id: id(number),
+        tenant: tenant.id,
+        kind: MailKind::ResetPassword,
+        to: Addressee::User(id(1)),
+        at: NOW,
+    }
+}
+
+/// The mailed token with that number, of `user` and over in a second.
+pub fn mailed_token(number: u32, user: &User) -> MailedToken {
+    let email = EmailAddress::parse("Ada@example.com").unwrap();
+    let purpose = MailedTokenPurpose::ResetPassword;
+    let end = NOW + Duration::from_secs(1);
+    MailedToken::new(id(number), digest(number), purpose, user, email, end)
+}
+
+/// A mailed token with a value in every field.
+pub fn full_mailed_token(number: u32, user: &User, purpose: MailedTokenPurpose) -> MailedToken {
+    MailedToken {
+        purpose,
+        email: EmailAddress::parse("Straße+Ada@Bücher.example").unwrap(),
+        account_key: Some("ada@old.example".to_owned()),
+        epoch: Epoch::new(BEYOND_DOUBLES),
+        expires_at: NOW + Duration::from_micros(1),
+        ..mailed_token(number, user)
+    }
+}
+
+/// The digest of the mailed token with that number; it has every kind of byte.
+pub fn digest(number: u32) -> MailedDigest {
+    let [a, b, c, d] = number.to_be_bytes();
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&[0, 0xff, 0x80, b'\'', a, b, c, d]);
+    MailedDigest::restore(bytes)
 }
 
 /// That the user with that number was made: its first event.

@@ -40,12 +40,12 @@ pub use mail::{Addressee, Mail, MailKind, UnknownMailKind};
 pub use mailed_token::{
     MailedDigest, MailedSecret, MailedToken, MailedTokenPolicy, MailedTokenPurpose, UnknownPurpose,
 };
-pub use password::{Password, PasswordPolicy, PasswordRecord, PasswordWeakness};
+pub use password::{Password, PasswordChars, PasswordPolicy, PasswordRecord, PasswordWeakness};
 pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
 pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};
 pub use tenant::{
-    HostName, HostNameError, SchemaName, Tenant, TenantDomain, TenantName, TenantNameError,
-    TenantStatus,
+    HostName, HostNameError, JobRoleBy, Registration, SchemaName, Tenant, TenantDomain, TenantName,
+    TenantNameError, TenantSettings, TenantStatus,
 };
 pub use time::Timestamp;
 pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};

@@ -4,7 +4,7 @@
     not(test),
     expect(
         dead_code,
-        reason = "rate limits and errors of no one field come with the routes that have them"
+        reason = "errors of no one field come with the routes that have them"
     )
 )]
 
@@ -26,6 +26,7 @@ mod metrics;
 mod openapi;
 mod paging;
 mod problem;
+mod rate_limits;
 mod request_id;
 mod requests;
 mod routes;
@@ -42,6 +43,7 @@ pub use envelope::{Edge, Envelope, Enveloped};
 pub use hosts::AllowedHosts;
 pub use metrics::{Gauge, Metrics, MetricsError, Reading};
 pub use openapi::document;
+pub use rate_limits::RateLimits;
 pub use request_id::current_request_id;
 pub use routes::Surface;
 pub use service::{ServerLimits, Service};

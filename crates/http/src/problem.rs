@@ -175,8 +175,8 @@ impl Problem {
     }
 
     /// What the client reads.
-    pub(crate) fn detail(&self) -> &'static str {
-        match self {
+    pub(crate) fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::AccessTokenNotValid => "Given token not valid for any token type",
             Self::ContradictoryTenants => "The request names more than one tenant.",
             Self::DisallowedHost => "The host of the request is not served here.",
@@ -196,11 +196,11 @@ impl Problem {
             Self::RefreshTokenNotValid => "Token is invalid or expired",
             Self::RegistrationClosed => "Nobody may sign up here.",
             Self::RequestTimeout => "The request did not arrive in time.",
-            Self::TooManyRequests(_) => "Too many requests; try again later.",
+            Self::TooManyRequests(seconds) => return Cow::Owned(throttled(*seconds)),
             Self::Unavailable(_) => "Not available at the moment; try again soon.",
             Self::UnsupportedMediaType => "The type or the encoding of the body is not supported.",
             Self::UriTooLong => "The target of the request is too long.",
-        }
+        })
     }
 
     /// What only the log may read.
@@ -332,6 +332,12 @@ impl From<tessera_app::Overloaded> for Problem {
 }
 
 const INSUFFICIENT: &str = r#"Bearer realm="tessera", error="insufficient_user_authentication""#;
+/// As Django REST framework says it.
+fn throttled(seconds: u32) -> String {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    format!("Request was throttled. Expected available in {seconds} {unit}.")
+}
+
 const INVALID_TOKEN: &str = r#"Bearer realm="tessera", error="invalid_token""#;
 const MEDIA_TYPE: &str = "application/problem+json";
 const REALM: &str = r#"Bearer realm="tessera""#;

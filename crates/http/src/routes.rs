@@ -8,6 +8,7 @@ use paperclip::actix::web as documented;
 
 use crate::docs;
 use crate::problem::Problem;
+use crate::rate_limits::{Group, Limited};
 
 /// A method and its handler, which the documentation describes too.
 macro_rules! verb {
@@ -65,11 +66,20 @@ pub(crate) struct Endpoint {
     /// What is done there.
     pub(crate) verbs: Vec<Verb>,
     kind: Kind,
+    /// Whose limits hold for it.
+    pub(crate) limits: Option<Group>,
 }
 
 impl Endpoint {
     fn of_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    fn limited(self, group: Group) -> Self {
+        Self {
+            limits: Some(group),
+            ..self
+        }
     }
 }
 
@@ -95,7 +105,8 @@ fn tokens() -> Vec<Endpoint> {
         endpoint(
             &["/api/token/refresh/", "/auth/token/refresh/"],
             [verb!(post, POST, tokens::refresh_pair)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/validate/", "/api/auth/validate/"],
             [verb!(get, GET, account::validate)],
@@ -103,15 +114,18 @@ fn tokens() -> Vec<Endpoint> {
         endpoint(
             &["/api/auth/refresh/", "/auth/refresh/"],
             [verb!(post, POST, tokens::refresh_bearer)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/", "/auth/token/", "/api/auth/token/"],
             [verb!(post, POST, tokens::obtain_pair)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/login/", "/auth/login/"],
             [verb!(post, POST, tokens::login)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/logout/", "/auth/logout/"],
             [verb!(post, POST, sessions::log_out)],
@@ -141,35 +155,43 @@ fn accounts() -> Vec<Endpoint> {
         endpoint(
             &["/api/auth/change-password/"],
             [verb!(post, POST, account::change_password)],
-        ),
+        )
+        .limited(Group::ChangePassword),
         endpoint(
             &["/api/auth/register/", "/auth/signup/"],
             [verb!(post, POST, registration::register)],
-        ),
+        )
+        .limited(Group::Register),
         endpoint(
             &["/api/auth/verify-email/"],
             [verb!(post, POST, registration::verify_email)],
-        ),
+        )
+        .limited(Group::Confirm),
         endpoint(
             &["/api/auth/verify-email/resend/"],
             [verb!(post, POST, registration::resend_verification)],
-        ),
+        )
+        .limited(Group::Mail),
         endpoint(
             &["/api/auth/password-reset/"],
             [verb!(post, POST, registration::forgot_password)],
-        ),
+        )
+        .limited(Group::Mail),
         endpoint(
             &["/api/auth/password-reset/confirm/"],
             [verb!(post, POST, registration::reset_password)],
-        ),
+        )
+        .limited(Group::Confirm),
         endpoint(
             &["/api/auth/change-email/"],
             [verb!(post, POST, account::change_email)],
-        ),
+        )
+        .limited(Group::Mail),
         endpoint(
             &["/api/auth/change-email/confirm/"],
             [verb!(post, POST, registration::confirm_email)],
-        ),
+        )
+        .limited(Group::Confirm),
     ]
 }
 
@@ -257,11 +279,15 @@ fn resource(path: &str, endpoint: &Endpoint) -> actix_web::Resource {
         }
         allowed.push_str(verb.method.as_str());
         let route = (verb.served)();
-        resource = resource.route(if verb.method == Method::GET {
+        let route = if verb.method == Method::GET {
             allowed.push_str(", HEAD");
             route.guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
             route.method(verb.method.clone())
+        };
+        resource = resource.route(match endpoint.limits {
+            Some(group) => route.wrap(Limited(group)),
+            None => route,
         });
     }
     let allowed = HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static(""));
@@ -276,5 +302,6 @@ fn endpoint<const N: usize>(paths: &'static [&'static str], verbs: [Verb; N]) ->
         paths,
         verbs: verbs.into(),
         kind: Kind::UseCase,
+        limits: None,
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_async::AsyncPgConnection;
-use tessera_domain::{Change, Changes, Id, SchemaName, Tenant, User};
+use tessera_domain::{Change, Changes, Id, MailedToken, SchemaName, Tenant, User};
 
 use crate::erasure::Erasure;
 use crate::migration::{self, TENANT};
@@ -14,7 +14,7 @@ use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
 use crate::statement::Statement;
 use crate::store::WRITE;
-use crate::{event, key, session, tenant, user};
+use crate::{event, key, mail, mailed_token, session, tenant, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
 /// goes, or there are very many changes.
@@ -68,6 +68,11 @@ async fn write(
         }
         pipeline.make_room().await?;
     }
+    // A mail holds its tenant, which is locked before its tables by who removes it, too.
+    for mail in &changes.mails {
+        mail::order(pipeline, mail);
+        pipeline.make_room().await?;
+    }
     write_of_tenant(connection, pipeline, of, changes, &mut erasure).await?;
     for change in &changes.keys {
         key::write(pipeline, change);
@@ -88,12 +93,18 @@ async fn write_of_tenant(
     changes: &Changes,
     erasure: &mut Erasure,
 ) -> QueryResult<()> {
-    if changes.epochs.is_empty() && changes.users.is_empty() && changes.sessions.is_empty() {
+    let tokens = tokens(changes);
+    if changes.epochs.is_empty()
+        && changes.users.is_empty()
+        && changes.sessions.is_empty()
+        && tokens.is_empty()
+    {
         return Ok(());
     }
     pipeline.enter(&of.schema);
-    if let ([(held, epoch)], [], [Change::Update(session)]) =
-        (&*changes.epochs, &*changes.users, &*changes.sessions)
+    if tokens.is_empty()
+        && let ([(held, epoch)], [], [Change::Update(session)]) =
+            (&*changes.epochs, &*changes.users, &*changes.sessions)
         && session.user == *held
     {
         session::update_in_epoch(pipeline, of, session, *epoch);
@@ -119,7 +130,26 @@ async fn write_of_tenant(
         session::write(pipeline, of, change);
         pipeline.make_room().await?;
     }
+    for (id, kept) in tokens {
+        match kept {
+            Some(token) => mailed_token::keep(pipeline, of, token),
+            None => mailed_token::spend(pipeline, of, id),
+        }
+        pipeline.make_room().await?;
+    }
     Ok(())
+}
+
+/// The mailed tokens that go and those that are kept, by their ids; of the same one, the former
+/// first.
+fn tokens(changes: &Changes) -> Vec<(Id<MailedToken>, Option<&MailedToken>)> {
+    let spent = changes.spent_tokens.iter().map(|id| (*id, None));
+    let kept = changes.mailed_tokens.iter();
+    let mut tokens: Vec<_> = spent
+        .chain(kept.map(|token| (token.id, Some(token))))
+        .collect();
+    tokens.sort_by_key(|(id, _)| *id);
+    tokens
 }
 
 /// Makes the place where a new tenant's data lives, once its name is known to be free.
@@ -163,6 +193,7 @@ fn sort(changes: &mut Changes) {
         Change::Insert(session) | Change::Update(session) => session.id,
         Change::Remove(id) => *id,
     });
+    changes.mails.sort_by_key(|mail| mail.id);
     changes.keys.sort_by_key(|change| match change {
         Change::Insert(key) | Change::Update(key) => key.id,
         Change::Remove(id) => *id,

@@ -36,7 +36,7 @@ fn meaning(
     if matches!(kind, UniqueViolation) {
         return taken(constraint?);
     }
-    // The user of a session is gone, or another commit was first.
+    // The user of a session or the tenant of a mail is gone, or another commit was first.
     let late = matches!(kind, ForeignKeyViolation | SerializationFailure);
     // Diesel drops the SQLSTATE of a deadlock (40P01), so its words have to do; where they are of
     // another language, the client is told to try again later instead of at once.
@@ -53,9 +53,12 @@ fn taken(constraint: &str) -> Option<CommitError> {
         "tenant_names_pkey" | "tenants_schema_key" | "pg_namespace_nspname_index" => Unique::Tenant,
         "users_email_key" => Unique::Email,
         "users_username_key" => Unique::Username,
-        "keys_pkey" | "sessions_pkey" | "tenants_pkey" | "users_pkey" => {
-            return Some(CommitError::Stale);
-        }
+        "keys_pkey"
+        | "mailed_tokens_digest_key"
+        | "mails_pkey"
+        | "sessions_pkey"
+        | "tenants_pkey"
+        | "users_pkey" => return Some(CommitError::Stale),
         // Each partition has its own.
         _ if constraint.starts_with("events_") && constraint.ends_with("_sequence_key") => {
             return Some(CommitError::Stale);

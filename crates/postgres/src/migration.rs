@@ -39,15 +39,35 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0003_event_log/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0003_event_log/down.sql"),
     },
+    Migration {
+        version: 4,
+        name: "mails",
+        up: include_str!("../../../migrations/postgres/shared/0004_mails/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0004_mails/down.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "tenant_settings",
+        up: include_str!("../../../migrations/postgres/shared/0005_tenant_settings/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0005_tenant_settings/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.
-pub(crate) const TENANT: &[Migration] = &[Migration {
-    version: 1,
-    name: "users_and_sessions",
-    up: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/up.sql"),
-    down: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/down.sql"),
-}];
+pub(crate) const TENANT: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "users_and_sessions",
+        up: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/up.sql"),
+        down: include_str!("../../../migrations/postgres/tenant/0001_users_and_sessions/down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "mailed_tokens",
+        up: include_str!("../../../migrations/postgres/tenant/0002_mailed_tokens/up.sql"),
+        down: include_str!("../../../migrations/postgres/tenant/0002_mailed_tokens/down.sql"),
+    },
+];
 
 /// The migrations of `schema`.
 pub(crate) fn list(schema: &str) -> &'static [Migration] {

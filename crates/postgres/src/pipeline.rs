@@ -147,23 +147,26 @@ pub(crate) async fn read_tenant<'c, T>(
     Ended { over, answer }
 }
 
-/// Runs `write` in a transaction of the tenant that lives in `schema`; answers how many rows it
+/// Runs `writes` in a transaction of the tenant that lives in `schema`; answers how many rows they
 /// wrote.
-pub(crate) async fn write_tenant(
+pub(crate) async fn write_tenant<const MANY: usize>(
     connection: &AsyncPgConnection,
     schema: &SchemaName,
-    write: Statement<'_>,
+    writes: [Statement<'_>; MANY],
 ) -> Ended<usize> {
     let mut pipeline = Pipeline::begin(connection);
     pipeline.enter(schema);
-    pipeline.push(write);
+    for write in writes {
+        pipeline.push(write);
+    }
     pipeline.push(Statement::new(COMMIT));
     let answers = pipeline.run().await;
     let over = matches!(answers.last(), Some(Ok(_)));
     let answer = answers.into_iter().collect::<QueryResult<Vec<usize>>>();
     Ended {
         over,
-        answer: answer.map(|counts| counts.into_iter().rev().nth(1).unwrap_or(0)),
+        // What comes before them is `BEGIN` and the search path; `COMMIT` counts nothing.
+        answer: answer.map(|counts| counts.into_iter().skip(2).sum()),
     }
 }
 

@@ -17,6 +17,9 @@ diesel::table! {
         created_at -> BigInt,
         events -> BigInt,
         version -> BigInt,
+        registration -> Nullable<Text>,
+        password_chars -> Nullable<BigInt>,
+        job_role_by -> Text,
     }
 }
 
@@ -64,6 +67,21 @@ diesel::table! {
         kind -> Text,
         time -> BigInt,
         body -> Text,
+    }
+}
+
+diesel::table! {
+    tessera.mails (id) {
+        id -> Uuid,
+        tenant_id -> Uuid,
+        kind -> Text,
+        account_key -> Nullable<Text>,
+        user_id -> Nullable<Uuid>,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        asked_at -> BigInt,
+        due_at -> BigInt,
+        tries -> BigInt,
     }
 }
 
@@ -122,6 +140,21 @@ diesel::table! {
         ended_at -> Nullable<BigInt>,
         ended_why -> Nullable<Text>,
         version -> BigInt,
+    }
+}
+
+diesel::table! {
+    mailed_tokens (tenant_id, id) {
+        tenant_id -> Uuid,
+        id -> Uuid,
+        digest -> Binary,
+        purpose -> Text,
+        user_id -> Uuid,
+        email -> Text,
+        email_key -> Text,
+        account_key -> Nullable<Text>,
+        epoch -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

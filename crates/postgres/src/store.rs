@@ -12,9 +12,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::{BoxFuture, FutureExt};
 use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
 use tessera_domain::{
-    Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+    Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
+    Timestamp, User,
 };
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connect::Connector;
@@ -25,7 +27,7 @@ use crate::pool::{Pool, PoolStatus};
 use crate::schema::migrations;
 use crate::url::{Target, UrlError};
 use crate::worker::to_regclass;
-use crate::{commit, key, session, tenant, user};
+use crate::{commit, key, mailed_token, session, tenant, user};
 
 /// What a store on Postgres is made of.
 #[derive(Clone)]
@@ -53,6 +55,7 @@ impl fmt::Debug for PostgresSettings {
 pub struct PostgresStore {
     pub(crate) pool: Pool,
     pub(crate) herald: Arc<Herald>,
+    pub(crate) mail_news: watch::Sender<()>,
 }
 
 impl PostgresStore {
@@ -64,6 +67,7 @@ impl PostgresStore {
         Ok(Self {
             pool: Pool::new(connector, settings.pool_size)?,
             herald: Arc::new(herald),
+            mail_news: watch::Sender::default(),
         })
     }
 
@@ -112,7 +116,7 @@ impl fmt::Debug for PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
-        let has_events = !changes.events.is_empty();
+        let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
         let limit = commit::limit(&changes);
         let mut lease = self.pool.lease().await?;
         in_time(limit, async {
@@ -122,6 +126,9 @@ impl Store for PostgresStore {
         .await??;
         if has_events {
             self.herald.tell();
+        }
+        if has_mails {
+            self.mail_news.send_replace(());
         }
         Ok(())
     }
@@ -148,13 +155,45 @@ impl Store for PostgresStore {
         rows.into_iter().map(Key::try_from).collect()
     }
 
+    async fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Result<Option<MailedToken>, Unavailable> {
+        let (id, digest) = (tenant.id.uuid(), *digest);
+        let found = self
+            .read_of_tenant(&tenant.schema, |connection| {
+                mailed_token::find(connection, id, digest).boxed()
+            })
+            .await?;
+        found.map(MailedToken::try_from).transpose()
+    }
+
+    async fn mailed_tokens(
+        &self,
+        tenant: &Tenant,
+        user: Id<User>,
+    ) -> Result<Vec<MailedToken>, Unavailable> {
+        let id = tenant.id.uuid();
+        let rows = self
+            .read_of_tenant(&tenant.schema, |connection| {
+                mailed_token::of_user(connection, id, user).boxed()
+            })
+            .await?;
+        rows.into_iter().map(MailedToken::try_from).collect()
+    }
+
     async fn prune(
         &self,
         tenant: &Tenant,
         now: Timestamp,
         limit: usize,
     ) -> Result<usize, Unavailable> {
-        let prune = session::prune(tenant, now, at_most(limit));
+        let limit = at_most(limit);
+        let prune = [
+            session::prune(tenant, now, limit),
+            mailed_token::prune(tenant, now, limit),
+        ];
         let mut lease = self.pool.lease().await?;
         in_time(WRITE, async {
             let ended = write_tenant(lease.transaction(), &tenant.schema, prune).await;
@@ -206,12 +245,10 @@ impl Store for PostgresStore {
     }
 
     async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
-        let text = match by {
-            TenantKey::Host(host) => host.as_str(),
-            TenantKey::Name(key) => key,
-        };
-        if unspeakable(text) {
-            return Ok(None);
+        match by {
+            TenantKey::Name(key) if unspeakable(key) => return Ok(None),
+            TenantKey::Host(host) if unspeakable(host.as_str()) => return Ok(None),
+            TenantKey::Host(_) | TenantKey::Id(_) | TenantKey::Name(_) => {}
         }
         let by = by.clone();
         let found = self

@@ -111,7 +111,7 @@ impl Config {
                 })?
                 .unwrap_or_default(),
             tokens: lifetimes::read(environment, &mut notices)?,
-            web: web::read(environment)?,
+            web: web::read(environment, &mut notices)?,
             data_dir,
             notices,
         };

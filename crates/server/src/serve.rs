@@ -5,8 +5,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tessera_http::{Draining, Edge, Gauge, Metrics, Presentation, Scheme, ServerLimits, Service};
-use tessera_http::{Spawner, Surface};
+use tessera_http::{Draining, Edge, Gauge, Metrics, Presentation, RateLimits, Scheme};
+use tessera_http::{ServerLimits, Service, Spawner, Surface};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Listen};
@@ -216,6 +216,9 @@ fn service(
             } else {
                 Scheme::Http
             },
+            rate_limits: web
+                .rate_limits
+                .then(|| Arc::new(RateLimits::new(&ports.clock, wired.hash_threads()))),
             request_time: web.request_timeout,
             trusted_proxies: web.trusted_proxies.clone(),
         },

@@ -65,6 +65,7 @@ pub(crate) fn wire(
     let ports = Ports {
         store: backend.store(),
         log: backend.log(),
+        mails: backend.mails(),
         tokens: Arc::new(JwtTokens::new(tokens(config, opener)?, entropy.clone())?),
         clock: clock(),
         entropy,
@@ -85,6 +86,11 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 }
 
 impl Wired {
+    /// How many threads hash passwords.
+    pub(crate) fn hash_threads(&self) -> usize {
+        self.hashing.threads()
+    }
+
     /// What can be seen of the adapters from outside.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
         let mut gauges = self.backend.gauges();
@@ -167,7 +173,6 @@ fn settings(config: &Config, port: u16) -> Settings {
         tenant_order: config.tenant_order.clone(),
         registration: config.accounts.registration,
         unverified_log_in: config.accounts.unverified_log_in,
-        job_role_by_users: false,
         mailed_tokens: MailedTokenPolicy::default(),
         web_page_url: None,
         public_url: match &config.listen.public_url {

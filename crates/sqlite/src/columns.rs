@@ -8,7 +8,8 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use tessera_domain::{
-    Algorithm, Id, KeyOrigin, KeyPurpose, Role, SessionEnd, TenantStatus, Timestamp, UserStatus,
+    Algorithm, Id, JobRoleBy, KeyOrigin, KeyPurpose, MailKind, MailedDigest, MailedTokenPurpose,
+    Registration, Role, SessionEnd, TenantStatus, Timestamp, UserStatus,
 };
 use uuid::Uuid;
 
@@ -78,6 +79,25 @@ impl FromSql<BigInt, Sqlite> for Moment {
     }
 }
 
+/// What identifies a mailed token, as 32 bytes.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = Binary)]
+pub(crate) struct Digest(pub(crate) MailedDigest);
+
+impl ToSql<Binary, Sqlite> for Digest {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(self.0.as_bytes().as_slice());
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Binary, Sqlite> for Digest {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let bytes = <[u8; 32]>::try_from(value.read_blob())?;
+        Ok(Self(MailedDigest::restore(bytes)))
+    }
+}
+
 /// Names of roles in their order, with commas between them: no name has one.
 #[derive(AsExpression, Clone, Debug, Eq, FromSqlRow, PartialEq)]
 #[diesel(sql_type = Text)]
@@ -134,6 +154,25 @@ pub(crate) trait Name: Copy + Debug + 'static {
 #[error("an unknown name in the database")]
 struct UnknownName;
 
+impl Name for Registration {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Name for JobRoleBy {
+    const ALL: &'static [Self] = &[Self::Administrators, Self::Users];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Administrators => "administrators",
+            Self::Users => "users",
+        }
+    }
+}
+
 impl Name for Algorithm {
     const ALL: &'static [Self] = &[
         Self::EdDsa,
@@ -170,8 +209,25 @@ impl Name for KeyPurpose {
     }
 }
 
+impl Name for MailKind {
+    const ALL: &'static [Self] = &MailKind::ALL;
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Name for MailedTokenPurpose {
+    const ALL: &'static [Self] = &[Self::ChangeEmail, Self::ResetPassword, Self::VerifyEmail];
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
 impl Name for SessionEnd {
     const ALL: &'static [Self] = &[
+        Self::Deleted,
         Self::Disabled,
         Self::Guessing,
         Self::Limit,
@@ -185,6 +241,8 @@ impl Name for SessionEnd {
 
     fn name(&self) -> &'static str {
         match self {
+            // It goes with its user: no row has this.
+            Self::Deleted => "deleted",
             Self::Disabled => "disabled",
             Self::Guessing => "guessing",
             Self::Limit => "limit",

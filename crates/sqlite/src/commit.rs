@@ -14,6 +14,7 @@ use crate::rows::{EventRow, KeyRow, SessionRow, TenantRow, UserRow};
 use crate::schema::{
     events, installation, keys, sessions, tenant_domains, tenant_names, tenants, users,
 };
+use crate::{mail, mailed_token};
 
 /// Changes that are ready to be written.
 pub(crate) struct Commit {
@@ -51,6 +52,13 @@ impl Commit {
         for change in self.changes.sessions {
             write_session(conn, self.tenant, change)?;
         }
+        mailed_token::write(
+            conn,
+            self.tenant,
+            self.changes.mailed_tokens,
+            &self.changes.spent_tokens,
+        )?;
+        mail::write(conn, self.changes.mails)?;
         for change in self.changes.keys {
             write_key(conn, change)?;
         }

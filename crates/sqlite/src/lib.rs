@@ -12,6 +12,10 @@ mod erasure;
 mod event_log;
 mod log;
 mod log_rows;
+mod mail;
+mod mail_queue;
+mod mail_rows;
+mod mailed_token;
 mod migrations;
 mod open;
 #[cfg(test)]

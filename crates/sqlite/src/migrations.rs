@@ -154,7 +154,12 @@ macro_rules! migration {
     };
 }
 
-const ALL: &[Migration] = &[migration!(1, "0001_core"), migration!(2, "0002_deliveries")];
+const ALL: &[Migration] = &[
+    migration!(1, "0001_core"),
+    migration!(2, "0002_deliveries"),
+    migration!(3, "0003_mails"),
+    migration!(4, "0004_tenant_settings"),
+];
 
 const BOOKKEEPING: &str = "
     CREATE TABLE IF NOT EXISTS migrations (

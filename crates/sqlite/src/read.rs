@@ -122,6 +122,7 @@ pub(crate) fn tenant(conn: &mut SqliteConnection, by: &TenantKey) -> QueryResult
                 .select(named.field(tenant_domains::tenant_id));
             all.filter(tenants::id.eq_any(owner)).load(conn)?
         }
+        TenantKey::Id(id) => all.filter(tenants::id.eq(Uid::from(*id))).load(conn)?,
         TenantKey::Name(key) => {
             let owner = tenant_names::table
                 .find(key)

@@ -19,6 +19,9 @@ table! {
         created_at -> BigInt,
         events -> BigInt,
         version -> BigInt,
+        registration -> Nullable<Text>,
+        password_chars -> Nullable<BigInt>,
+        job_role_by -> Text,
     }
 }
 
@@ -101,6 +104,36 @@ table! {
         verifies_until -> Nullable<BigInt>,
         events -> BigInt,
         version -> BigInt,
+    }
+}
+
+table! {
+    mails (id) {
+        id -> Binary,
+        tenant_id -> Binary,
+        kind -> Text,
+        account_key -> Nullable<Text>,
+        user_id -> Nullable<Binary>,
+        email -> Nullable<Text>,
+        email_key -> Nullable<Text>,
+        asked_at -> BigInt,
+        due_at -> BigInt,
+        tries -> BigInt,
+    }
+}
+
+table! {
+    mailed_tokens (tenant_id, id) {
+        tenant_id -> Binary,
+        id -> Binary,
+        digest -> Binary,
+        purpose -> Text,
+        user_id -> Binary,
+        email -> Text,
+        email_key -> Text,
+        account_key -> Nullable<Text>,
+        epoch -> BigInt,
+        expires_at -> BigInt,
     }
 }
 

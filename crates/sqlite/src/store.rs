@@ -11,7 +11,8 @@ use diesel::delete;
 use diesel::prelude::*;
 use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
 use tessera_domain::{
-    Changes, Id, Installation, Key, SchemaName, Session, Tenant, Timestamp, User,
+    Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
+    Timestamp, User,
 };
 use tokio::sync::watch;
 
@@ -20,10 +21,10 @@ use crate::commit::Commit;
 use crate::connection::touch;
 use crate::migrations::{self, MigrateError, MigrationStatus};
 use crate::open::{OpenError, open};
-use crate::read;
 use crate::reader::Readers;
 use crate::schema::sessions;
 use crate::writer::Writer;
+use crate::{mailed_token, read};
 
 /// Where the file is and how it is used.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -56,6 +57,7 @@ pub struct SqliteStore {
     writer: Writer,
     threads: Mutex<Threads>,
     pub(crate) news: watch::Sender<()>,
+    pub(crate) mail_news: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -90,6 +92,7 @@ impl SqliteStore {
                 writer: Some(writing),
             }),
             news: watch::Sender::default(),
+            mail_news: watch::Sender::default(),
         })
     }
 
@@ -152,11 +155,14 @@ impl Drop for SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
-        let news = (!changes.events.is_empty()).then(|| self.news.clone());
+        let news = [
+            (!changes.events.is_empty()).then(|| self.news.clone()),
+            (!changes.mails.is_empty()).then(|| self.mail_news.clone()),
+        ];
         let commit = Commit::new(tenant, changes);
         let write = move |conn: &mut _| commit.write(conn).map_err(CommitError::from);
         let tell = move || {
-            if let Some(news) = news {
+            for news in news.into_iter().flatten() {
                 news.send_replace(());
             }
         };
@@ -195,6 +201,26 @@ impl Store for SqliteStore {
         self.read(read::keys).await
     }
 
+    async fn mailed_token(
+        &self,
+        tenant: &Tenant,
+        digest: &MailedDigest,
+    ) -> Result<Option<MailedToken>, Unavailable> {
+        let (tenant, digest) = (tenant.id, *digest);
+        self.read(move |conn| mailed_token::find(conn, tenant, digest))
+            .await
+    }
+
+    async fn mailed_tokens(
+        &self,
+        tenant: &Tenant,
+        user: Id<User>,
+    ) -> Result<Vec<MailedToken>, Unavailable> {
+        let tenant = tenant.id;
+        self.read(move |conn| mailed_token::of_user(conn, tenant, user))
+            .await
+    }
+
     async fn prune(
         &self,
         tenant: &Tenant,
@@ -202,23 +228,25 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<usize, Unavailable> {
         let tenant = tenant.id;
-        let dead = self
-            .read(move |conn| read::dead(conn, tenant, now, limit))
-            .await?;
-        if dead.is_empty() {
+        let gone = move |conn: &mut _| {
+            let over = mailed_token::over(conn, tenant, now, limit)?;
+            Ok((read::dead(conn, tenant, now, limit)?, over))
+        };
+        let (dead, over) = self.read(gone).await?;
+        if dead.is_empty() && over.is_empty() {
             return Ok(0);
         }
         let remove = move |conn: &mut SqliteConnection| {
-            let mut removed = 0;
+            let mut removed = mailed_token::remove_over(conn, tenant, now, over)?;
             for (id, version) in dead {
                 let seen = sessions::table
                     .find((Uid::from(tenant), id))
                     .filter(sessions::version.eq(version));
-                removed += delete(seen).execute(conn).map_err(Unavailable::new)?;
+                removed += delete(seen).execute(conn)?;
             }
             Ok(removed)
         };
-        self.writer.write(remove).await
+        self.write(remove).await
     }
 
     async fn session(

@@ -25,6 +25,9 @@ pub(super) async fn one_commit_writes_everything_in_it(fixture: &Fixture) {
     let ended = fixture.session(&acme, before.session.id).await.unwrap();
     assert!(ended.ended.is_some());
     assert_eq!(fixture.session(&acme, before.outlived).await, None);
+    assert_eq!(fixture.take_mails(NOW, NOW).await.len(), 2);
+    assert_eq!(fixture.mailed_tokens(&acme, before.ada.id).await, []);
+    assert_eq!(fixture.mailed_tokens(&acme, values::id(2)).await.len(), 1);
 }
 
 pub(super) async fn an_empty_commit_goes_through(fixture: &Fixture) {
@@ -43,6 +46,7 @@ pub(super) async fn a_tenant_is_made_in_one_commit_with_what_is_in_it(fixture: &
     assert_eq!(fixture.store.keys().await.unwrap().len(), 1);
     assert!(fixture.store.installation().await.unwrap().is_some());
     assert_eq!(fixture.events().await.len(), 1);
+    assert_eq!(fixture.take_mails(NOW, NOW).await.len(), 1);
 }
 
 pub(super) async fn a_tenant_of_a_refused_commit_was_never_made(fixture: &Fixture) {
@@ -54,6 +58,7 @@ pub(super) async fn a_tenant_of_a_refused_commit_was_never_made(fixture: &Fixtur
     assert!(fixture.store.keys().await.unwrap().is_empty());
     assert!(fixture.store.installation().await.unwrap().is_none());
     assert!(fixture.events().await.is_empty());
+    assert_eq!(fixture.take_mails(NOW, NOW).await, []);
     fixture.write(&tenant, changes).await;
     assert!(fixture.user(&tenant, values::id(1)).await.is_some());
 }
@@ -164,6 +169,16 @@ pub(super) async fn a_used_sequence_leaves_nothing_of_its_commit(fixture: &Fixtu
     before.assert_unchanged(fixture).await;
 }
 
+pub(super) async fn a_token_of_nobody_leaves_nothing_of_its_commit(fixture: &Fixture) {
+    let before = Before::made(fixture).await;
+    let changes = before.everything_and(Changes {
+        mailed_tokens: vec![values::mailed_token(3, &values::user(9))],
+        ..Changes::default()
+    });
+    fixture.stale(&before.acme, changes).await;
+    before.assert_unchanged(fixture).await;
+}
+
 /// A tenant and the first of everything, as a fresh installation commits them.
 fn a_start() -> (Tenant, Changes) {
     let tenant = values::tenant("Acme");
@@ -176,8 +191,9 @@ fn a_start() -> (Tenant, Changes) {
         sessions: vec![Change::Insert(values::session(&ada, 1))],
         users: vec![Change::Insert(ada)],
         keys: vec![Change::Insert(values::key(1))],
-        epochs: Vec::new(),
+        mails: vec![values::mail(1, &tenant)],
         events: vec![values::event(1, &tenant, values::created(1))],
+        ..Changes::default()
     };
     (tenant, changes)
 }
@@ -200,6 +216,8 @@ impl Before {
                 .map(|number| Change::Insert(values::session(&ada, number)))
                 .to_vec(),
             keys: vec![Change::Insert(values::key(1))],
+            mails: vec![values::mail(1, &acme)],
+            mailed_tokens: vec![values::mailed_token(1, &ada)],
             events: vec![values::event(1, &acme, values::created(1))],
             ..Changes::default()
         };
@@ -228,10 +246,14 @@ impl Before {
                 Change::Insert(values::session(&eve, 2)),
                 Change::Update(self.session.end(SessionEnd::LogOut, NOW)),
             ],
-            users: vec![Change::Insert(eve)],
             keys: vec![Change::Insert(values::key(2))],
             epochs: vec![(self.ada.id, self.ada.epoch)],
+            mails: vec![values::mail(2, &self.acme)],
+            mailed_tokens: vec![values::mailed_token(2, &eve)],
+            spent_tokens: vec![values::id(1)],
+            users: vec![Change::Insert(eve)],
             events: vec![values::event(2, &self.acme, values::created(2))],
+            ..Changes::default()
         }
     }
 
@@ -251,6 +273,7 @@ impl Before {
         if !more.epochs.is_empty() {
             changes.epochs = more.epochs;
         }
+        changes.mailed_tokens.extend(more.mailed_tokens);
         changes.events.extend(more.events);
         changes
     }
@@ -273,6 +296,12 @@ impl Before {
         assert_eq!(store.keys().await.unwrap().len(), 1);
         assert_eq!(store.installation().await.unwrap(), None);
         assert_eq!(fixture.events().await.len(), 1);
+        let waiting = fixture.take_mails(NOW, NOW).await;
+        assert_eq!(waiting.len(), 1, "{waiting:?}");
+        for (user, expected) in [(self.ada.id, 1), (values::id(2), 0)] {
+            let tokens = fixture.mailed_tokens(&self.acme, user).await;
+            assert_eq!(tokens.len(), expected);
+        }
     }
 }
 

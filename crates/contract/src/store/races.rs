@@ -161,6 +161,9 @@ pub(super) async fn a_read_that_is_dropped_leaves_no_trace(fixture: &Fixture) {
                 .await
                 .is_some(),
             cut(store.sessions(&acme, ada.id), polls).await.is_some(),
+            cut(store.mailed_tokens(&acme, ada.id), polls)
+                .await
+                .is_some(),
             cut(store.user(&acme, &key), polls).await.is_some(),
             cut(store.users(&acme, None, 9), polls).await.is_some(),
             cut(store.prune(&acme, values::NOW, 9), polls)
@@ -236,12 +239,15 @@ fn winner(user: &User, session: Id<Session>) -> User {
     }
 }
 
-/// A commit of a changed user, a session and an event, all of them with that number.
+/// A commit of a changed user, a session, a mail, a mailed token and an event, all of them with that
+/// number.
 fn interrupted(tenant: &Tenant, user: &User, number: u32) -> Changes {
     let mut fact = values::created(1);
     fact.sequence = u64::from(number);
     Changes {
         sessions: vec![Change::Insert(values::session(user, number))],
+        mails: vec![values::mail(number, tenant)],
+        mailed_tokens: vec![values::mailed_token(number, user)],
         events: vec![values::event(number, tenant, fact)],
         ..users([Change::Update(marked(user, number))])
     }
@@ -275,6 +281,12 @@ async fn settled(fixture: &Fixture, tenant: &Tenant, user: &mut User, number: u3
     let told = |sequence| events.iter().any(|event| event.sequence == sequence);
     assert_eq!(session.is_some(), updated, "the session of {number}");
     assert_eq!(told(u64::from(number)), updated, "the event of {number}");
+    let mails = fixture.take_mails(values::NOW, values::NOW).await;
+    let ordered = mails.iter().any(|one| one.mail.id == values::id(number));
+    assert_eq!(ordered, updated, "the mail of {number}");
+    let tokens = fixture.mailed_tokens(tenant, id).await;
+    let kept = tokens.iter().any(|token| token.id == values::id(number));
+    assert_eq!(kept, updated, "the mailed token of {number}");
     updated
 }
 

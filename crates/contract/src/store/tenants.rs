@@ -16,7 +16,9 @@ pub(super) async fn a_fresh_store_is_ready_and_empty(fixture: &Fixture) {
     assert!(fixture.events().await.is_empty());
 }
 
-pub(super) async fn a_tenant_is_found_by_its_name_its_schema_and_its_domains(fixture: &Fixture) {
+pub(super) async fn a_tenant_is_found_by_its_id_its_name_its_schema_and_its_domains(
+    fixture: &Fixture,
+) {
     let acme = fixture
         .inserted_tenant(Tenant {
             domains: vec![
@@ -35,6 +37,7 @@ pub(super) async fn a_tenant_is_found_by_its_name_its_schema_and_its_domains(fix
     let store = &*fixture.store;
     let name = TenantName::parse("GRÖSSE AG").unwrap().key();
     for key in [
+        TenantKey::Id(acme.id),
         TenantKey::Name(name),
         TenantKey::Name(schema("ACME").key()),
         host("acme.example"),
@@ -52,6 +55,7 @@ pub(super) async fn what_no_tenant_is_called_finds_none(fixture: &Fixture) {
     };
     fixture.inserted_tenant(acme).await;
     for key in [
+        TenantKey::Id(values::id(9)),
         TenantKey::Name("acm".to_owned()),
         TenantKey::Name("acme.example".to_owned()),
         TenantKey::Name(String::new()),

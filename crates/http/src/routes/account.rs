@@ -11,6 +11,7 @@ use tessera_domain::Password;
 use crate::answer::{Answer, Body, NoContent};
 use crate::caller::{Authenticated, run, tessera};
 use crate::problem::Problem;
+use crate::rate_limits::within_share;
 use crate::requests::{ChangeEmailRequest, ChangePasswordRequest, ChangeProfileRequest};
 use crate::views::{Done, MeView, ValidatedView};
 
@@ -39,6 +40,7 @@ pub(crate) async fn change_password(
     caller: Authenticated,
     body: Body<ChangePasswordRequest>,
 ) -> Result<Answer<Done>, Problem> {
+    within_share(&request, Some(caller.0.tenant.id))?;
     let command = ChangePassword {
         old: Password::new(body.0.old_password),
         new: Password::new(body.0.new_password),
@@ -105,6 +107,7 @@ pub(crate) async fn change_email(
     caller: Authenticated,
     body: Body<ChangeEmailRequest>,
 ) -> Result<Answer<Done>, Problem> {
+    within_share(&request, Some(caller.0.tenant.id))?;
     let tessera = tessera(&request)?;
     let asked = async move { tessera.change_email(&caller.0, body.0.email.0).await };
     run(&request, asked).await?;

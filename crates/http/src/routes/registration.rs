@@ -12,6 +12,7 @@ use tessera_domain::{Password, Profile};
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
 use crate::problem::Problem;
+use crate::rate_limits::within_share;
 use crate::requests::{EmailRequest, RegisterRequest, ResetPasswordRequest, TokenRequest};
 use crate::views::{Done, RegisteredView};
 
@@ -38,6 +39,8 @@ pub(crate) async fn register(
         ip: device(&request).ip,
     };
     let tessera = tessera(&request)?;
+    let email = command.email.as_str();
+    within_share(&request, tessera.tenant_last_seen(&command.hints, email))?;
     let registered = run(&request, async move { tessera.register(command).await }).await?;
     Ok(Answer::ok(RegisteredView::from(&registered)).with_status(StatusCode::CREATED))
 }
@@ -50,7 +53,7 @@ pub(crate) async fn verify_email(
     request: HttpRequest,
     body: Body<TokenRequest>,
 ) -> Result<Answer<Done>, Problem> {
-    let shown = show(&request, body.0);
+    let shown = show(&request, body.0)?;
     let tessera = tessera(&request)?;
     run(&request, async move { tessera.verify_email(shown).await }).await?;
     Ok(done("E-mail address verified"))
@@ -65,7 +68,7 @@ pub(crate) async fn resend_verification(
     request: HttpRequest,
     body: Body<EmailRequest>,
 ) -> Result<Answer<Done>, Problem> {
-    let command = ask(&request, body.0);
+    let command = ask(&request, body.0)?;
     let tessera = tessera(&request)?;
     let asked = async move { tessera.resend_verification(command).await };
     run(&request, asked).await?;
@@ -83,7 +86,7 @@ pub(crate) async fn forgot_password(
     request: HttpRequest,
     body: Body<EmailRequest>,
 ) -> Result<Answer<Done>, Problem> {
-    let command = ask(&request, body.0);
+    let command = ask(&request, body.0)?;
     let tessera = tessera(&request)?;
     let asked = async move { tessera.forgot_password(command).await };
     run(&request, asked).await?;
@@ -106,7 +109,7 @@ pub(crate) async fn reset_password(
         tenant,
         ..
     } = body.0;
-    let shown = show(&request, TokenRequest { token, uid, tenant });
+    let shown = show(&request, TokenRequest { token, uid, tenant })?;
     let password = Password::new(new_password);
     let command = ResetPassword { shown, password };
     let tessera = tessera(&request)?;
@@ -127,27 +130,34 @@ pub(crate) async fn confirm_email(
     request: HttpRequest,
     body: Body<TokenRequest>,
 ) -> Result<Answer<Done>, Problem> {
-    let shown = show(&request, body.0);
+    let shown = show(&request, body.0)?;
     let tessera = tessera(&request)?;
     run(&request, async move { tessera.confirm_email(shown).await }).await?;
     Ok(done("E-mail address changed"))
 }
 
-fn ask(request: &HttpRequest, fields: EmailRequest) -> AskForMail {
-    AskForMail {
+fn ask(request: &HttpRequest, fields: EmailRequest) -> Result<AskForMail, Problem> {
+    let command = AskForMail {
         hints: hints(request, fields.tenant),
         email: fields.email.0,
         ip: device(request).ip,
-    }
+    };
+    let email = command.email.as_str();
+    let tenant = tessera(request)?.tenant_last_seen(&command.hints, email);
+    within_share(request, tenant)?;
+    Ok(command)
 }
 
-fn show(request: &HttpRequest, fields: TokenRequest) -> ShowToken {
-    ShowToken {
+fn show(request: &HttpRequest, fields: TokenRequest) -> Result<ShowToken, Problem> {
+    let shown = ShowToken {
         hints: hints(request, fields.tenant),
         token: fields.token,
         uid: fields.uid,
         ip: device(request).ip,
-    }
+    };
+    let tenant = tessera(request)?.tenant_last_seen(&shown.hints, "");
+    within_share(request, tenant)?;
+    Ok(shown)
 }
 
 fn done(message: &'static str) -> Answer<Done> {

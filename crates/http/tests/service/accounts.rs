@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tessera_app::{Letter, Link, MailRelay, MailStep};
+use tessera_domain::TenantSettings;
 use tessera_memory::MemoryMailer;
 
 use crate::world::{Answer, EMAIL, PASSWORD, Request, World, text};
@@ -60,6 +61,12 @@ async fn access(world: &World) -> String {
 async fn log_in(world: &World, login: &str, password: &str) -> Answer {
     let credentials = json!({"email": login, "password": password});
     world.post("/api/token/", credentials).await
+}
+
+/// Changes what holds for the accounts of the default tenant.
+async fn set(world: &World, decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync) {
+    let changed = world.tessera.change_tenant_settings("public", decide);
+    changed.await.unwrap();
 }
 
 /// The body of a form, or of multipart with the boundary `x`.

@@ -12,6 +12,7 @@ mod administration;
 mod conversation;
 mod cookie;
 mod documentation;
+mod rate_limits;
 mod sockets;
 mod tenants;
 mod world;

@@ -55,6 +55,8 @@ impl Data {
         if changes.installation.is_some() && self.installation.is_some() {
             return Err(CommitError::Duplicate(Unique::Installation));
         }
+        self.mails
+            .check(&changes.mails, |tenant| tenants.contains_key(&tenant))?;
         let joining = self.log.joining(changes.events)?;
         let users = gone_users.into_iter().map(Subject::User);
         let sessions = gone_sessions.into_iter().map(Subject::Session);
@@ -229,7 +231,12 @@ impl Place {
             .extend(kept.into_iter().map(|token| (token.id, token)));
         self.mailed_tokens
             .retain(|_, token| self.users.contains_key(&token.user));
-        Ok(())
+        let mut digests = HashSet::new();
+        let mut tokens = self.mailed_tokens.values();
+        tokens
+            .all(|token| digests.insert(token.digest))
+            .then_some(())
+            .ok_or(CommitError::Stale)
     }
 
     fn check(&self) -> Result<(), CommitError> {

@@ -1,8 +1,8 @@
 //! The mails that wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use tessera_app::{Backlog, QueuedMail};
+use tessera_app::{Backlog, CommitError, QueuedMail};
 use tessera_domain::{Id, Mail, Tenant, Timestamp};
 
 /// Every mail, and when it is due.
@@ -16,6 +16,23 @@ struct Waiting {
 }
 
 impl Mails {
+    /// Whether these may join.
+    pub(super) fn check(
+        &self,
+        mails: &[Mail],
+        exists: impl Fn(Id<Tenant>) -> bool,
+    ) -> Result<(), CommitError> {
+        let mut seen = HashSet::new();
+        let may = |mail: &Mail| {
+            exists(mail.tenant) && !self.0.contains_key(&mail.id) && seen.insert(mail.id)
+        };
+        mails
+            .iter()
+            .all(may)
+            .then_some(())
+            .ok_or(CommitError::Stale)
+    }
+
     pub(super) fn add(&mut self, mails: Vec<Mail>) {
         for mail in mails {
             let (id, due) = (mail.id, mail.at);

@@ -1,6 +1,7 @@
 //! Who may make an account, and what it needs to be used.
 
-use tessera_app::{Registration, UnverifiedLogIn};
+use tessera_app::UnverifiedLogIn;
+use tessera_domain::Registration;
 
 use super::value::Setting;
 use super::{ConfigError, Environment};

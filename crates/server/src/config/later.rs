@@ -75,8 +75,7 @@ fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
 
 type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
 
-const CHOICES: [(&str, &[&str]); 3] = [
-    ("TESSERA_RATE_LIMITS", &["on", "off"]),
+const CHOICES: [(&str, &[&str]); 2] = [
     ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
     ("TESSERA_USER_IDS", &["uuid", "integer"]),
 ];
@@ -113,7 +112,6 @@ mod tests {
             ("TESSERA_AUDIT_RETENTION", "-1"),
             ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
             ("TESSERA_GATEWAY_CONFIG", "/"),
-            ("TESSERA_RATE_LIMITS", "maybe"),
             ("WEB_PAGE_URL", "mailto:a@b"),
         ] {
             let said = refusal(name, wrong).unwrap_or_else(|| panic!("accepted: {name}={wrong}"));

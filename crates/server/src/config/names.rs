@@ -236,7 +236,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_PUBLIC_URL"),
     plain("TESSERA_RABBITMQ_MANDATORY"),
     plain("TESSERA_RABBITMQ_PLAIN"),
-    later("TESSERA_RATE_LIMITS", "on"),
+    plain("TESSERA_RATE_LIMITS"),
     plain("TESSERA_REFRESH_COOKIE"),
     plain("TESSERA_REFRESH_GRACE"),
     plain("TESSERA_REFRESH_ROTATION"),
@@ -307,7 +307,6 @@ mod tests {
         for (name, value) in [
             ("EMAIL_HOST", "mail.example.org"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/run/secrets/google"),
-            ("TESSERA_RATE_LIMITS", "off"),
             ("TESSERA_TENANT_LAYOUT", "shared"),
         ] {
             assert_eq!(checked(name, value).unwrap().len(), 1, "{name}");

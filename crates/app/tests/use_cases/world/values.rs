@@ -1,11 +1,9 @@
 //! What requests and settings are made of.
 
-use tessera_app::{
-    CreateUser, LogIn, PublicUrl, Registration, Settings, TenantHints, UnverifiedLogIn,
-};
+use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn};
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, TenantOrder, TokenPolicy, Username,
+    Profile, Registration, TenantOrder, TokenPolicy, Username,
 };
 
 /// Hints that name a tenant in so many words.
@@ -61,7 +59,6 @@ pub(crate) fn settings() -> Settings {
         tenant_order: TenantOrder::default(),
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
-        job_role_by_users: false,
         mailed_tokens: MailedTokenPolicy::default(),
         web_page_url: Some("https://app.example/".to_owned()),
         public_url: PublicUrl::Configured("https://login.example".to_owned()),

@@ -2,10 +2,10 @@
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tessera_app::Settings;
+use tessera_domain::{JobRoleBy, TenantSettings};
 
-use super::{ME, access, three_ways};
-use crate::world::{Answer, Request, World, settings};
+use super::{ME, access, set, three_ways};
+use crate::world::{Answer, Request, World};
 
 async fn patch(world: &World, access: &str, body: &Value) -> Answer {
     let request = Request::new(Method::PATCH, ME).bearer(access);
@@ -87,10 +87,14 @@ async fn all_that_is_wrong_is_named_together_and_nothing_changes() {
 
 #[actix_web::test]
 async fn the_job_role_is_the_users_own_only_where_the_settings_say_so() {
-    for (job_role_by_users, then) in [(false, ""), (true, "Countess")] {
-        let world = World::of(Settings {
-            job_role_by_users,
-            ..settings()
+    for (job_role, then) in [
+        (JobRoleBy::Administrators, ""),
+        (JobRoleBy::Users, "Countess"),
+    ] {
+        let world = World::new().await;
+        set(&world, |settings| TenantSettings {
+            job_role,
+            ..settings
         })
         .await;
         let access = access(&world).await;

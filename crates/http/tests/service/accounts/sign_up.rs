@@ -2,10 +2,10 @@
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tessera_app::{Registration, Settings};
-use tessera_domain::MailKind;
+use tessera_app::Settings;
+use tessera_domain::{MailKind, Registration, TenantSettings};
 
-use super::{NEW, REGISTER, VERIFY, letters, link, log_in, newcomer, three_ways};
+use super::{NEW, REGISTER, VERIFY, letters, link, log_in, newcomer, set, three_ways};
 use crate::world::{PASSWORD, Request, World, members, settings, text};
 
 #[actix_web::test]
@@ -234,7 +234,7 @@ async fn a_taken_username_is_told_whatever_there_is_of_the_address() {
 }
 
 #[actix_web::test]
-async fn where_nobody_may_sign_up_the_answer_says_so_for_every_address() {
+async fn where_nobody_may_sign_up_every_address_is_told_so() {
     for (registration, code) in [
         (Registration::Closed, "registration_closed"),
         (Registration::Invite, "invitation_only"),
@@ -252,6 +252,23 @@ async fn where_nobody_may_sign_up_the_answer_says_so_for_every_address() {
         }
         assert!(letters(&world).await.is_empty());
     }
+}
+
+#[actix_web::test]
+async fn what_a_tenant_says_of_signing_up_counts_before_what_the_installation_says() {
+    let world = World::of(Settings {
+        registration: Registration::Closed,
+        ..settings()
+    })
+    .await;
+    let registration = Some(Registration::Open);
+    set(&world, |settings| TenantSettings {
+        registration,
+        ..settings
+    })
+    .await;
+    let answer = world.post(REGISTER, newcomer()).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
 }
 
 #[actix_web::test]
