@@ -36,7 +36,7 @@ fn newcomer() -> Value {
 }
 
 /// The mails that go out now.
-async fn letters(world: &World) -> Vec<Letter> {
+pub(crate) async fn letters(world: &World) -> Vec<Letter> {
     let mailer = MemoryMailer::default();
     let relay = MailRelay::new(Arc::clone(&world.tessera), Arc::new(mailer.clone()));
     while !matches!(relay.step().await.unwrap(), MailStep::Quiet(_)) {}

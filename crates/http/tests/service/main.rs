@@ -12,6 +12,7 @@ mod administration;
 mod conversation;
 mod cookie;
 mod documentation;
+mod pages;
 mod rate_limits;
 mod sockets;
 mod tenants;
