@@ -45,7 +45,8 @@ impl Tessera {
         let job_role = command
             .job_role
             .filter(|_| caller.tenant.settings.job_role == JobRoleBy::Users);
-        self.change_user(&caller.tenant, caller.user.id, |user| {
+        let by = caller.actor();
+        self.change_user(&by, &caller.tenant, caller.user.id, |user| {
             let so_far = user.profile.clone();
             UserChange::of(user.change_profile(Profile {
                 first_name: command.first_name.clone().unwrap_or(so_far.first_name),

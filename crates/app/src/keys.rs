@@ -3,7 +3,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use tessera_domain::{Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp};
+use tessera_domain::{
+    Actor, Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp,
+};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ports::{CommitError, KeyError, KeyRing, Unavailable};
@@ -54,7 +56,8 @@ impl Tessera {
         let new = self.ports.tokens.generate(purpose, id, now, signs_from)?;
         for _ in 0..ATTEMPTS {
             let ring = self.ports.store.keys().await?;
-            match self.commit_rotation(&ring, new.clone(), now).await {
+            let rotated = self.commit_rotation(&Actor::Operator, &ring, new.clone(), now);
+            match rotated.await {
                 Ok(key) => {
                     self.reload_keys().await?;
                     return Ok(key);
@@ -87,6 +90,7 @@ impl Tessera {
                     .chain(heirs)
                     .map(Change::Update)
                     .collect(),
+                actor: Actor::Operator,
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };
@@ -145,6 +149,7 @@ impl Tessera {
 
     pub(crate) async fn commit_rotation(
         &self,
+        by: &Actor,
         ring: &[Key],
         new: Key,
         now: Timestamp,
@@ -163,6 +168,7 @@ impl Tessera {
         let older = older.into_iter().map(Change::Update);
         let changes = Changes {
             keys: older.chain([joins]).collect(),
+            actor: by.clone(),
             events: vec![self.event(&tenant, now, fact)],
             ..Changes::default()
         };

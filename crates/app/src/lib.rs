@@ -16,7 +16,9 @@ use tessera_domain::{
 };
 
 mod account;
+mod administer_audit;
 mod administer_events;
+mod audit_trail;
 mod change_email;
 mod change_password;
 mod event_log;
@@ -47,7 +49,9 @@ mod validate;
 mod verify_email;
 
 pub use account::{ChangeProfile, DeleteAccountError};
+pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
 pub use change_email::ChangeEmailError;
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{

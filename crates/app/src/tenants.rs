@@ -86,6 +86,7 @@ impl Tessera {
         }
         let changes = Changes {
             tenants: vec![Change::Insert(tenant.clone())],
+            actor: Actor::Operator,
             events: self.events(&tenant, now, facts),
             ..Changes::default()
         };
@@ -124,6 +125,7 @@ impl Tessera {
             };
             let changes = Changes {
                 tenants: vec![Change::Update(with_domain.clone())],
+                actor: Actor::Operator,
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Change, Changes, EmailAddress, Fact, Id, NewUser, Password, PasswordPolicy, PasswordWeakness,
-    Profile, Role, Session, SessionEnd, Tenant, User, Username,
+    Actor, Change, Changes, EmailAddress, Fact, Id, NewUser, Password, PasswordPolicy,
+    PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, TenantKey, Unavailable, Unique, UserKey};
@@ -71,6 +71,7 @@ impl Tessera {
     /// Makes a user of the tenant.
     pub async fn create_user(
         &self,
+        by: &Actor,
         tenant: &Tenant,
         command: CreateUser,
     ) -> Result<User, CreateUserError> {
@@ -93,6 +94,7 @@ impl Tessera {
         user.password = Some(self.ports.passwords.hash(command.password).await?);
         let changes = Changes {
             users: vec![Change::Insert(user.clone())],
+            actor: by.clone(),
             events: vec![self.event(tenant, now, fact)],
             ..Changes::default()
         };
@@ -124,7 +126,7 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(tenant, id, |user| {
+        self.change_user(&Actor::Operator, tenant, id, |user| {
             let (user, fact) = user.disable()?;
             Some(UserChange {
                 user,
@@ -141,8 +143,10 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(tenant, id, |user| UserChange::of(user.enable()))
-            .await
+        self.change_user(&Actor::Operator, tenant, id, |user| {
+            UserChange::of(user.enable())
+        })
+        .await
     }
 
     /// Ends the lock that wrong passwords caused.
@@ -151,8 +155,10 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(tenant, id, |user| UserChange::of(user.unlock()))
-            .await
+        self.change_user(&Actor::Operator, tenant, id, |user| {
+            UserChange::of(user.unlock())
+        })
+        .await
     }
 
     /// Sets the user's password; all sessions end.
@@ -170,7 +176,7 @@ impl Tessera {
             .ok_or(ChangeUserError::NotFound)?;
         self.accept_password(tenant, &user, &password)?;
         let record = self.ports.passwords.hash(password).await?;
-        self.change_user(tenant, id, |user| {
+        self.change_user(&Actor::Operator, tenant, id, |user| {
             let (user, fact) = user.set_password(record.clone());
             Some(UserChange {
                 user,
@@ -199,7 +205,7 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(tenant, id, |user| {
+        self.change_user(&Actor::Operator, tenant, id, |user| {
             Some(UserChange {
                 user: user.in_next_epoch(),
                 fact: None,
@@ -217,10 +223,11 @@ impl Tessera {
         self.tenant_by(TenantKey::Name(name.key())).await
     }
 
-    /// Reads the user, lets `decide` change it, commits that with what follows from it; answers
-    /// the user as it then is. A `decide` that answers none leaves everything as it was.
+    /// Reads the user, lets `decide` change it, commits that with what follows from it as done by
+    /// `by`; answers the user as it then is. A `decide` that answers none leaves everything as it was.
     pub(crate) async fn change_user(
         &self,
+        by: &Actor,
         tenant: &Tenant,
         id: Id<User>,
         decide: impl Fn(&User) -> Option<UserChange> + Send + Sync,
@@ -243,6 +250,7 @@ impl Tessera {
             }
             let changes = Changes {
                 users: vec![Change::Update(change.user.clone())],
+                actor: by.clone(),
                 events: self.events(tenant, now, facts),
                 ..Changes::default()
             };

@@ -1,5 +1,6 @@
 //! The cases that every store passes.
 
+mod audit;
 mod commits;
 mod deliveries;
 mod erasures;
@@ -138,6 +139,18 @@ suite! { $
         what_is_gone_already_takes_nothing_along
         racing_settlements_and_removals_leave_nothing_behind
     }
+    audit {
+        an_entry_says_who_did_it_and_from_where
+        each_event_of_a_commit_has_its_entry
+        a_refused_commit_has_no_entry
+        entries_are_found_by_tenant_user_actor_and_type
+        entries_are_found_by_when_it_happened
+        entries_are_paged_from_the_newest_on_also_those_of_one_moment
+        what_is_old_expires_and_nothing_else
+        what_becomes_of_events_leaves_their_entries
+        a_removed_user_leaves_the_entries_about_it
+        a_removed_tenant_takes_its_entries_along_but_for_those_of_the_same_commit
+    }
     mails {
         every_field_of_a_mail_comes_back
         a_mail_is_given_out_once_in_the_order_mails_are_due
@@ -153,6 +166,7 @@ suite! { $
         a_mail_of_a_tenant_that_is_gone_is_refused
         the_mails_of_all_tenants_come_from_one_queue
         a_removed_tenant_takes_its_mails_along
+        racing_orders_and_removals_leave_no_mail_of_nobody
         a_removed_user_leaves_the_mails_about_it
         the_backlog_tells_how_many_wait_since_when_and_until_when
         a_commit_with_mails_is_told_to_all_who_wait_for_news_of_mails

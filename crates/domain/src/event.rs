@@ -43,6 +43,37 @@ impl Fact {
             kind: EventKind::LoginFailed { user, why, ip },
         }
     }
+
+    /// The user whom it concerns: its subject, or whose its subject is.
+    pub fn user(&self) -> Option<Id<User>> {
+        if let Subject::User(id) = self.subject {
+            return Some(id);
+        }
+        match &self.kind {
+            EventKind::LoginFailed { user, .. } => *user,
+            EventKind::RefreshReused { user, .. } | EventKind::SessionEnded { user, .. } => {
+                Some(*user)
+            }
+            EventKind::PasswordChanged
+            | EventKind::PasswordResetRequested
+            | EventKind::RolesChanged { .. }
+            | EventKind::SigningKeyRetired { .. }
+            | EventKind::SigningKeyRotated { .. }
+            | EventKind::TenantCreated { .. }
+            | EventKind::TenantDomainAdded { .. }
+            | EventKind::TenantSettingsChanged(_)
+            | EventKind::UserCreated { .. }
+            | EventKind::UserDeleted
+            | EventKind::UserDisabled
+            | EventKind::UserEmailChanged { .. }
+            | EventKind::UserEmailVerified
+            | EventKind::UserEnabled
+            | EventKind::UserLocked { .. }
+            | EventKind::UserLoggedIn { .. }
+            | EventKind::UserProfileChanged { .. }
+            | EventKind::UserUnlocked => None,
+        }
+    }
 }
 
 /// A log in that was tried, as the subject of its failure.

@@ -10,6 +10,7 @@
 
 mod access_log;
 mod answer;
+mod audit_query;
 mod body;
 mod caller;
 mod client;
@@ -51,5 +52,6 @@ pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
 pub use views::{
-    EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView, rfc3339,
+    AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
+    moment, rfc3339,
 };

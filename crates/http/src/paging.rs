@@ -31,16 +31,12 @@ pub(crate) struct PageQuery(String);
 impl PageQuery {
     /// Reads it. Of a name that comes again the last counts, and other names are nothing.
     pub(crate) fn read(&self) -> Result<Page, Problem> {
-        let pairs = form_urlencoded::parse(self.0.as_bytes());
-        let fields: BTreeMap<String, Value> = pairs
-            .map(|(name, value)| (name.into_owned(), Value::Text(value.into_owned())))
-            .collect();
-        Fields::from(fields).read(|input| {
+        fields(&self.0).read(|input| {
             let after = number(input, "after", 0..=i64::MAX);
-            let limit = number(input, "limit", 1..=MOST);
+            let limit = limit(input);
             Some(Page {
                 after: after.unwrap_or_default(),
-                limit: limit.unwrap_or(USUAL),
+                limit,
             })
         })
     }
@@ -71,6 +67,20 @@ impl OperationModifier for PageQuery {
     fn update_parameter(op: &mut DefaultOperationRaw) {
         Query::<PageParameters>::update_parameter(op);
     }
+}
+
+/// What a query names, by its names.
+pub(crate) fn fields(query: &str) -> Fields {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let fields: BTreeMap<String, Value> = pairs
+        .map(|(name, value)| (name.into_owned(), Value::Text(value.into_owned())))
+        .collect();
+    Fields::from(fields)
+}
+
+/// How much there may be of a page.
+pub(crate) fn limit(input: &mut Input) -> usize {
+    number(input, "limit", 1..=MOST).unwrap_or(USUAL)
 }
 
 /// A number that may be absent.

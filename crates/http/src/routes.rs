@@ -23,6 +23,7 @@ macro_rules! verb {
 }
 
 mod account;
+mod audit;
 mod events;
 mod health;
 mod keys;
@@ -221,6 +222,7 @@ fn reference() -> Vec<Endpoint> {
 
 fn administration() -> Vec<Endpoint> {
     vec![
+        endpoint(&["/api/admin/audit/"], [verb!(get, GET, audit::list)]),
         endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
         endpoint(
             &["/api/admin/events/waiting/"],

@@ -6,9 +6,12 @@ use serde::Serialize;
 use tessera_app::{Caller, Grant, Registered};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
+pub use self::audit::AuditEntryView;
+pub(crate) use self::audit::AuditView;
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
 
+mod audit;
 mod events;
 
 /// A user, as clients see one.
@@ -235,6 +238,12 @@ impl SessionView {
 pub(crate) struct Done {
     /// What was done.
     pub(crate) message: &'static str,
+}
+
+/// The moment that `text` says as RFC 3339 has it, where it says one.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let moment: Moment = text.parse().ok()?;
+    Some(Timestamp::from_micros(moment.as_microsecond()))
 }
 
 /// The moment as RFC 3339 writes it, UTC.

@@ -71,6 +71,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    tessera.audit (time, id) {
+        time -> BigInt,
+        id -> Uuid,
+        tenant_id -> Uuid,
+        #[sql_name = "type"]
+        kind -> Text,
+        subject -> Text,
+        user_id -> Nullable<Uuid>,
+        actor -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_tenant_id -> Nullable<Uuid>,
+        ip -> Nullable<Text>,
+        data -> Text,
+    }
+}
+
+diesel::table! {
     tessera.mails (id) {
         id -> Uuid,
         tenant_id -> Uuid,

@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tessera_domain::{
     EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
-    TenantName, Username,
+    TenantName, Timestamp, Username,
 };
 
 /// A multi-tenant authentication service.
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// See what happened and how far it was told, and have it told again
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Show who did what, the newest first
+    Audit(Box<Audit>),
     #[command(about = "Print the OpenAPI document")]
     Openapi,
     #[command(about = "Print the AsyncAPI document: the events, and how they arrive")]
@@ -290,6 +292,31 @@ pub(crate) enum EventsCommand {
     },
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    /// Only what happened in this tenant, by name or schema name
+    #[arg(long, value_name = "T")]
+    pub(crate) tenant: Option<String>,
+    /// Only what concerns this user: an id, or an address or username in the tenant
+    #[arg(long, value_name = "U")]
+    pub(crate) user: Option<String>,
+    /// Only what this user did: an id, or an address or username in the tenant or the default one
+    #[arg(long, value_name = "A")]
+    pub(crate) actor: Option<String>,
+    /// Only what is of this type, as `UserDisabled`
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// Only what happened from this moment on, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only what happened before this moment
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// A JWK Set (RFC 7517)
@@ -298,6 +325,10 @@ pub(crate) enum ExportFormat {
     Kong,
     /// PEM, one block a key
     Pem,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    tessera_http::moment(text).ok_or_else(|| "a time as 2026-01-31T12:00:00Z".to_owned())
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -324,6 +355,9 @@ Examples:
 
   tessera events status
       How many events wait, how long, and how many a broker refused for good
+
+  tessera audit --user ada@example.org --since 2026-01-01T00:00:00Z
+      Who did what that concerns a user, the newest first
 
   tessera keys rotate
       Sign with a new key ten minutes from now

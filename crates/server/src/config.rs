@@ -4,6 +4,7 @@
 //! knowing becomes a [`Notice`], told once the log is there.
 
 use core::fmt;
+use core::time::Duration;
 use std::path::PathBuf;
 
 use tessera_crypto::Argon2Cost;
@@ -33,6 +34,7 @@ pub(crate) use listen::Listen;
 pub(crate) use log::{Format, Log};
 pub(crate) use signing::{Signing, SigningKey};
 pub(crate) use value::Secret;
+use value::Setting;
 pub(crate) use web::Web;
 
 /// Everything that can be set.
@@ -40,6 +42,8 @@ pub(crate) use web::Web;
 pub(crate) struct Config {
     /// Who may make an account.
     pub(crate) accounts: Accounts,
+    /// How long the audit trail is kept.
+    pub(crate) audit_retention: Duration,
     /// The folder of what the service keeps beside its database.
     pub(crate) data_dir: PathBuf,
     /// Where tenants, users, sessions and keys are kept.
@@ -92,8 +96,10 @@ impl Config {
         later::check(environment, &mut notices)?;
         let data_dir = environment.setting("TESSERA_DATA_DIR");
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
+        let audit_retention = environment.parse("TESSERA_AUDIT_RETENTION", Setting::days)?;
         let mut config = Self {
             accounts: accounts::read(environment)?,
+            audit_retention: audit_retention.unwrap_or(Duration::from_hours(24 * 365)),
             database: database::read(environment, &data_dir, &mut notices)?,
             db_pool: environment
                 .parse("TESSERA_DB_POOL", |pool| pool.number(1..=1_000))?

@@ -66,7 +66,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     output::write(&Welcome { address, next }.to_string())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let mut upkeep = upkeep::start(&wired, &config.events);
+    let mut upkeep = upkeep::start(&wired, &config.events, config.audit_retention);
     let relays = Relays::start(
         &wired,
         &publishers,

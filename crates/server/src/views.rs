@@ -138,6 +138,10 @@ pub(crate) const PUBLISHER_COLUMNS: [&str; 5] =
 pub(crate) const EVENT_COLUMNS: [&str; 6] =
     ["position", "time", "type", "subject", "id", "tenant_id"];
 
+/// What a table shows of an entry of the audit trail.
+pub(crate) const AUDIT_COLUMNS: [&str; 7] =
+    ["time", "type", "subject", "actor", "actor_id", "ip", "data"];
+
 /// What a table shows of an event that waits.
 pub(crate) const WAITING_COLUMNS: [&str; 8] = [
     "publisher",

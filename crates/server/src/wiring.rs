@@ -65,6 +65,7 @@ pub(crate) fn wire(
     let ports = Ports {
         store: backend.store(),
         log: backend.log(),
+        audit: backend.audit(),
         mails: backend.mails(),
         tokens: Arc::new(JwtTokens::new(tokens(config, opener)?, entropy.clone())?),
         clock: clock(),

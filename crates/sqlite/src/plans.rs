@@ -6,12 +6,12 @@ use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
-use tessera_app::{Claim, Claimed, Lease, Settlement};
-use tessera_domain::{Id, Timestamp};
+use tessera_app::{AuditPlace, AuditQuery, Claim, Claimed, Lease, Settlement};
+use tessera_domain::{Id, MailedDigest, Timestamp};
 use uuid::Uuid;
 
 use crate::erasure::Erasure;
-use crate::{claim, log, migrations, progress, settle};
+use crate::{claim, log, mail, mailed_token, migrations, progress, settle, trail};
 
 #[test]
 fn a_claim_beside_much_that_waits_is_a_lookup() {
@@ -68,6 +68,125 @@ fn what_is_erased_beside_much_that_waits_is_looked_up() {
     assert_looked_up(&plans);
     let by_subject = |step: &String| step.contains("(tenant_id=? AND subject=?");
     assert!(plans.iter().any(by_subject), "{plans:#?}");
+}
+
+#[test]
+fn mails_and_mailed_tokens_are_looked_up_beside_many() {
+    let mut conn = with_mails();
+    let tenant = Id::from(Uuid::nil());
+    let mail = Id::from(Uuid::nil());
+    let (due, plans) = planned(&mut conn, |conn| {
+        let due = mail::take(conn, NOW, NOW, 10).unwrap();
+        mail::defer(conn, mail, NOW).unwrap();
+        mail::remove(conn, mail).unwrap();
+        mailed_token::find(conn, tenant, MailedDigest::restore([7; 32])).unwrap();
+        mailed_token::of_user(conn, tenant, Id::from(Uuid::nil())).unwrap();
+        let over = mailed_token::over(conn, tenant, NOW, 10).unwrap();
+        mailed_token::remove_over(conn, tenant, NOW, over).unwrap();
+        let spent = [Id::from(Uuid::nil())];
+        mailed_token::write(conn, tenant, Vec::new(), &spent).unwrap();
+        due.len()
+    });
+    assert_eq!(due, 3);
+    let looks = |step: &&String| step.starts_with("SEARCH mail");
+    let by = |columns: &str| plans.iter().any(|step| step.ends_with(columns));
+    assert_eq!(
+        plans.iter().filter(looks).count(),
+        plans.len(),
+        "{plans:#?}"
+    );
+    for columns in [
+        "(due_at<?)",
+        "(tenant_id=? AND digest=?)",
+        "(tenant_id=? AND user_id=?)",
+        "(tenant_id=? AND expires_at<?)",
+    ] {
+        assert!(by(columns), "{columns}: {plans:#?}");
+    }
+}
+
+#[test]
+fn entries_of_the_audit_trail_are_looked_up_by_what_is_narrowest() {
+    let mut conn = with_entries();
+    let all = AuditQuery {
+        from: Some(Timestamp::from_micros(1)),
+        before: Some(AuditPlace {
+            at: NOW,
+            id: Id::from(Uuid::nil()),
+        }),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let of_type = AuditQuery {
+        event_type: Some("UserCreated".to_owned()),
+        ..all.clone()
+    };
+    let of_tenant = AuditQuery {
+        tenant: Some(Id::from(Uuid::nil())),
+        ..of_type.clone()
+    };
+    let of_actor = AuditQuery {
+        actor: Some(Id::from(Uuid::nil())),
+        ..of_tenant.clone()
+    };
+    let of_user = AuditQuery {
+        user: Some(Id::from(Uuid::nil())),
+        ..of_actor.clone()
+    };
+    for (query, looked_up) in [
+        (all, "PRIMARY KEY (time>? AND time<?)"),
+        (
+            of_type,
+            "audit_type_time_idx (type=? AND time>? AND time<?)",
+        ),
+        (
+            of_tenant,
+            "audit_tenant_id_time_idx (tenant_id=? AND time>? AND time<?)",
+        ),
+        (
+            of_actor,
+            "audit_actor_id_time_idx (actor_id=? AND time>? AND time<?)",
+        ),
+        (
+            of_user,
+            "audit_user_id_time_idx (user_id=? AND time>? AND time<?)",
+        ),
+    ] {
+        let (page, plans) = planned(&mut conn, |conn| trail::page(conn, &query).unwrap());
+        assert_eq!(page.len(), 10);
+        let [step] = plans.as_slice() else {
+            panic!("{plans:#?}");
+        };
+        assert!(step.ends_with(looked_up), "{looked_up}: {step}");
+    }
+    let (expired, plans) = planned(&mut conn, |conn| {
+        assert!(trail::expired(conn, NOW).unwrap());
+        trail::expire(conn, NOW, 10).unwrap()
+    });
+    assert_eq!(expired, 10);
+    let looks = plans.iter().all(|step| {
+        let scan = step == "SCAN audit";
+        let first = scan && plans.first() == Some(step);
+        (first || !scan) && !step.contains("TEMP B-TREE")
+    });
+    assert!(looks, "{plans:#?}");
+}
+
+/// Many entries of one user.
+fn with_entries() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    migrations::up(&mut conn).unwrap();
+    conn.batch_execute(
+        "INSERT INTO audit
+         WITH RECURSIVE numbers (number) AS (
+             SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000
+         )
+         SELECT number, randomblob(16), zeroblob(16), 'UserCreated', 'user/1', zeroblob(16),
+             'user', zeroblob(16), zeroblob(16), NULL, '{}'
+         FROM numbers;",
+    )
+    .unwrap();
+    conn
 }
 
 /// What `work` answers, and how each of its statements goes about it.
@@ -135,6 +254,27 @@ fn filled(many: u64) -> SqliteConnection {
          FROM events WHERE position <= {many} + 1;"
     );
     conn.batch_execute(&sql).unwrap();
+    conn
+}
+
+/// A user with many mailed tokens, and many mails, three of them due.
+fn with_mails() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    migrations::up(&mut conn).unwrap();
+    let sql = "
+        INSERT INTO tenants VALUES (zeroblob(16), NULL, 'Acme', 'acme', 'active', 0, 0, 1);
+        INSERT INTO users VALUES (zeroblob(16), zeroblob(16), NULL, NULL, NULL, 0, NULL, NULL,
+            '', '', '', '', 0, 'active', NULL, 0, NULL, NULL, 0, 0, NULL, 0, 1);
+        WITH RECURSIVE numbers (number) AS (
+            SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000
+        )
+        INSERT INTO mails SELECT randomblob(16), zeroblob(16), 'reset_password', '', NULL, NULL,
+            NULL, 0, iif(number > 3, 9000000, 0), 0
+        FROM numbers;
+        INSERT INTO mailed_tokens SELECT tenant_id, id, randomblob(32), 'reset_password',
+            zeroblob(16), '', '', NULL, 0, due_at
+        FROM mails;";
+    conn.batch_execute(sql).unwrap();
     conn
 }
 

@@ -321,9 +321,9 @@ impl From<KeyRow> for Key {
 pub(crate) struct EventRow {
     id: Uid,
     tenant_id: Uid,
-    subject: String,
+    pub(crate) subject: String,
     sequence: Count,
-    event_type: &'static str,
+    pub(crate) event_type: &'static str,
     time: Moment,
     body: String,
 }

@@ -152,6 +152,30 @@ table! {
 }
 
 table! {
+    audit (time, id) {
+        time -> BigInt,
+        id -> Binary,
+        tenant_id -> Binary,
+        #[sql_name = "type"]
+        event_type -> Text,
+        subject -> Text,
+        user_id -> Nullable<Binary>,
+        actor -> Text,
+        actor_id -> Nullable<Binary>,
+        actor_tenant_id -> Nullable<Binary>,
+        ip -> Nullable<Text>,
+        data -> Text,
+    }
+}
+
+table! {
+    audit_expiry (id) {
+        id -> BigInt,
+        before -> BigInt,
+    }
+}
+
+table! {
     publishers (name) {
         name -> Text,
         cursor -> BigInt,

@@ -107,14 +107,14 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
     }
 }
 
-fn tenant_settings(settings: TenantSettings) -> Object {
+pub(crate) fn tenant_settings(settings: TenantSettings) -> Object {
     let chars = settings.password_chars.map(|chars| chars.number().into());
     Object::new()
         .optional(
             "registration",
             settings.registration.map(Registration::as_str),
         )
-        .optional_number("password_chars", chars)
+        .optional_number("min_chars", chars)
         .text("job_role_by", job_role_by(settings.job_role))
 }
 
@@ -125,7 +125,7 @@ fn job_role_by(who: JobRoleBy) -> &'static str {
     }
 }
 
-fn login_failure(why: LoginFailure) -> &'static str {
+pub(crate) fn login_failure(why: LoginFailure) -> &'static str {
     match why {
         LoginFailure::Disabled => "disabled",
         LoginFailure::Locked => "locked",
@@ -137,7 +137,7 @@ fn login_failure(why: LoginFailure) -> &'static str {
     }
 }
 
-fn session_end(why: SessionEnd) -> &'static str {
+pub(crate) fn session_end(why: SessionEnd) -> &'static str {
     match why {
         SessionEnd::Deleted => "deleted",
         SessionEnd::Disabled => "disabled",

@@ -300,9 +300,11 @@ const FREE_TEXTS: [&str; 11] = [
     "username",
 ];
 
-const NULLABLE: [(&str, &str); 6] = [
+const NULLABLE: [(&str, &str); 8] = [
     ("LoginFailed", "ip"),
     ("LoginFailed", "user"),
+    ("TenantSettingsChanged", "min_chars"),
+    ("TenantSettingsChanged", "registration"),
     ("UserCreated", "email"),
     ("UserCreated", "username"),
     ("UserLoggedIn", "ip"),

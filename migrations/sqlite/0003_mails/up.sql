@@ -26,11 +26,13 @@ CREATE TABLE mails (
     CONSTRAINT mails_tries_check CHECK (tries >= 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX mails_due_at_id_idx ON mails (due_at, id);
+CREATE INDEX mails_due_at_idx ON mails (due_at);
 
 CREATE INDEX mails_tenant_id_idx ON mails (tenant_id);
 
--- What is kept of tokens that were mailed; of the token itself, nothing.
+-- What is kept of tokens that were mailed; of the token itself, nothing. The key is led by the user:
+-- with (tenant_id, id) for a key, the planner would take that for the tokens of one user, and go
+-- through all of the tenant.
 CREATE TABLE mailed_tokens (
     tenant_id BLOB NOT NULL,
     id BLOB NOT NULL,
@@ -42,7 +44,8 @@ CREATE TABLE mailed_tokens (
     account_key TEXT,
     epoch INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    CONSTRAINT mailed_tokens_pkey PRIMARY KEY (tenant_id, id),
+    CONSTRAINT mailed_tokens_pkey PRIMARY KEY (tenant_id, user_id, id),
+    CONSTRAINT mailed_tokens_tenant_id_id_key UNIQUE (tenant_id, id),
     CONSTRAINT mailed_tokens_tenant_id_digest_key UNIQUE (tenant_id, digest),
     CONSTRAINT mailed_tokens_tenant_id_user_id_fkey FOREIGN KEY (tenant_id, user_id)
         REFERENCES users (tenant_id, id) ON DELETE CASCADE,
@@ -53,7 +56,5 @@ CREATE TABLE mailed_tokens (
     ),
     CONSTRAINT mailed_tokens_epoch_check CHECK (epoch >= 0)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX mailed_tokens_tenant_id_user_id_idx ON mailed_tokens (tenant_id, user_id, id);
 
 CREATE INDEX mailed_tokens_tenant_id_expires_at_idx ON mailed_tokens (tenant_id, expires_at);

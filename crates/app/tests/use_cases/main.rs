@@ -7,6 +7,7 @@
 )]
 
 mod administer_events;
+mod audit;
 mod change_password;
 mod events;
 mod interleavings;

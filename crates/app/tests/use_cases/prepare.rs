@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tessera_app::{NotReady, PrepareError, PublicUrl, Settings, Store, Unready};
 use tessera_crypto::ConfiguredKey;
-use tessera_domain::{Algorithm, Key, KeyOrigin, KeyPurpose};
+use tessera_domain::{Actor, Algorithm, Key, KeyOrigin, KeyPurpose};
 use tokio::task::JoinSet;
 
 use crate::world::{PASSWORD, World, new_user, settings};
@@ -55,7 +55,11 @@ async fn any_number_of_processes_may_start_at_once() {
 
     let tenant = first.tenant().await;
     let command = new_user("ada@example.com", "ada");
-    first.tessera.create_user(&tenant, command).await.unwrap();
+    first
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command)
+        .await
+        .unwrap();
     for world in &others {
         let grant = world.log_in().await;
         for other in &others {

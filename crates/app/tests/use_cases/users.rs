@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tessera_app::{ChangeUserError, CreateTenant, CreateUser, CreateUserError, Unique};
 use tessera_domain::{
-    EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd, Subject,
-    TenantName, UserStatus,
+    Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd,
+    Subject, TenantName, UserStatus,
 };
 
 use crate::world::{OTHER, PASSWORD, WRONG, World, host, new_user, typed};
@@ -25,7 +25,11 @@ async fn a_user_is_made_and_told_of() {
         ..new_user("Grace@Example.com", "Grace")
     };
     let (user, done) = world
-        .watch(world.tessera.create_user(&tenant, command))
+        .watch(
+            world
+                .tessera
+                .create_user(&Actor::Operator, &tenant, command),
+        )
         .await;
     let user = user.unwrap();
     assert_eq!(
@@ -55,7 +59,11 @@ async fn addresses_and_usernames_belong_to_one_user_of_a_tenant() {
     ] {
         let command = new_user(email, username);
         let (answer, done) = world
-            .watch(world.tessera.create_user(&tenant, command))
+            .watch(
+                world
+                    .tessera
+                    .create_user(&Actor::Operator, &tenant, command),
+            )
             .await;
         let Err(CreateUserError::Duplicate(what)) = answer else {
             panic!("{answer:?}");
@@ -73,12 +81,15 @@ async fn of_two_users_made_at_once_with_one_address_one_is_made() {
     let (tessera, tenant) = (Arc::clone(&world.tessera), world.tenant().await);
     world.store.before_next_commit(async move {
         let first = new_user("eve@example.com", "eve");
-        tessera.create_user(&tenant, first).await.unwrap();
+        tessera
+            .create_user(&Actor::Operator, &tenant, first)
+            .await
+            .unwrap();
     });
     let second = new_user("Eve@Example.com", "eva");
     let answer = world
         .tessera
-        .create_user(&world.tenant().await, second)
+        .create_user(&Actor::Operator, &world.tenant().await, second)
         .await;
     assert!(matches!(
         answer,
@@ -95,13 +106,17 @@ async fn only_the_default_tenant_has_platform_administrators() {
         ..new_user("root@example.com", "root")
     };
     let (answer, done) = world
-        .watch(world.tessera.create_user(&acme, command()))
+        .watch(
+            world
+                .tessera
+                .create_user(&Actor::Operator, &acme, command()),
+        )
         .await;
     assert!(matches!(answer, Err(CreateUserError::PlatformRole)));
     assert_eq!((done.hashed, done.commits), (0, 0));
     world
         .tessera
-        .create_user(&world.tenant().await, command())
+        .create_user(&Actor::Operator, &world.tenant().await, command())
         .await
         .unwrap();
 }
@@ -128,7 +143,9 @@ async fn a_weak_password_is_refused_before_it_is_hashed() {
             password: typed(password),
             ..new_user("grace@example.com", "grace")
         };
-        let (answer, done) = world.watch(world.tessera.create_user(&acme, command)).await;
+        let (answer, done) = world
+            .watch(world.tessera.create_user(&Actor::Operator, &acme, command))
+            .await;
         assert!(
             matches!(answer, Err(CreateUserError::WeakPassword(_))),
             "{answer:?}"
@@ -315,14 +332,24 @@ async fn without_store_or_room_to_hash_no_user_is_made() {
     let tenant = world.tenant().await;
     let command = || new_user("eve@example.com", "eve");
     world.passwords.overloaded(true);
-    let answer = world.tessera.create_user(&tenant, command()).await;
+    let answer = world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command())
+        .await;
     assert!(matches!(answer, Err(CreateUserError::Overloaded(_))));
     world.passwords.overloaded(false);
     world.store.memory().unavailable(true);
-    let answer = world.tessera.create_user(&tenant, command()).await;
+    let answer = world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command())
+        .await;
     assert!(matches!(answer, Err(CreateUserError::Unavailable(_))));
     world.store.memory().unavailable(false);
-    world.tessera.create_user(&tenant, command()).await.unwrap();
+    world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command())
+        .await
+        .unwrap();
 }
 
 fn roles(names: &[&str]) -> Vec<Role> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tessera_app::{ChangePassword, RotateKeys, Store, TenantHints, ValidateError};
-use tessera_domain::{AccessClaims, Change, Changes, Id, Role, User, UserStatus};
+use tessera_domain::{AccessClaims, Actor, Change, Changes, Id, Role, User, UserStatus};
 
 use crate::world::{OTHER, PASSWORD, World, at_host, explicit, new_user, typed};
 
@@ -16,7 +16,11 @@ async fn a_caller_is_who_logged_in() {
     command.roles = ["platform-admin", "editor"]
         .map(|role| Role::parse(role).unwrap())
         .to_vec();
-    world.tessera.create_user(&tenant, command).await.unwrap();
+    world
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command)
+        .await
+        .unwrap();
     let grant = world.try_log_in("grace", PASSWORD).await.unwrap();
     let caller = world.caller(&grant).await;
     assert_eq!(caller.tenant, tenant);

@@ -15,14 +15,15 @@ use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
-    Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp, User,
+    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp,
+    User,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
 pub(crate) use crate::world::busy_store::BusyStore;
 pub(crate) use crate::world::done::Done;
 pub(crate) use crate::world::values::{
-    IP, OTHER, PASSWORD, WRONG, at_host, command, explicit, host, new_user, settings, typed,
+    IP, OTHER, PASSWORD, WRONG, at_host, command, explicit, host, ip, new_user, settings, typed,
     with_tokens,
 };
 
@@ -137,7 +138,8 @@ impl World {
 
     pub(crate) async fn create_user(&self, tenant: &Tenant, email: &str, username: &str) -> User {
         let command = new_user(email, username);
-        self.tessera.create_user(tenant, command).await.unwrap()
+        let created = self.tessera.create_user(&Actor::Operator, tenant, command);
+        created.await.unwrap()
     }
 
     /// The account `ada` of the default tenant, as it is stored.
@@ -203,7 +205,12 @@ impl World {
         hints: TenantHints,
     ) -> Result<Grant, RefreshError> {
         let token = token.to_owned();
-        self.tessera.refresh(RefreshTokens { hints, token }).await
+        let command = RefreshTokens {
+            hints,
+            token,
+            ip: Some(ip()),
+        };
+        self.tessera.refresh(command).await
     }
 
     pub(crate) async fn validate(&self, grant: &Grant) -> Result<Caller, ValidateError> {
@@ -252,6 +259,7 @@ impl World {
             hints: TenantHints::default(),
             access: access.map(|grant| grant.access.clone()),
             refresh: refresh.and_then(|grant| grant.refresh.clone()),
+            ip: Some(ip()),
         };
         self.tessera.log_out(command).await
     }
@@ -275,6 +283,7 @@ fn ports(
     Ports {
         store: Arc::new(store.clone()),
         log: Arc::new(store.memory().clone()),
+        audit: Arc::new(store.memory().clone()),
         mails: Arc::new(store.memory().clone()),
         passwords: Arc::new(passwords.clone()),
         tokens: Arc::new(JwtTokens::new(settings, entropy.clone()).unwrap()),

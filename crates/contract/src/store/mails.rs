@@ -236,6 +236,26 @@ pub(super) async fn a_removed_tenant_takes_its_mails_along(fixture: &Fixture) {
     assert_eq!(numbers(&left), [3]);
 }
 
+pub(super) async fn racing_orders_and_removals_leave_no_mail_of_nobody(fixture: &Fixture) {
+    for number in 1..=8 {
+        let acme = fixture.tenant("Acme").await;
+        let order = Changes {
+            mails: vec![values::mail(number, &acme)],
+            ..users([Change::Insert(values::user(1))])
+        };
+        let removal = tenants([Change::Remove(acme.id)]);
+        let mut racers = JoinSet::new();
+        for changes in [order, removal] {
+            let (store, of) = (Arc::clone(&fixture.store), acme.clone());
+            racers.spawn(async move { store.commit(&of, changes).await.is_ok() });
+        }
+        let answers = racers.join_all().await;
+        assert!(answers.contains(&true), "{answers:?}");
+        assert_eq!(fixture.find_tenant(&acme).await, None);
+        assert_eq!(fixture.take_mails(NOW, NOW).await, []);
+    }
+}
+
 pub(super) async fn a_removed_user_leaves_the_mails_about_it(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
     let ada = fixture.inserted_user(&acme, values::user(1)).await;

@@ -7,6 +7,7 @@ use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens};
 
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
+use crate::client::Client;
 use crate::cookie;
 use crate::envelope::Edge;
 use crate::metrics::LogInResult;
@@ -103,6 +104,7 @@ async fn refresh(request: &HttpRequest, token: String) -> Result<Grant, Problem>
     let command = RefreshTokens {
         hints: hints(request, None),
         token,
+        ip: Client::of(request).address,
     };
     let tessera = tessera(request)?;
     run(request, async move { tessera.refresh(command).await }).await

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod administration;
+mod audit;
 mod conversation;
 mod cookie;
 mod documentation;

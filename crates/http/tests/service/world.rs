@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn};
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy, Profile,
-    Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
+    Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
+    Profile, Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RateLimits,
@@ -64,6 +64,7 @@ impl World {
         let ports = Ports {
             store: Arc::new(store.clone()),
             log: Arc::new(store.clone()),
+            audit: Arc::new(store.clone()),
             mails: Arc::new(store.clone()),
             passwords: Arc::new(PlainPasswords::default()),
             tokens: Arc::new(JwtTokens::new(jwt, shared.clone()).unwrap()),
@@ -119,7 +120,8 @@ impl World {
             is_superuser: false,
             password: Password::new(PASSWORD.to_owned()),
         };
-        self.tessera.create_user(&tenant, command).await.unwrap();
+        let created = self.tessera.create_user(&Actor::Operator, &tenant, command);
+        created.await.unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {

@@ -1,13 +1,13 @@
 //! What is said to take one round trip does: nothing is answered before all of it was sent.
 
-use tessera_app::{Store, UserKey};
+use tessera_app::{MailQueue, Store, UserKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, Session, Timestamp};
 use tessera_postgres::PostgresStore;
 
 use crate::proxy::Proxy;
 use crate::relay::{claim, relay, settle};
-use crate::server::{Database, populated};
+use crate::server::{Database, populated, reread as reread_user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refresh_reads_in_one_round_trip_and_writes_in_another() {
@@ -82,6 +82,40 @@ async fn a_log_in_writes_in_one_round_trip() {
     }
     let kept = store.sessions(&tenant, session.user).await.unwrap();
     assert_eq!(kept.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_with_mails_and_mailed_tokens_writes_in_one_round_trip() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = crate::server::store(url, 1);
+    let (tenant, mut ada, _) = populated(&store, "Acme").await;
+    for number in [2, 3] {
+        let (user, fact) = ada.password_reset_requested();
+        let changes = Changes {
+            users: vec![Change::Update(user)],
+            mails: vec![values::mail(number, &tenant)],
+            mailed_tokens: vec![values::mailed_token(number, &ada)],
+            spent_tokens: vec![values::id(2)],
+            events: vec![values::event(number, &tenant, fact)],
+            ..Changes::default()
+        };
+        // BEGIN, the mail, the search path, two tokens, the user, the event, COMMIT.
+        let cold = number == 2;
+        proxy.hold(if cold { 0 } else { 8 });
+        store.commit(&tenant, changes).await.unwrap();
+        let sent = proxy.release();
+        assert!(cold || sent == 8, "{sent} statements");
+        ada = reread_user(&store, &tenant, &ada).await;
+    }
+    let kept = store.mailed_tokens(&tenant, ada.id).await.unwrap();
+    assert_eq!(kept, [values::mailed_token(3, &ada)]);
+    let all = store.take_mails(values::NOW, values::NOW, 9).await.unwrap();
+    assert_eq!(all.len(), 2);
+    // One statement that is a transaction of its own.
+    proxy.hold(1);
+    let taken = store.take_mails(values::NOW, values::NOW, 9).await.unwrap();
+    assert_eq!((proxy.release(), taken), (1, all));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,7 +1,7 @@
 //! `tessera user`: makes users, shows and changes them.
 
 use tessera_app::CreateUser;
-use tessera_domain::{Password, Profile, Tenant, User};
+use tessera_domain::{Actor, Password, Profile, Tenant, User};
 use tessera_http::{SessionView, UserView};
 
 use crate::cli::{self, OfTenant, OneUser, UserCommand};
@@ -89,7 +89,10 @@ async fn create(
         is_superuser: command.superuser,
         password,
     };
-    let user = wired.tessera.create_user(&tenant, command).await?;
+    let created = wired
+        .tessera
+        .create_user(&Actor::Operator, &tenant, command);
+    let user = created.await?;
     output.one(&UserView::new(&user, &tenant))
 }
 

@@ -30,10 +30,6 @@ fn one_of(setting: Setting<'_>, choices: &[&str]) -> Result<(), ConfigError> {
     setting.one_of(&choices)
 }
 
-fn days(setting: Setting<'_>) -> Result<(), ConfigError> {
-    setting.number::<u64>(0..=36_500).map(|_| ())
-}
-
 fn port(setting: Setting<'_>) -> Result<(), ConfigError> {
     setting.number::<u16>(1..=65_535).map(|_| ())
 }
@@ -80,13 +76,12 @@ const CHOICES: [(&str, &[&str]); 2] = [
     ("TESSERA_USER_IDS", &["uuid", "integer"]),
 ];
 
-const RULES: [(&str, Rule); 8] = [
+const RULES: [(&str, Rule); 7] = [
     ("DEFAULT_FROM_EMAIL", sender),
     ("EMAIL_HOST", host),
     ("EMAIL_PORT", port),
     ("EMAIL_USE_TLS", switch),
     ("FRONTEND_URL", page),
-    ("TESSERA_AUDIT_RETENTION", days),
     ("TESSERA_GATEWAY_CONFIG", file),
     ("WEB_PAGE_URL", page),
 ];
@@ -109,7 +104,6 @@ mod tests {
             ("EMAIL_USE_TLS", "perhaps"),
             ("FRONTEND_URL", "app.example.org"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/nowhere/google"),
-            ("TESSERA_AUDIT_RETENTION", "-1"),
             ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
             ("TESSERA_GATEWAY_CONFIG", "/"),
             ("WEB_PAGE_URL", "mailto:a@b"),

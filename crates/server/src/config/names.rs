@@ -215,7 +215,7 @@ const NAMES: &[Known] = &[
     secret("SECRET_KEY"),
     plain("TESSERA_ARGON2"),
     plain("TESSERA_AUDIENCE"),
-    later("TESSERA_AUDIT_RETENTION", "365"),
+    plain("TESSERA_AUDIT_RETENTION"),
     plain("TESSERA_BODY_LIMIT"),
     plain("TESSERA_DATA_DIR"),
     plain("TESSERA_DB_POOL"),

@@ -43,6 +43,7 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!(config.tokens.access_lifetime, Duration::from_mins(15));
     assert_eq!(config.tokens.grace, Duration::from_secs(10));
     assert_eq!(config.lockout, LockoutPolicy::default());
+    assert_eq!(config.audit_retention, Duration::from_hours(24 * 365));
     assert_eq!(config.signing.key, SigningKey::Generated(None));
     assert_eq!(config.signing.audience, Audience::Issuer);
     assert_eq!(config.hashing.cost, Argon2Cost::default());

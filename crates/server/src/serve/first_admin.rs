@@ -1,7 +1,7 @@
 //! The one account that is made by itself, in an embedded store that has no user yet.
 
 use tessera_app::{CreateUser, CreateUserError, Tessera};
-use tessera_domain::{EmailAddress, Profile, Role, SchemaName};
+use tessera_domain::{Actor, EmailAddress, Profile, Role, SchemaName};
 
 use crate::data_folder::{DataFolder, INITIAL_ADMIN};
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ pub(crate) async fn make(tessera: &Tessera, folder: &DataFolder) -> Result<(), F
         is_superuser: true,
         password: folder.initial_password(ports.entropy.as_ref())?,
     };
-    match tessera.create_user(&tenant, command).await {
+    match tessera.create_user(&Actor::Service, &tenant, command).await {
         Ok(_) | Err(CreateUserError::Duplicate(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

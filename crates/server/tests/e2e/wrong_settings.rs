@@ -34,6 +34,7 @@ fn a_wrong_setting_is_named() {
         ("SECRET_KEY", "change-me-change-me-change-me-change-me"),
         ("SECRET_KEY_FILE", "nowhere"),
         ("TESSERA_ARGON2", "m=64,t=1,p=1"),
+        ("TESSERA_AUDIT_RETENTION", "-1"),
         ("TESSERA_EVENTS_RETENTION", "x"),
         ("TESSERA_KEY_ENCRYPTION_KEY", "short"),
         ("TESSERA_LOG", "loud"),

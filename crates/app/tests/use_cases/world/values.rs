@@ -1,6 +1,9 @@
 //! What requests and settings are made of.
 
+use core::net::IpAddr;
 use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn};
+
+use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints};
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
     Profile, Registration, TenantOrder, TokenPolicy, Username,
@@ -41,6 +44,11 @@ pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
         is_superuser: false,
         password: typed(PASSWORD),
     }
+}
+
+/// [`IP`], as a value.
+pub(crate) fn ip() -> IpAddr {
+    IP.parse().unwrap()
 }
 
 pub(crate) fn typed(password: &str) -> Password {
