@@ -122,9 +122,18 @@ impl fmt::Debug for Stationery {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Sender(Mailbox);
 
-impl Sender {
-    /// Who sends where nobody is named, as Django has it.
-    pub const DEFAULT: &str = "webmaster@localhost";
+impl Default for Sender {
+    /// Who sends where nobody is named, as Django has it: `webmaster@localhost`.
+    fn default() -> Self {
+        let address = Address::new_dangerous("webmaster", "localhost");
+        Self(Mailbox::new(None, address))
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 impl FromStr for Sender {

@@ -96,7 +96,7 @@ pub(crate) enum TenantCommand {
     Settings {
         /// Its name or schema name
         tenant: String,
-        /// Who may sign up: open, invite, closed; `default` for what TESSERA_REGISTRATION says
+        /// Who may sign up: open, invite, closed; `default` for what the installation says
         #[arg(long, value_name = "MODE", value_parser = registration)]
         registration: Option<Or<Registration>>,
         /// The fewest characters of a new password, 8 to 64; `default` for 8

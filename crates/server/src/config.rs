@@ -19,6 +19,7 @@ mod later;
 mod lifetimes;
 mod listen;
 mod log;
+mod mail;
 mod names;
 mod signing;
 mod value;
@@ -32,6 +33,7 @@ pub(crate) use events::{Destination, Events};
 pub(crate) use key_file::read as read_key_file;
 pub(crate) use listen::Listen;
 pub(crate) use log::{Format, Log};
+pub(crate) use mail::{Mails, Post};
 pub(crate) use signing::{Signing, SigningKey};
 pub(crate) use value::Secret;
 use value::Setting;
@@ -60,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) lockout: LockoutPolicy,
     /// What is logged, how and where.
     pub(crate) log: Log,
+    /// How mails are sent.
+    pub(crate) mails: Mails,
     /// What signs tokens, and what they say.
     pub(crate) signing: Signing,
     /// In which order a request's hints at its tenant count.
@@ -109,6 +113,7 @@ impl Config {
             listen: listen::read(environment, &mut notices)?,
             lockout: lockout(environment, &mut notices)?,
             log: log::read(environment)?,
+            mails: mail::read(environment, &mut notices)?,
             signing: signing::read(environment, &mut notices)?,
             tenant_order: environment
                 .parse("TESSERA_TENANT_ORDER", |order| {

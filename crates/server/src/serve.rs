@@ -36,6 +36,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
+    let mailer = mailer::open(config, &runtime)?;
     let wired = wiring::wire(
         config,
         listeners.address.port(),
@@ -47,7 +48,6 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     }
     let _lock = lock(&wired)?;
     let publishers = publishers::open(config, &runtime)?;
-    let mailer = mailer::open(config)?;
     let next = fresh_install(config, &wired).await?;
 
     let draining = Arc::new(Draining::default());

@@ -175,7 +175,7 @@ fn settings(config: &Config, port: u16) -> Settings {
         registration: config.accounts.registration,
         unverified_log_in: config.accounts.unverified_log_in,
         mailed_tokens: MailedTokenPolicy::default(),
-        web_page_url: None,
+        web_page_url: config.mails.web_page_url.clone(),
         public_url: match &config.listen.public_url {
             Some(url) => PublicUrl::Configured(url.clone()),
             None => PublicUrl::FirstStart(format!("http://localhost:{port}")),

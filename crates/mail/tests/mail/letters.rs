@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_app::{Clock, Letter, Link};
 use tessera_domain::{EmailAddress, Id, MailKind, Profile, Timestamp};
-use tessera_mail::{Stationery, StationerySettings, TemplateError};
+use tessera_mail::{Sender, Stationery, StationerySettings, TemplateError};
 
 /// 26 November 2026, 00:45:36 UTC.
 pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_795_653_936);
@@ -75,5 +75,35 @@ struct Stopped;
 impl Clock for Stopped {
     fn now(&self) -> Timestamp {
         NOW
+    }
+}
+
+#[test]
+fn a_sender_is_an_address_with_or_without_a_name() {
+    for (text, header) in [
+        ("webmaster@localhost", "webmaster@localhost"),
+        (" Tessera <id@example.org> ", "Tessera <id@example.org>"),
+        (
+            "\"Tessera, Inc.\" <id@example.org>",
+            "\"Tessera, Inc.\" <id@example.org>",
+        ),
+        ("<id@bücher.example>", "id@xn--bcher-kva.example"),
+        ("Zoë <id@example.org>", "Zoë <id@example.org>"),
+    ] {
+        let sender: Sender = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(sender.to_string(), header);
+    }
+    assert_eq!(Sender::default().to_string(), "webmaster@localhost");
+    for text in [
+        "",
+        "nobody",
+        "Tessera <id@example.org",
+        "Tessera id@example.org>",
+        "a\r\nb@c.de",
+        "<>",
+    ] {
+        assert!(text.parse::<Sender>().is_err(), "{text:?}");
     }
 }

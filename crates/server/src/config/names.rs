@@ -173,7 +173,7 @@ const NAMES: &[Known] = &[
     later("APPLE_KEY_ID", ""),
     later_secret("APPLE_PRIVATE_KEY"),
     later("APPLE_TEAM_ID", ""),
-    later("APP_NAME", "Tessera"),
+    plain("APP_NAME"),
     plain("APP_VERSION"),
     plain("CORS_ALLOWED_ORIGINS"),
     secret("DATABASE_URL"),
@@ -183,14 +183,14 @@ const NAMES: &[Known] = &[
     plain("DB_PORT"),
     plain("DB_USER"),
     plain("DEBUG"),
-    later("DEFAULT_FROM_EMAIL", ""),
+    plain("DEFAULT_FROM_EMAIL"),
     secret("DJANGO_SECRET_KEY"),
-    later("EMAIL_HOST", ""),
-    later_secret("EMAIL_HOST_PASSWORD"),
-    later("EMAIL_HOST_USER", ""),
-    later("EMAIL_PORT", "25"),
-    later("EMAIL_USE_TLS", "false"),
-    later("FRONTEND_URL", ""),
+    plain("EMAIL_HOST"),
+    secret("EMAIL_HOST_PASSWORD"),
+    plain("EMAIL_HOST_USER"),
+    plain("EMAIL_PORT"),
+    plain("EMAIL_USE_TLS"),
+    plain("FRONTEND_URL"),
     later("GOOGLE_CLIENT_ID", ""),
     later_secret("GOOGLE_CLIENT_SECRET"),
     plain("HOST"),
@@ -232,6 +232,8 @@ const NAMES: &[Known] = &[
     plain("TESSERA_LOG"),
     plain("TESSERA_LOG_FILE"),
     plain("TESSERA_LOG_FORMAT"),
+    plain("TESSERA_MAIL_CA"),
+    plain("TESSERA_MAIL_TEMPLATES"),
     plain("TESSERA_METRICS_ADDR"),
     plain("TESSERA_PUBLIC_URL"),
     plain("TESSERA_RABBITMQ_MANDATORY"),
@@ -250,7 +252,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_TRUSTED_PROXIES"),
     plain("TESSERA_UNVERIFIED_LOGIN"),
     later("TESSERA_USER_IDS", "uuid"),
-    later("WEB_PAGE_URL", ""),
+    plain("WEB_PAGE_URL"),
 ];
 
 #[cfg(test)]
@@ -305,7 +307,7 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_is_told_of_unless_it_changes_nothing() {
         for (name, value) in [
-            ("EMAIL_HOST", "mail.example.org"),
+            ("GOOGLE_CLIENT_ID", "tessera"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/run/secrets/google"),
             ("TESSERA_TENANT_LAYOUT", "shared"),
         ] {
@@ -314,7 +316,7 @@ mod tests {
         for (name, value) in [
             ("TESSERA_TENANT_LAYOUT", "schema"),
             ("TESSERA_USER_IDS", "uuid"),
-            ("EMAIL_HOST", ""),
+            ("GOOGLE_CLIENT_ID", ""),
         ] {
             assert_eq!(checked(name, value), Ok(Vec::new()), "{name}");
         }

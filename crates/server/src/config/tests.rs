@@ -302,7 +302,8 @@ fn what_is_worth_knowing_is_told() {
         ("TESSERA_LOCKOUT", "off"),
         ("TESSERA_RATE_LIMITS", "off"),
         ("TESSERA_REFRESH_ROTATION", "off"),
-        ("EMAIL_HOST", "mail.example.org"),
+        ("EMAIL_HOST_USER", "ada"),
+        ("GOOGLE_CLIENT_ID", "tessera"),
         ("DATABASE_URL", "postgres://h/d"),
         ("TESSERA_PORT", "9000"),
     ] {
