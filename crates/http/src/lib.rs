@@ -25,6 +25,7 @@ mod json;
 mod limits;
 mod metrics;
 mod openapi;
+mod pages;
 mod paging;
 mod problem;
 mod rate_limits;

@@ -145,6 +145,7 @@ impl FromInput for RegisterRequest {
         let password_confirm = confirmed(input, password.as_ref(), "password_confirm");
         let first_name = profile_text(input, "first_name");
         let last_name = profile_text(input, "last_name");
+        let tenant = input.optional("tenant");
         Some(Self {
             email: email?,
             username,
@@ -152,7 +153,7 @@ impl FromInput for RegisterRequest {
             password_confirm,
             first_name,
             last_name,
-            tenant: input.optional("tenant"),
+            tenant,
         })
     }
 }

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, guard, web};
 use paperclip::actix::web as documented;
 
 use crate::docs;
+use crate::pages;
 use crate::problem::Problem;
 use crate::rate_limits::{Group, Limited};
 
@@ -254,6 +255,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, surface: Surface) {
         Surface::Everything | Surface::WithoutMetrics => {
             docs::configure(config);
             of_tenant = of_tenant.configure(docs::configure);
+            pages::configure(config);
         }
         Surface::MetricsAndProbes => {}
     }

@@ -43,6 +43,14 @@ impl World {
     }
 
     pub(crate) async fn with(tokens: TokenPolicy) -> Self {
+        Self::of(Settings {
+            tokens,
+            ..settings()
+        })
+        .await
+    }
+
+    pub(crate) async fn of(settings: Settings) -> Self {
         let (store, entropy) = (MemoryStore::default(), SeededEntropy::new(7));
         let clock = ManualClock::new(Timestamp::from_secs(1_767_225_600));
         let jwt = TokenSettings {
@@ -62,17 +70,6 @@ impl World {
             tokens: Arc::new(JwtTokens::new(jwt, shared.clone()).unwrap()),
             clock: Arc::new(clock.clone()),
             entropy: shared,
-        };
-        let settings = Settings {
-            tokens,
-            lockout: LockoutPolicy::default(),
-            passwords: PasswordPolicy::default(),
-            tenant_order: TenantOrder::default(),
-            registration: Registration::Open,
-            unverified_log_in: UnverifiedLogIn::Allowed,
-            mailed_tokens: MailedTokenPolicy::default(),
-            web_page_url: None,
-            public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
         };
         let tessera = Arc::new(Tessera::new(ports, settings));
         tessera.prepare().await.unwrap();
@@ -185,6 +182,20 @@ impl World {
         let answer = self.post("/api/token/", credentials).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        tokens: TokenPolicy::default(),
+        lockout: LockoutPolicy::default(),
+        passwords: PasswordPolicy::default(),
+        tenant_order: TenantOrder::default(),
+        registration: Registration::Open,
+        unverified_log_in: UnverifiedLogIn::Allowed,
+        mailed_tokens: MailedTokenPolicy::default(),
+        web_page_url: None,
+        public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
     }
 }
 
