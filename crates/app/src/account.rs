@@ -1,7 +1,7 @@
 //! What users do with their own account: change their names, delete it.
 
 use tessera_domain::{
-    Actor, Addressee, Change, Changes, MailKind, Profile, SessionEnd, Tenant, User,
+    Actor, Addressee, Change, Changes, JobRoleBy, MailKind, Profile, SessionEnd, Tenant, User,
 };
 
 use crate::fresh_log_in::NotFresh;
@@ -42,8 +42,11 @@ impl Tessera {
         caller: &Caller,
         command: ChangeProfile,
     ) -> Result<User, ChangeUserError> {
-        let job_role = command.job_role.filter(|_| self.settings.job_role_by_users);
-        self.change_user(&caller.actor(), &caller.tenant, caller.user.id, |user| {
+        let job_role = command
+            .job_role
+            .filter(|_| caller.tenant.settings.job_role == JobRoleBy::Users);
+        let by = caller.actor();
+        self.change_user(&by, &caller.tenant, caller.user.id, |user| {
             let so_far = user.profile.clone();
             UserChange::of(user.change_profile(Profile {
                 first_name: command.first_name.clone().unwrap_or(so_far.first_name),

@@ -59,7 +59,7 @@ impl Tessera {
                 verdict = self.verify_old(record.as_ref(), &command.old).await?;
             }
             let committed = match verdict {
-                Verdict::Mismatch => self.count_wrong(holder).await.map(|lives| {
+                Verdict::Mismatch => self.count_wrong(caller, holder).await.map(|lives| {
                     Err(if lives {
                         ChangePasswordError::WrongPassword
                     } else {
@@ -72,7 +72,7 @@ impl Tessera {
                         None => self.ports.passwords.hash(command.new.clone()).await?,
                     };
                     hashed = Some(new.clone());
-                    self.replace(holder, new).await.map(Ok)
+                    self.replace(caller, holder, new).await.map(Ok)
                 }
             };
             match committed {
@@ -102,7 +102,12 @@ impl Tessera {
             .ok_or(ChangePasswordError::Invalid)
     }
 
-    async fn replace(&self, holder: SessionHolder, new: PasswordRecord) -> Result<(), CommitError> {
+    async fn replace(
+        &self,
+        caller: &Caller,
+        holder: SessionHolder,
+        new: PasswordRecord,
+    ) -> Result<(), CommitError> {
         let now = self.now();
         let (tenant, spared) = (&holder.tenant, holder.session.id);
         let sessions = self.ports.store.sessions(tenant, holder.user.id).await?;
@@ -114,6 +119,7 @@ impl Tessera {
             sessions: vec![Change::Update(holder.session.carried_into(user.epoch))],
             users: vec![Change::Update(user)],
             mails: vec![self.mail(tenant, MailKind::PasswordChanged, notice)],
+            actor: caller.actor(),
             events: self.events(tenant, now, [fact].into_iter().chain(ended)),
             ..Changes::default()
         };
@@ -121,13 +127,18 @@ impl Tessera {
     }
 
     /// Counts a wrong password in the session; whether it still lives.
-    async fn count_wrong(&self, holder: SessionHolder) -> Result<bool, CommitError> {
+    async fn count_wrong(
+        &self,
+        caller: &Caller,
+        holder: SessionHolder,
+    ) -> Result<bool, CommitError> {
         let now = self.now();
         let counted = holder.session.with_wrong_password(now);
         let fact = counted.ended.map(|ended| counted.ended_fact(ended.why));
         let lives = fact.is_none();
         let changes = Changes {
             sessions: vec![Change::Update(counted)],
+            actor: caller.actor(),
             events: self.events(&holder.tenant, now, fact),
             ..Changes::default()
         };

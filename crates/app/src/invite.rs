@@ -32,11 +32,13 @@ impl Tessera {
         id: Id<User>,
     ) -> Result<Link, InviteLinkError> {
         let errand = Errand::of(MailKind::Invitation).ok_or(InviteLinkError::NoAddress)?;
+        let issuer = self.settled_issuer().await?;
+        let base = self.link_base(Some(&issuer)).unwrap_or_default();
         for _ in 0..ATTEMPTS {
             let user = self.ports.store.user(tenant, &UserKey::Id(id)).await?;
             let user = user.ok_or(InviteLinkError::NotFound)?;
             let to = user.email.clone().ok_or(InviteLinkError::NoAddress)?;
-            let (token, link) = self.new_token(errand, self.new_id(), tenant, &user, to);
+            let (token, link) = self.new_token(errand, &base, self.new_id(), tenant, &user, to);
             let changes = Changes {
                 epochs: vec![(user.id, user.epoch)],
                 mailed_tokens: vec![token],

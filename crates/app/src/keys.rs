@@ -3,7 +3,9 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
-use tessera_domain::{Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp};
+use tessera_domain::{
+    Actor, Change, Changes, Installation, Key, KeyPurpose, KeyRotation, Timestamp,
+};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ports::{CommitError, KeyError, KeyRing, Unavailable};
@@ -54,7 +56,8 @@ impl Tessera {
         let new = self.ports.tokens.generate(purpose, id, now, signs_from)?;
         for _ in 0..ATTEMPTS {
             let ring = self.ports.store.keys().await?;
-            match self.commit_rotation(&ring, new.clone(), now).await {
+            let rotated = self.commit_rotation(&Actor::Operator, &ring, new.clone(), now);
+            match rotated.await {
                 Ok(key) => {
                     self.reload_keys().await?;
                     return Ok(key);
@@ -87,6 +90,7 @@ impl Tessera {
                     .chain(heirs)
                     .map(Change::Update)
                     .collect(),
+                actor: Actor::Operator,
                 events: vec![self.event(&tenant, now, fact)],
                 ..Changes::default()
             };
@@ -132,19 +136,25 @@ impl Tessera {
     async fn reload_keys_in(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), KeysError> {
         self.reloads.begun.fetch_add(1, Ordering::Relaxed);
         let keys = self.ports.store.keys().await?;
-        let issuer = match &self.settings.public_url {
+        let issuer = self.settled_issuer().await?;
+        let ring = KeyRing { issuer, keys };
+        Ok(self.ports.tokens.load(&ring, self.now())?)
+    }
+
+    /// The issuer that the configuration says, or that the first start settled.
+    pub(crate) async fn settled_issuer(&self) -> Result<String, Unavailable> {
+        Ok(match &self.settings.public_url {
             PublicUrl::Configured(url) => url.clone(),
             PublicUrl::FirstStart(url) => {
                 let settled = self.ports.store.installation().await?;
                 settled.map_or_else(|| url.clone(), |Installation { public_url }| public_url)
             }
-        };
-        let ring = KeyRing { issuer, keys };
-        Ok(self.ports.tokens.load(&ring, self.now())?)
+        })
     }
 
     pub(crate) async fn commit_rotation(
         &self,
+        by: &Actor,
         ring: &[Key],
         new: Key,
         now: Timestamp,
@@ -163,6 +173,7 @@ impl Tessera {
         let older = older.into_iter().map(Change::Update);
         let changes = Changes {
             keys: older.chain([joins]).collect(),
+            actor: by.clone(),
             events: vec![self.event(&tenant, now, fact)],
             ..Changes::default()
         };

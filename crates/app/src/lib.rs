@@ -11,13 +11,15 @@
 use core::fmt;
 
 use tessera_domain::{
-    Changes, Event, Fact, Id, LockoutPolicy, MailedTokenPolicy, PasswordPolicy, Tenant,
-    TenantOrder, Timestamp, TokenPolicy,
+    Changes, Event, Fact, Id, LockoutPolicy, MailedTokenPolicy, PasswordPolicy, Registration,
+    Tenant, TenantOrder, Timestamp, TokenPolicy,
 };
 
 mod account;
+mod administer_audit;
 mod administer_events;
 mod administer_users;
+mod audit_trail;
 mod change_email;
 mod change_password;
 mod event_log;
@@ -50,11 +52,13 @@ mod validate;
 mod verify_email;
 
 pub use account::{ChangeProfile, DeleteAccountError};
+pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
 pub use administer_users::{
     AdministerUserError, AdministrationError, AmendUser, InviteUser, InviteUserError, Roles,
     UserAdministration, UserFilter, UserPage,
 };
+pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
 pub use change_email::ChangeEmailError;
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{
@@ -85,7 +89,9 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
-pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};
+pub use tenants::{
+    AddDomainError, ChangeTenantError, CreateTenant, CreateTenantError, DomainAdded,
+};
 pub use users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword};
 pub use validate::{Caller, ValidateError};
 
@@ -173,29 +179,16 @@ pub struct Settings {
     pub passwords: PasswordPolicy,
     /// In which order a request's hints at its tenant count.
     pub tenant_order: TenantOrder,
-    /// Who may sign up.
+    /// Who may sign up, in tenants that do not say it.
     pub registration: Registration,
     /// Whether somebody logs in whose address is not proved.
     pub unverified_log_in: UnverifiedLogIn,
-    /// Whether users say themselves what they do there.
-    pub job_role_by_users: bool,
     /// How long tokens in mails live.
     pub mailed_tokens: MailedTokenPolicy,
     /// The page that links in mails point at; without one they point at the issuer.
     pub web_page_url: Option<String>,
     /// The issuer.
     pub public_url: PublicUrl,
-}
-
-/// Who may sign up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Registration {
-    /// Nobody: operators make the accounts.
-    Closed,
-    /// Whoever an administrator invites.
-    Invite,
-    /// Everybody.
-    Open,
 }
 
 /// Whether somebody logs in whose address is not proved.

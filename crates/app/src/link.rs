@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tessera_domain::{
-    EmailAddress, Id, MailKind, MailedSecret, MailedToken, MailedTokenPurpose, SchemaName, Tenant,
-    Timestamp, User,
+    EmailAddress, Id, MailKind, MailedSecret, MailedToken, MailedTokenPurpose, Tenant, Timestamp,
+    User,
 };
 
 use crate::Tessera;
@@ -44,22 +44,32 @@ impl Errand {
 }
 
 impl Tessera {
-    /// A new token for the user, bound to that address: as it is stored, and as a link.
+    /// A new token for the user, bound to that address: as it is stored, and as a link that begins
+    /// with `base`.
     pub(crate) fn new_token(
         &self,
         errand: Errand,
+        base: &str,
         id: Id<MailedToken>,
         tenant: &Tenant,
         user: &User,
         to: EmailAddress,
     ) -> (MailedToken, Link) {
-        let mut random = [0; 32];
-        self.ports.entropy.fill(&mut random);
-        let secret = MailedSecret::new(SchemaName::clone(&tenant.schema), random);
+        let secret = self.new_secret(tenant);
         let expires_at = self.now() + self.life(errand.kind);
         let (digest, purpose) = (secret.digest(), errand.purpose);
         let stored = MailedToken::new(id, digest, purpose, user, to, expires_at);
-        (stored, self.link(errand.page, user, &secret, expires_at))
+        let page = format!("{base}/{}", errand.page);
+        (stored, Link::new(&page, user, &secret, expires_at))
+    }
+
+    /// What links begin with: the page that the settings name, else that of the issuer, as far as
+    /// it is known.
+    pub(crate) fn link_base(&self, issuer: Option<&str>) -> Option<String> {
+        if let Some(url) = &self.settings.web_page_url {
+            return Some(url.trim_end_matches('/').to_owned());
+        }
+        Some(format!("{}/account", issuer?.trim_end_matches('/')))
     }
 
     fn life(&self, kind: MailKind) -> Duration {
@@ -76,17 +86,14 @@ impl Tessera {
             | MailKind::ResetPassword => policy.reset_password,
         }
     }
+}
 
-    fn link(&self, page: &str, user: &User, secret: &MailedSecret, expires_at: Timestamp) -> Link {
-        let issuer = self.ports.tokens.issuer().unwrap_or_default();
-        let base = match &self.settings.web_page_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("{}/account", issuer.trim_end_matches('/')),
-        };
+impl Link {
+    fn new(page: &str, user: &User, secret: &MailedSecret, expires_at: Timestamp) -> Self {
         let (uid, token) = (uid_of(user), secret.reveal());
         let spelt = utf8_percent_encode(&token, QUERY);
-        Link {
-            url: format!("{base}/{page}?uid={uid}&token={spelt}"),
+        Self {
+            url: format!("{page}?uid={uid}&token={spelt}"),
             uid,
             token,
             expires_at,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Attempt, Change, Changes, Contradiction, Device, EmailAddress, Fact, LoginFailure, Password,
-    PasswordRecord, Session, SessionEnd, Tenant, TenantStatus, Timestamp, User, Username, Verdict,
+    Actor, Attempt, Change, Changes, Contradiction, Device, EmailAddress, Fact, LoginFailure,
+    Password, PasswordRecord, Session, SessionEnd, Tenant, TenantStatus, Timestamp, User, Username,
+    Verdict,
 };
 
 use crate::grant::{Grant, RefreshToken};
@@ -23,6 +24,15 @@ pub struct LogIn {
     pub password: Password,
     /// Where it comes from.
     pub device: Device,
+}
+
+impl LogIn {
+    /// Whoever it is that did not prove to be the user.
+    fn stranger(&self) -> Actor {
+        Actor::Anybody {
+            ip: self.device.ip.clone(),
+        }
+    }
 }
 
 /// Why a log in gives nothing.
@@ -124,6 +134,11 @@ impl Tessera {
                 .map(Change::Remove)
                 .chain([Change::Insert(session.clone())])
                 .collect(),
+            actor: Actor::User {
+                id: user.id,
+                tenant: tenant.id,
+                ip: session.device.ip.clone(),
+            },
             events: self.events(tenant, now, facts),
             ..Changes::default()
         };
@@ -145,6 +160,7 @@ impl Tessera {
         let why = LoginFailure::WrongPassword;
         let failed = self.failed(Some(&user), why, command);
         let changes = Changes {
+            actor: command.stranger(),
             events: self.events(&place.tenant, now, [failed].into_iter().chain(locked)),
             users: vec![Change::Update(user)],
             ..Changes::default()
@@ -163,6 +179,7 @@ impl Tessera {
     ) -> Result<Grant, LogInStep> {
         let failed = self.failed(user, why, command);
         let changes = Changes {
+            actor: command.stranger(),
             events: vec![self.event(&place.tenant, now, failed)],
             ..Changes::default()
         };
@@ -178,14 +195,14 @@ impl Tessera {
 }
 
 /// What was typed as a name: an address first, else a username.
-enum Login {
+pub(crate) enum Login {
     Email(EmailAddress),
     Neither,
     Username(Username),
 }
 
 impl Login {
-    fn read(typed: &str) -> Self {
+    pub(crate) fn read(typed: &str) -> Self {
         match (EmailAddress::parse(typed), Username::parse(typed)) {
             (Ok(email), _) => Self::Email(email),
             (Err(_), Ok(username)) => Self::Username(username),
@@ -201,7 +218,7 @@ impl Login {
         }
     }
 
-    fn email_domain(&self) -> Option<&str> {
+    pub(crate) fn email_domain(&self) -> Option<&str> {
         match self {
             Self::Email(email) => Some(email.domain()),
             Self::Neither | Self::Username(_) => None,

@@ -1,6 +1,8 @@
 //! Log out: the session of a token ends, or all sessions of its user.
 
-use tessera_domain::{Change, Changes, Contradiction, Id, Session, SessionEnd};
+use core::net::IpAddr;
+
+use tessera_domain::{Actor, Change, Changes, Contradiction, Id, Session, SessionEnd};
 
 use crate::ports::{Expiry, SessionHolder, Unavailable};
 use crate::refresh::RefreshError;
@@ -18,6 +20,8 @@ pub struct LogOut {
     pub access: Option<String>,
     /// A refresh token; that it is over or was replaced does not matter.
     pub refresh: Option<String>,
+    /// The client's address.
+    pub ip: Option<IpAddr>,
 }
 
 /// Why nothing was ended.
@@ -76,7 +80,12 @@ impl Tessera {
             self.check_hints(&holder.tenant, &command.hints).await?;
         }
         for holder in holders {
-            self.end_session_of(holder, SessionEnd::LogOut).await?;
+            let by = Actor::User {
+                id: holder.user.id,
+                tenant: holder.tenant.id,
+                ip: command.ip.map(|ip| ip.to_string()),
+            };
+            self.end_session_of(&by, holder, SessionEnd::LogOut).await?;
         }
         Ok(())
     }
@@ -97,6 +106,7 @@ impl Tessera {
     /// Ends one session, unless it is dead already.
     pub(crate) async fn end_session_of(
         &self,
+        by: &Actor,
         mut holder: SessionHolder,
         why: SessionEnd,
     ) -> Result<(), Unavailable> {
@@ -108,6 +118,7 @@ impl Tessera {
             let fact = holder.session.ended_fact(why);
             let changes = Changes {
                 sessions: vec![Change::Update(holder.session.end(why, now))],
+                actor: by.clone(),
                 events: vec![self.event(&holder.tenant, now, fact)],
                 ..Changes::default()
             };

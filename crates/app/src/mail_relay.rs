@@ -61,6 +61,10 @@ impl MailRelay {
     /// Dropped at any await, it leaves mails that come again once their time is over.
     pub async fn step(&self) -> Result<MailStep, Unavailable> {
         let queue = &self.tessera.ports.mails;
+        // Nothing is prepared yet that a link could point at.
+        if self.base().is_none() {
+            return Ok(MailStep::Quiet(None));
+        }
         let now = self.tessera.now();
         let taken = queue.take_mails(now, now + HELD, BATCH).await?;
         if taken.is_empty() {
@@ -179,8 +183,8 @@ impl MailRelay {
         Ok(to.filter(|_| !unneeded).map(|to| (tenant, user, to)))
     }
 
-    /// Makes the token of a mail; none when the user has enough of them, or the address is somebody
-    /// else's by now.
+    /// Makes the token of a mail; none when the user has enough of them, the address is somebody
+    /// else's by now, or whoever asked for it may not any more.
     async fn issue(
         &self,
         mail: &Mail,
@@ -191,20 +195,24 @@ impl MailRelay {
     ) -> Result<Option<Link>, CommitError> {
         let tessera = &*self.tessera;
         let store = &tessera.ports.store;
+        let (now, id) = (tessera.now(), token_of(mail.id));
+        let kept = store.mailed_tokens(tenant, user.id).await?;
+        let live = |one: &&MailedToken| one.works(errand.purpose, user, now);
         if errand.purpose == MailedTokenPurpose::ChangeEmail {
             let key = UserKey::Email(to.key().to_owned());
             let owner = store.user(tenant, &key).await?;
-            if owner.is_some_and(|other| other.id != user.id) {
+            let of_other = owner.is_some_and(|owner| owner.id != user.id);
+            if of_other || !kept.iter().filter(live).any(|one| one.id == id) {
+                return Ok(None);
+            }
+        } else {
+            let others = kept.iter().filter(live).filter(|one| one.id != id);
+            if others.count() >= tessera.settings.mailed_tokens.most {
                 return Ok(None);
             }
         }
-        let (now, id) = (tessera.now(), token_of(mail.id));
-        let kept = store.mailed_tokens(tenant, user.id).await?;
-        let live = |one: &&MailedToken| one.id != id && one.works(errand.purpose, user, now);
-        if kept.iter().filter(live).count() >= tessera.settings.mailed_tokens.most {
-            return Ok(None);
-        }
-        let (stored, link) = tessera.new_token(errand, id, tenant, user, to.clone());
+        let base = self.base().unwrap_or_default();
+        let (stored, link) = tessera.new_token(errand, &base, id, tenant, user, to.clone());
         let mut changes = Changes {
             epochs: vec![(user.id, user.epoch)],
             mailed_tokens: vec![stored],
@@ -218,6 +226,11 @@ impl MailRelay {
         }
         tessera.commit(tenant, changes).await?;
         Ok(Some(link))
+    }
+
+    fn base(&self) -> Option<String> {
+        let issuer = self.tessera.ports.tokens.issuer();
+        self.tessera.link_base(issuer.as_deref())
     }
 
     fn jitter(&self) -> u8 {

@@ -1,5 +1,6 @@
 //! What a mailed token leads to, and asking for another one.
 
+use core::fmt;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -35,8 +36,8 @@ pub enum AskForMailError {
     Unavailable(#[from] Unavailable),
 }
 
-/// A token from a mail, as somebody shows it.
-#[derive(Clone, Debug)]
+/// A token from a mail, as somebody shows it. `Debug` shows nothing of it.
+#[derive(Clone)]
 pub struct ShowToken {
     /// What the request says of its tenant.
     pub hints: TenantHints,
@@ -46,6 +47,12 @@ pub struct ShowToken {
     pub uid: Option<String>,
     /// The client's address.
     pub ip: Option<String>,
+}
+
+impl fmt::Debug for ShowToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShowToken(..)")
+    }
 }
 
 /// Why a mailed token does nothing.
@@ -103,6 +110,12 @@ impl Tessera {
             to,
             at: self.now(),
         }
+    }
+
+    pub(crate) fn new_secret(&self, tenant: &Tenant) -> MailedSecret {
+        let mut random = [0; 32];
+        self.ports.entropy.fill(&mut random);
+        MailedSecret::new(tenant.schema.clone(), random)
     }
 
     /// What was mailed as this token, if it works for `purpose` now.

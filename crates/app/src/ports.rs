@@ -15,7 +15,7 @@ use tessera_domain::{
     Tenant, Timestamp, User, Verdict,
 };
 
-use crate::{EventLog, MailQueue, UserFilter};
+use crate::{AuditTrail, EventLog, MailQueue, UserFilter};
 
 /// Everything outside that a use case may reach.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The events among that, as they leave.
     pub log: Arc<dyn EventLog>,
+    /// Who did what, beside that.
+    pub audit: Arc<dyn AuditTrail>,
     /// The mails among that, until they are sent.
     pub mails: Arc<dyn MailQueue>,
     /// Hashes and verifies passwords.
@@ -52,8 +54,8 @@ pub trait Store: Send + Sync {
     /// survives the loss of the process. Users, sessions, epochs and mailed tokens are of `tenant`; a
     /// tenant that `changes` inserts is `tenant` itself, and gets the place where its data lives in
     /// the same commit. Each event is stored as `tessera_wire` encodes it, with the next position of
-    /// the log, and each mail so that [`MailQueue`] gives it out, first at the moment it was asked
-    /// for.
+    /// the log and with its entry in the [`AuditTrail`](crate::AuditTrail), and each mail so that
+    /// [`MailQueue`] gives it out, first at the moment it was asked for.
     ///
     /// A tenant that is removed takes along all that is of it, its mails, and all its events out of
     /// the log; a user its sessions and mailed tokens, and the events whose subject is the user or one of these. Whether an

@@ -1,6 +1,6 @@
 //! Make sure of what a running service needs: the default tenant, an issuer, keys.
 
-use tessera_domain::{Change, Changes, Installation, SchemaName, Tenant, TenantName};
+use tessera_domain::{Actor, Change, Changes, Installation, SchemaName, Tenant, TenantName};
 
 use crate::keys::KeysError;
 use crate::ports::{CommitError, TenantKey, Unavailable, Unready};
@@ -76,7 +76,8 @@ impl Tessera {
             let Some(key) = missing.into_iter().next() else {
                 return Ok(());
             };
-            match self.commit_rotation(&ring, key, now).await {
+            let made = self.commit_rotation(&Actor::Service, &ring, key, now);
+            match made.await {
                 Ok(_) | Err(CommitError::Stale | CommitError::Duplicate(_)) => {}
                 Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
             }

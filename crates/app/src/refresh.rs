@@ -1,9 +1,10 @@
 //! Refresh: the live refresh token of a session for the next one and a new access token.
 
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use tessera_domain::{
-    Change, Changes, Contradiction, Generation, Refresh, RefreshClaims, Session, SessionEnd,
+    Actor, Change, Changes, Contradiction, Generation, Refresh, RefreshClaims, Session, SessionEnd,
     Timestamp,
 };
 
@@ -19,6 +20,8 @@ pub struct RefreshTokens {
     pub hints: TenantHints,
     /// The refresh token.
     pub token: String,
+    /// The client's address.
+    pub ip: Option<IpAddr>,
 }
 
 /// Why a refresh gives nothing.
@@ -55,7 +58,10 @@ impl Tessera {
                 return Err(RefreshError::Invalid);
             }
             self.check_hints(&holder.tenant, &command.hints).await?;
-            match self.refresh_once(holder, claims.generation).await {
+            match self
+                .refresh_once(holder, claims.generation, command.ip)
+                .await
+            {
                 Err(RefreshStep::Again) => {}
                 Err(RefreshStep::Answer(error)) => return Err(error),
                 Ok(grant) => return Ok(grant),
@@ -81,6 +87,7 @@ impl Tessera {
         &self,
         holder: SessionHolder,
         presented: Generation,
+        ip: Option<IpAddr>,
     ) -> Result<Grant, RefreshStep> {
         let now = self.now();
         let (session, user) = (&holder.session, &holder.user);
@@ -95,7 +102,12 @@ impl Tessera {
                 self.know_key_of(&holder).await?;
                 self.answer(holder, RefreshToken::Given, now)
             }
-            Refresh::Reuse(ended) => self.end_reused(holder, ended, presented, now).await,
+            Refresh::Reuse(ended) => {
+                let by = Actor::Anybody {
+                    ip: ip.map(|ip| ip.to_string()),
+                };
+                self.end_reused(holder, ended, presented, by, now).await
+            }
             Refresh::Rotate(next) => {
                 let changes = Changes {
                     sessions: vec![Change::Update(next.clone())],
@@ -140,6 +152,7 @@ impl Tessera {
         holder: SessionHolder,
         ended: Session,
         presented: Generation,
+        by: Actor,
         now: Timestamp,
     ) -> Result<Grant, RefreshStep> {
         let facts = [
@@ -149,6 +162,7 @@ impl Tessera {
         tracing::warn!(session = %ended.id, user = %ended.user, "a replaced refresh token was used again");
         let changes = Changes {
             sessions: vec![Change::Update(ended)],
+            actor: by,
             events: self.events(&holder.tenant, now, facts),
             ..Changes::default()
         };

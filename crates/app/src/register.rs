@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tessera_domain::{
     Actor, Addressee, Change, Changes, Contradiction, EmailAddress, MailKind, NewUser, Password,
-    PasswordWeakness, Profile, Tenant, TenantStatus, User, Username,
+    PasswordWeakness, Profile, Registration, Tenant, TenantStatus, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, Unavailable, Unique, UserKey};
 use crate::resolve_tenant::{ResolveTenantError, TenantHints};
-use crate::{ATTEMPTS, Contended, Registration, Tessera};
+use crate::{ATTEMPTS, Contended, Tessera};
 
 /// A request to sign up.
 #[derive(Clone, Debug)]
@@ -78,7 +78,8 @@ impl Tessera {
             .tenant
             .filter(|tenant| tenant.status == TenantStatus::Active)
             .ok_or(RegisterError::UnknownTenant)?;
-        match self.settings.registration {
+        let settings = &tenant.settings;
+        match settings.registration.unwrap_or(self.settings.registration) {
             Registration::Closed => return Err(RegisterError::Closed),
             Registration::Invite => return Err(RegisterError::InvitationOnly),
             Registration::Open => {}

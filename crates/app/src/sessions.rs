@@ -37,6 +37,9 @@ impl Tessera {
             .await?
             .filter(|holder| holder.user.id == caller.user.id && holder.is_live(now))
             .ok_or(EndSessionError::NotFound)?;
-        Ok(self.end_session_of(holder, SessionEnd::Revoked).await?)
+        let by = caller.actor();
+        Ok(self
+            .end_session_of(&by, holder, SessionEnd::Revoked)
+            .await?)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_domain::{
     Actor, Addressee, Change, Changes, EmailAddress, Fact, Id, MailKind, NewUser, Password,
-    PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
+    PasswordPolicy, PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, TenantKey, Unavailable, Unique, UserKey};
@@ -308,7 +308,14 @@ impl Tessera {
         let mut names = user.names();
         names.extend([tenant.name.as_str(), tenant.schema.as_str(), PRODUCT]);
         names.extend(tenant.domains.iter().map(|domain| domain.host.as_str()));
-        self.settings.passwords.accept(password, &names)
+        let asked = tenant.settings.password_chars;
+        let policy = PasswordPolicy {
+            min_chars: asked.map_or(self.settings.passwords.min_chars, |chars| {
+                chars.number().into()
+            }),
+            ..self.settings.passwords
+        };
+        policy.accept(password, &names)
     }
 }
 

@@ -4,7 +4,7 @@ use core::any::Any;
 use std::sync::Arc;
 
 use tessera_app::{
-    CommitError, EventLog, MailQueue, QueuedMail, Store, StoredEvent, Unique, UserKey,
+    AuditTrail, CommitError, EventLog, MailQueue, QueuedMail, Store, StoredEvent, Unique, UserKey,
 };
 use tessera_domain::{
     Change, Changes, Event, Id, Key, Mail, MailedToken, Session, Tenant, Timestamp, User,
@@ -16,6 +16,8 @@ use crate::values;
 pub struct Fixture {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Its audit trail.
+    pub audit: Arc<dyn AuditTrail>,
     /// Its event log.
     pub log: Arc<dyn EventLog>,
     /// Its mails.
@@ -27,12 +29,13 @@ impl Fixture {
     /// A fixture of a fresh `store`; `kept` is what has to live as long (a folder, a database to
     /// drop).
     pub fn new(
-        store: impl Store + EventLog + MailQueue + 'static,
+        store: impl Store + EventLog + AuditTrail + MailQueue + 'static,
         kept: impl Any + Send + Sync,
     ) -> Self {
         let store = Arc::new(store);
         Self {
             store: store.clone(),
+            audit: store.clone(),
             log: store.clone(),
             mails: store,
             _kept: Box::new(kept),

@@ -1,5 +1,6 @@
 //! The cases that every store passes.
 
+mod audit;
 mod commits;
 mod deliveries;
 mod erasures;
@@ -139,6 +140,18 @@ suite! { $
         a_removal_with_a_used_sequence_is_refused
         what_is_gone_already_takes_nothing_along
         racing_settlements_and_removals_leave_nothing_behind
+    }
+    audit {
+        an_entry_says_who_did_it_and_from_where
+        each_event_of_a_commit_has_its_entry
+        a_refused_commit_has_no_entry
+        entries_are_found_by_tenant_user_actor_and_type
+        entries_are_found_by_when_it_happened
+        entries_are_paged_from_the_newest_on_also_those_of_one_moment
+        what_is_old_expires_and_nothing_else
+        what_becomes_of_events_leaves_their_entries
+        a_removed_user_leaves_the_entries_about_it
+        a_removed_tenant_takes_its_entries_along_but_for_those_of_the_same_commit
     }
     mails {
         every_field_of_a_mail_comes_back

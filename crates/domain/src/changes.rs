@@ -57,6 +57,49 @@ pub enum Actor {
     },
 }
 
+impl Actor {
+    /// What kind of actor it is.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Anybody { .. } => ANYBODY,
+            Self::Operator => OPERATOR,
+            Self::Service => SERVICE,
+            Self::User { .. } => USER,
+        }
+    }
+
+    /// Which user of which tenant, where it is one.
+    pub fn user(&self) -> Option<(Id<User>, Id<Tenant>)> {
+        match self {
+            Self::Anybody { .. } | Self::Operator | Self::Service => None,
+            Self::User { id, tenant, .. } => Some((*id, *tenant)),
+        }
+    }
+
+    /// The client's address.
+    pub fn ip(&self) -> Option<&str> {
+        match self {
+            Self::Anybody { ip } | Self::User { ip, .. } => ip.as_deref(),
+            Self::Operator | Self::Service => None,
+        }
+    }
+
+    /// An actor as a store has kept it, in the parts above; none when they fit no kind.
+    pub fn restore(
+        kind: &str,
+        user: Option<(Id<User>, Id<Tenant>)>,
+        ip: Option<String>,
+    ) -> Option<Self> {
+        match (kind, user) {
+            (ANYBODY, None) => Some(Self::Anybody { ip }),
+            (OPERATOR, None) => Some(Self::Operator),
+            (SERVICE, None) => Some(Self::Service),
+            (USER, Some((id, tenant))) => Some(Self::User { id, tenant, ip }),
+            _ => None,
+        }
+    }
+}
+
 /// What happens to one aggregate.
 #[derive(Clone, Debug)]
 pub enum Change<T> {
@@ -73,4 +116,35 @@ pub enum Change<T> {
 pub struct Installation {
     /// The issuer and the base of links, where the configuration names none.
     pub public_url: String,
+}
+
+const ANYBODY: &str = "anybody";
+const OPERATOR: &str = "operator";
+const SERVICE: &str = "service";
+const USER: &str = "user";
+
+#[cfg(test)]
+mod tests {
+    use crate::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn an_actor_is_restored_from_its_parts_and_from_no_others() {
+        let ip = || Some("192.0.2.7".to_owned());
+        let user = || Actor::User {
+            id: Id::new(Timestamp::from_secs(1), [1; 10]),
+            tenant: Id::new(Timestamp::from_secs(1), [2; 10]),
+            ip: ip(),
+        };
+        let stranger = Actor::Anybody { ip: ip() };
+        for actor in [stranger, Actor::Operator, Actor::Service, user()] {
+            let address = actor.ip().map(str::to_owned);
+            let restored = Actor::restore(actor.kind(), actor.user(), address);
+            assert_eq!(restored, Some(actor));
+        }
+        assert_eq!(Actor::restore("user", None, None), None);
+        assert_eq!(Actor::restore("operator", user().user(), None), None);
+        assert_eq!(Actor::restore("nobody", None, None), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::session::Generation;
 use crate::{Algorithm, Key};
-use crate::{Id, KeyId, Session, Tenant, Timestamp, User};
+use crate::{Id, KeyId, Session, Tenant, TenantSettings, Timestamp, User};
 
 /// Something that happened, as it is stored with the change that it is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +41,37 @@ impl Fact {
             subject: Subject::Attempt(attempt),
             sequence: 1,
             kind: EventKind::LoginFailed { user, why, ip },
+        }
+    }
+
+    /// The user whom it concerns: its subject, or whose its subject is.
+    pub fn user(&self) -> Option<Id<User>> {
+        if let Subject::User(id) = self.subject {
+            return Some(id);
+        }
+        match &self.kind {
+            EventKind::LoginFailed { user, .. } => *user,
+            EventKind::RefreshReused { user, .. } | EventKind::SessionEnded { user, .. } => {
+                Some(*user)
+            }
+            EventKind::PasswordChanged
+            | EventKind::PasswordResetRequested
+            | EventKind::RolesChanged { .. }
+            | EventKind::SigningKeyRetired { .. }
+            | EventKind::SigningKeyRotated { .. }
+            | EventKind::TenantCreated { .. }
+            | EventKind::TenantDomainAdded { .. }
+            | EventKind::TenantSettingsChanged(_)
+            | EventKind::UserCreated { .. }
+            | EventKind::UserDeleted
+            | EventKind::UserDisabled
+            | EventKind::UserEmailChanged { .. }
+            | EventKind::UserEmailVerified
+            | EventKind::UserEnabled
+            | EventKind::UserLocked { .. }
+            | EventKind::UserLoggedIn { .. }
+            | EventKind::UserProfileChanged { .. }
+            | EventKind::UserUnlocked => None,
         }
     }
 }
@@ -129,6 +160,8 @@ pub enum EventKind {
         /// The domain.
         domain: String,
     },
+    /// Other settings hold for the accounts of a tenant.
+    TenantSettingsChanged(TenantSettings),
     /// An account was made.
     UserCreated {
         /// The address.

@@ -25,7 +25,7 @@ fn fold_any(text: &str) -> String {
 }
 
 /// Whether a character cannot be seen, so that two names with and without it look the same.
-pub(crate) fn invisible(c: char) -> bool {
+pub fn invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

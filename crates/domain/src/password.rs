@@ -98,6 +98,22 @@ impl Default for PasswordPolicy {
     }
 }
 
+/// The fewest characters that a tenant asks of a new password: 8 to 64.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PasswordChars(u8);
+
+impl PasswordChars {
+    /// Takes a number from 8 to 64.
+    pub fn new(chars: u8) -> Option<Self> {
+        (8..=64).contains(&chars).then_some(Self(chars))
+    }
+
+    /// The number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
 /// Why a new password is refused, and what would be better.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PasswordWeakness {

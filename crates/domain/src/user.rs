@@ -343,6 +343,22 @@ pub struct Profile {
     pub job_role: String,
 }
 
+impl Profile {
+    /// Reads one of its texts, as a user gives it: kept as it is.
+    pub fn text(text: &str) -> Result<String, ProfileError> {
+        let fits = text.chars().count() <= PROFILE_CHARS;
+        fits.then(|| text.to_owned()).ok_or(ProfileError)
+    }
+}
+
+/// The text is too long for a profile.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("Ensure this field has no more than {PROFILE_CHARS} characters.")]
+pub struct ProfileError;
+
+/// As many as the services had that Tessera replaces.
+const PROFILE_CHARS: usize = 150;
+
 /// The name of a role.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Role(String);

@@ -101,16 +101,11 @@ impl Input {
         }
     }
 
-    /// A text that may be absent, but not null, without the blanks around it: where it is there and
-    /// blank, it is to be so. It has at most `most` characters.
-    pub(crate) fn changed(&mut self, name: &'static str, most: usize) -> Option<String> {
+    /// A field that may be absent; it may be blank, but null it is not. Without the blanks around it.
+    pub(crate) fn changed(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name)? {
             Value::Null => self.refuse(name, NULL),
             Value::Flag(_) | Value::List(_) | Value::Other => self.refuse(name, NOT_TEXT),
-            Value::Text(text) if text.trim().chars().count() > most => {
-                let wrong = format!("Ensure this field has no more than {most} characters.");
-                self.refuse(name, wrong)
-            }
             Value::Text(text) => Some(text.trim().to_owned()),
         }
     }
@@ -158,17 +153,16 @@ impl Input {
         Some(read)
     }
 
-    /// What `parse` makes of a text that is there.
+    /// What `parse` makes of a text of that field.
     pub(crate) fn parsed<T, E: fmt::Display>(
         &mut self,
         name: &'static str,
-        text: Option<String>,
-        parse: impl Fn(&str) -> Result<T, E>,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match parse(&text?) {
-            Ok(value) => Some(value),
-            Err(wrong) => self.refuse(name, wrong.to_string()),
-        }
+        parse(text)
+            .map_err(|error| self.refuse::<T>(name, error.to_string()))
+            .ok()
     }
 
     /// The field is not there and has to be.
@@ -253,22 +247,6 @@ mod tests {
             Some(String::new())
         });
         assert_eq!(wrong, [FieldError::new("a", NOT_TEXT)]);
-    }
-
-    #[test]
-    fn what_is_changed_may_be_blank_but_not_null_and_not_too_long() {
-        let read = |json: &str| fields(json).read(|input| Some(input.changed("a", 3)));
-        assert_eq!(read("{}").unwrap(), None);
-        assert_eq!(read(r#"{"a":" "}"#).unwrap().as_deref(), Some(""));
-        assert_eq!(read(r#"{"a":" äöü "}"#).unwrap().as_deref(), Some("äöü"));
-        for wrong in [
-            r#"{"a":null}"#,
-            r#"{"a":"abcd"}"#,
-            r#"{"a":["b"]}"#,
-            r#"{"a":1}"#,
-        ] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
     }
 
     #[test]

@@ -1,15 +1,8 @@
 //! The service over HTTP.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "rate limits and errors of no one field come with the routes that have them"
-    )
-)]
-
 mod access_log;
 mod answer;
+mod audit_query;
 mod body;
 mod caller;
 mod client;
@@ -24,8 +17,10 @@ mod json;
 mod limits;
 mod metrics;
 mod openapi;
+mod pages;
 mod paging;
 mod problem;
+mod rate_limits;
 mod request_id;
 mod requests;
 mod routes;
@@ -43,11 +38,13 @@ pub use envelope::{Edge, Envelope, Enveloped};
 pub use hosts::AllowedHosts;
 pub use metrics::{Gauge, Metrics, MetricsError, Reading};
 pub use openapi::document;
+pub use rate_limits::RateLimits;
 pub use request_id::current_request_id;
 pub use routes::Surface;
 pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
 pub use views::{
-    EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView, rfc3339,
+    AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
+    moment, rfc3339,
 };

@@ -42,7 +42,7 @@ impl UsersQuery {
                     .optional("search")
                     .as_deref()
                     .and_then(NamePrefix::parse),
-                role: input.parsed("role", role, Role::parse),
+                role: role.and_then(|role| input.parsed("role", &role, Role::parse)),
                 status: input.flag("is_active").map(|active| {
                     if active {
                         UserStatus::Active
@@ -56,7 +56,7 @@ impl UsersQuery {
             Some(UsersAsked {
                 tenant: input.optional("tenant"),
                 filter,
-                after: input.parsed("after", after, id),
+                after: after.and_then(|after| input.parsed("after", &after, id)),
                 limit: limit(input),
             })
         })

@@ -3,13 +3,16 @@
 use jiff::Timestamp as Moment;
 use paperclip::actix::Apiv2Schema;
 use serde::Serialize;
-use tessera_app::{Caller, Grant};
+use tessera_app::{Caller, Grant, Registered};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
+pub use self::audit::AuditEntryView;
+pub(crate) use self::audit::AuditView;
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
 pub(crate) use self::users::UsersView;
 
+mod audit;
 mod events;
 mod users;
 
@@ -150,6 +153,22 @@ impl From<&Caller> for ValidatedView {
     }
 }
 
+/// Who signed up.
+#[derive(Apiv2Schema, Serialize)]
+pub(crate) struct RegisteredView {
+    message: &'static str,
+    user: UserView,
+}
+
+impl From<&Registered> for RegisteredView {
+    fn from(registered: &Registered) -> Self {
+        Self {
+            message: "User registered; a mail to verify the address is on its way.",
+            user: UserView::new(&registered.user, &registered.tenant),
+        }
+    }
+}
+
 /// The caller, both as the answer itself and inside it.
 #[derive(Apiv2Schema, Serialize)]
 pub(crate) struct MeView {
@@ -221,6 +240,12 @@ impl SessionView {
 pub(crate) struct Done {
     /// What was done.
     pub(crate) message: &'static str,
+}
+
+/// The moment that `text` says as RFC 3339 has it, where it says one.
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let moment: Moment = text.parse().ok()?;
+    Some(Timestamp::from_micros(moment.as_microsecond()))
 }
 
 /// The moment as RFC 3339 writes it, UTC.

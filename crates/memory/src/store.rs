@@ -3,14 +3,15 @@
 mod data;
 mod log;
 mod mails;
+mod trail;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tessera_app::{
-    Backlog, Claim, Claimed, CommitError, EventLog, Lease, MailQueue, News, Progress, QueuedMail,
-    SessionHolder, Settlement, Store, StoredEvent, TenantKey, Unavailable, Unready, UserFilter,
-    UserKey, WaitingEvent,
+    AuditEntry, AuditQuery, AuditTrail, Backlog, Claim, Claimed, CommitError, EventLog, Lease,
+    MailQueue, News, Progress, QueuedMail, SessionHolder, Settlement, Store, StoredEvent,
+    TenantKey, Unavailable, Unready, UserFilter, UserKey, WaitingEvent,
 };
 use tessera_domain::{
     Changes, Event, Id, Installation, Key, Mail, MailedDigest, MailedToken, SchemaName, Session,
@@ -279,6 +280,17 @@ impl EventLog for MemoryStore {
 
     fn news(&self) -> News {
         self.news.subscribe()
+    }
+}
+
+#[async_trait]
+impl AuditTrail for MemoryStore {
+    async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, Unavailable> {
+        self.read(|data| data.trail.entries(query))
+    }
+
+    async fn expire_audit(&self, before: Timestamp, limit: usize) -> Result<usize, Unavailable> {
+        Ok(self.reachable()?.data.trail.expire(before, limit))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::schema::migrations;
 use crate::statement::Statement;
 use crate::store::WRITE;
-use crate::{event, key, mail, mailed_token, session, tenant, user};
+use crate::{key, mail, mailed_token, session, tenant, trail, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
 /// goes, or there are very many changes.
@@ -79,7 +79,7 @@ async fn write(
         pipeline.make_room().await?;
     }
     for event in &changes.events {
-        event::append(pipeline, event);
+        pipeline.push(trail::append(event, &changes.actor));
         pipeline.make_room().await?;
     }
     erasure.write(pipeline, of, &changes.events);

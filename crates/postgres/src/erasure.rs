@@ -1,4 +1,4 @@
-//! What leaves the log with the tenant or the user that it tells of.
+//! What leaves the log and the audit trail with the tenant or the user that it tells of.
 
 use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
 use tessera_domain::{Event, Id, Tenant, User};
@@ -46,6 +46,9 @@ impl Erasure {
             let events = Statement::new(EVENTS_OF_TENANTS);
             let events = events.bind::<Array<SqlUuid>, _>(tenants.clone());
             pipeline.push(events.bind::<Array<SqlUuid>, _>(kept.clone()));
+            let entries = Statement::new(ENTRIES_OF_TENANTS);
+            let entries = entries.bind::<Array<SqlUuid>, _>(tenants.clone());
+            pipeline.push(entries.bind::<Array<SqlUuid>, _>(kept.clone()));
         }
         if of_subjects {
             let events = Statement::new(EVENTS_OF_SUBJECTS);
@@ -77,6 +80,10 @@ const TIMEOUT: &str = "50s";
 
 const EVENTS_OF_TENANTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";
+
+// Once the tenants are gone: the entries of one that is there are kept.
+const ENTRIES_OF_TENANTS: &str = "\
+    DELETE FROM tessera.audit WHERE tenant_id = ANY ($) AND id <> ALL ($)";
 
 const EVENTS_OF_SUBJECTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = $ AND subject = ANY ($) AND id <> ALL ($)";

@@ -4,10 +4,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tessera_app::StoredEvent;
-use tessera_domain::{Event, Id, Tenant, Timestamp};
+use tessera_domain::{Id, Tenant, Timestamp};
 use uuid::Uuid;
 
-use crate::pipeline::Pipeline;
 use crate::schema::events;
 use crate::value::{count, number};
 
@@ -42,20 +41,6 @@ impl From<EventRow> for StoredEvent {
             body: tessera_wire::with_position(&row.body, position),
         }
     }
-}
-
-/// Adds an event to the log, as others will read it.
-pub(crate) fn append(pipeline: &mut Pipeline<'_>, event: &Event) {
-    let encoded = tessera_wire::encode(event);
-    pipeline.push(diesel::insert_into(events::table).values((
-        events::id.eq(event.id.uuid()),
-        events::tenant_id.eq(event.tenant.uuid()),
-        events::subject.eq(encoded.subject),
-        events::sequence.eq(number(event.fact.sequence)),
-        events::kind.eq(encoded.event_type),
-        events::time.eq(event.at.as_micros()),
-        events::body.eq(encoded.body),
-    )));
 }
 
 /// The first events after `after`, of one tenant or of all.

@@ -40,6 +40,7 @@ mod statement;
 mod store;
 mod tenant;
 mod tls;
+mod trail;
 mod url;
 mod user;
 mod value;

@@ -4,15 +4,15 @@ use core::future::poll_fn;
 use std::sync::{Arc, Mutex};
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use tessera_app::UserFilter;
+use tessera_app::{AuditPlace, AuditQuery, UserFilter};
 use tessera_contract::values;
-use tessera_domain::{Id, NamePrefix, Role, Tenant, UserStatus};
+use tessera_domain::{Id, NamePrefix, Role, Tenant, Timestamp, UserStatus};
 use tokio::runtime::Handle;
 use tokio_postgres::{AsyncMessage, NoTls};
 use uuid::Uuid;
 
 use crate::server::{self, Database};
-use crate::{claim, event, mail, mailed_token, progress, relay, sent, user};
+use crate::{claim, event, mail, mailed_token, progress, relay, sent, trail, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pages_of_one_tenant_are_looked_up() {
@@ -124,6 +124,51 @@ async fn users_are_looked_up_by_what_they_are_called() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_of_the_audit_trail_are_looked_up_among_many() {
+    let database = with_entries().await;
+    let trail = Explained::connect(&database).await;
+    let all = AuditQuery {
+        from: Some(Timestamp::from_micros(1)),
+        before: Some(AuditPlace {
+            at: Timestamp::from_micros(39_999),
+            id: Id::from(Uuid::nil()),
+        }),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let of_tenant = AuditQuery {
+        tenant: Some(Id::from(Uuid::nil())),
+        ..all.clone()
+    };
+    let of_user = AuditQuery {
+        user: Some(Id::from(Uuid::nil())),
+        ..of_tenant.clone()
+    };
+    let of_actor = AuditQuery {
+        actor: Some(Id::from(Uuid::nil())),
+        ..all.clone()
+    };
+    let of_type = AuditQuery {
+        event_type: Some("UserDisabled".to_owned()),
+        ..all.clone()
+    };
+    for (query, index, found) in [
+        (all, "audit_pkey", 10),
+        (of_tenant, "audit_tenant_idx", 4),
+        (of_user, "audit_user_idx", 2),
+        (of_actor, "audit_actor_idx", 2),
+        (of_type, "audit_type_idx", 3),
+    ] {
+        // Often enough for Postgres to settle on one plan for all values.
+        for _ in 0..7 {
+            let page = trail::page(&trail.connection, query.clone()).await;
+            assert_eq!(page.unwrap().len(), found, "{index}");
+            trail.assert_looked_up(index, "Seq Scan on audit");
+        }
+    }
+}
+
 /// A connection that tells how each statement was gone about.
 struct Explained {
     connection: AsyncPgConnection,
@@ -184,6 +229,27 @@ async fn filled() -> Database {
                  CASE WHEN position <= 39998 THEN 0 END, NULL \
              FROM tessera.events WHERE position > 10000; \
              ANALYZE tessera.events_1; ANALYZE tessera.waiting",
+        )
+        .await
+        .unwrap();
+    database
+}
+
+/// Many entries, a few of them of one tenant, of one user, by one user or of a rare type.
+async fn with_entries() -> Database {
+    let database = Database::migrated().await;
+    let admin = database.admin().await;
+    admin
+        .batch_execute(
+            "INSERT INTO tessera.audit \
+             SELECT number, gen_random_uuid(), \
+                 CASE WHEN number % 8000 = 0 THEN nil ELSE gen_random_uuid() END, \
+                 CASE WHEN number % 12000 = 0 THEN 'UserDisabled' ELSE 'UserCreated' END, 'user/1', \
+                 CASE WHEN number % 16000 = 0 THEN nil ELSE gen_random_uuid() END, 'user', \
+                 CASE WHEN number % 16000 = 0 THEN nil ELSE gen_random_uuid() END, nil, NULL, '{}' \
+             FROM generate_series(1, 39999) AS numbers (number) \
+             CROSS JOIN (SELECT '00000000-0000-0000-0000-000000000000'::uuid) AS nils (nil); \
+             ANALYZE tessera.audit",
         )
         .await
         .unwrap();

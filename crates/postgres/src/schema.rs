@@ -17,6 +17,9 @@ diesel::table! {
         created_at -> BigInt,
         events -> BigInt,
         version -> BigInt,
+        registration -> Nullable<Text>,
+        password_chars -> Nullable<BigInt>,
+        job_role_by -> Text,
     }
 }
 
@@ -64,6 +67,23 @@ diesel::table! {
         kind -> Text,
         time -> BigInt,
         body -> Text,
+    }
+}
+
+diesel::table! {
+    tessera.audit (time, id) {
+        time -> BigInt,
+        id -> Uuid,
+        tenant_id -> Uuid,
+        #[sql_name = "type"]
+        kind -> Text,
+        subject -> Text,
+        user_id -> Nullable<Uuid>,
+        actor -> Text,
+        actor_id -> Nullable<Uuid>,
+        actor_tenant_id -> Nullable<Uuid>,
+        ip -> Nullable<Text>,
+        data -> Text,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{self, Path};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tessera_app::{EventLog, MailQueue, Store};
+use tessera_app::{AuditTrail, EventLog, MailQueue, Store};
 use tessera_domain::SchemaName;
 use tessera_http::Gauge;
 use tessera_postgres::{Migrate, PostgresSettings, PostgresStore, Step};
@@ -59,6 +59,14 @@ impl Backend {
 
     /// Its event log.
     pub(crate) fn log(&self) -> Arc<dyn EventLog> {
+        match self {
+            Self::Postgres(store) => Arc::new(store.clone()),
+            Self::Sqlite(store) => store.clone(),
+        }
+    }
+
+    /// Its audit trail.
+    pub(crate) fn audit(&self) -> Arc<dyn AuditTrail> {
         match self {
             Self::Postgres(store) => Arc::new(store.clone()),
             Self::Sqlite(store) => store.clone(),

@@ -1,7 +1,10 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use tessera_domain::{EmailAddress, Event, HostName, Id, Role, SchemaName, TenantName, Username};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use tessera_domain::{
+    EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
+    TenantName, Timestamp, Username,
+};
 
 /// A multi-tenant authentication service.
 ///
@@ -36,6 +39,8 @@ pub(crate) enum Command {
     /// See what happened and how far it was told, and have it told again
     #[command(subcommand)]
     Events(EventsCommand),
+    /// Show who did what, the newest first
+    Audit(Box<Audit>),
     #[command(about = "Print the OpenAPI document")]
     Openapi,
     #[command(about = "Print the AsyncAPI document: the events, and how they arrive")]
@@ -87,6 +92,50 @@ pub(crate) enum TenantCommand {
     /// Change which domains a tenant has
     #[command(subcommand)]
     Domain(DomainCommand),
+    /// Change what holds for the accounts of a tenant; what is not named stays
+    Settings {
+        /// Its name or schema name
+        tenant: String,
+        /// Who may sign up: open, invite, closed; `default` for what the installation says
+        #[arg(long, value_name = "MODE", value_parser = registration)]
+        registration: Option<Or<Registration>>,
+        /// The fewest characters of a new password, 8 to 64; `default` for 8
+        #[arg(long, value_name = "N", value_parser = password_chars)]
+        password_chars: Option<Or<PasswordChars>>,
+        /// Who says what a user does there: administrators, or users too
+        #[arg(long, value_name = "WHO", value_parser = job_role_by)]
+        job_role_by: Option<JobRoleBy>,
+    },
+}
+
+/// A value, or that of the installation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Or<T>(pub(crate) Option<T>);
+
+fn registration(text: &str) -> Result<Or<Registration>, &'static str> {
+    let mut all = Registration::ALL.into_iter();
+    match (text, all.find(|mode| mode.as_str() == text)) {
+        ("default", _) => Ok(Or(None)),
+        (_, Some(mode)) => Ok(Or(Some(mode))),
+        (_, None) => Err("it is open, invite, closed or default"),
+    }
+}
+
+fn password_chars(text: &str) -> Result<Or<PasswordChars>, &'static str> {
+    if text == "default" {
+        return Ok(Or(None));
+    }
+    let chars = text.parse().ok().and_then(PasswordChars::new);
+    let chars = chars.ok_or("it is a number from 8 to 64, or default")?;
+    Ok(Or(Some(chars)))
+}
+
+fn job_role_by(text: &str) -> Result<JobRoleBy, &'static str> {
+    match text {
+        "administrators" => Ok(JobRoleBy::Administrators),
+        "users" => Ok(JobRoleBy::Users),
+        _ => Err("it is administrators or users"),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -103,10 +152,13 @@ pub(crate) enum DomainCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Make a user; the password comes on standard input
+    /// Make a user, who is mailed a link to set a password
+    ///
+    /// Where no mail server is configured, or with --print-link, the link is printed instead, this
+    /// once; with --password-stdin the password is read from standard input.
     Create(Box<CreateUser>),
     /// List the users of a tenant
-    List(OfTenant),
+    List(Box<ListUsers>),
     /// Show a user
     Show(OneUser),
     /// Keep a user from logging in, and end all sessions for good
@@ -123,10 +175,64 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Change which roles a user has
+    Roles(Box<ChangeRoles>),
     /// List the live sessions of a user
     Sessions(OneUser),
     /// End all sessions of a user
     Logout(OneUser),
+    /// Delete a user for good, with all sessions and the events of before
+    Delete {
+        #[command(flatten)]
+        user: OneUser,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListUsers {
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// Only those whose address or username begins so
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// Only those with this role
+    #[arg(long, value_name = "R", value_parser = Role::parse)]
+    pub(crate) role: Option<Role>,
+    /// Only those who may log in, or those who may not
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub(crate) status: Option<Status>,
+    /// Only those whose address is proved (true), or those whose is not (false)
+    #[arg(long, value_name = "PROVED")]
+    pub(crate) verified: Option<bool>,
+}
+
+/// Whether a user may log in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    /// May log in
+    Active,
+    /// May not
+    Disabled,
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct ChangeRoles {
+    #[command(flatten)]
+    pub(crate) user: OneUser,
+    /// A role that is added at the end; may be repeated
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    pub(crate) add: Vec<Role>,
+    /// A role that is taken away; may be repeated
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    pub(crate) remove: Vec<Role>,
+    /// A role instead of all others; may be repeated, the first is the one shown as `role`
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    #[arg(conflicts_with_all = ["add", "remove"])]
+    pub(crate) set: Vec<Role>,
 }
 
 #[derive(Args, Debug)]
@@ -155,8 +261,11 @@ pub(crate) struct CreateUser {
     #[arg(long)]
     pub(crate) verified: bool,
     /// Read the password from standard input; one newline at its end is no part of it
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(crate) password_stdin: bool,
+    /// Print a link to set a password, this once, instead of mailing it
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(crate) print_link: bool,
 }
 
 #[derive(Args, Debug)]
@@ -243,6 +352,31 @@ pub(crate) enum EventsCommand {
     },
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    /// Only what happened in this tenant, by name or schema name
+    #[arg(long, value_name = "T")]
+    pub(crate) tenant: Option<String>,
+    /// Only what concerns this user: an id, or an address or username in the tenant
+    #[arg(long, value_name = "U")]
+    pub(crate) user: Option<String>,
+    /// Only what this user did: an id, or an address or username in the tenant or the default one
+    #[arg(long, value_name = "A")]
+    pub(crate) actor: Option<String>,
+    /// Only what is of this type, as `UserDisabled`
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) event_type: Option<String>,
+    /// Only what happened from this moment on, as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) since: Option<Timestamp>,
+    /// Only what happened before this moment
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Timestamp>,
+    /// How many at most
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub(crate) enum ExportFormat {
     /// A JWK Set (RFC 7517)
@@ -251,6 +385,10 @@ pub(crate) enum ExportFormat {
     Kong,
     /// PEM, one block a key
     Pem,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    tessera_http::moment(text).ok_or_else(|| "a time as 2026-01-31T12:00:00Z".to_owned())
 }
 
 fn jobs(text: &str) -> Result<usize, String> {
@@ -277,6 +415,9 @@ Examples:
 
   tessera events status
       How many events wait, how long, and how many a broker refused for good
+
+  tessera audit --user ada@example.org --since 2026-01-01T00:00:00Z
+      Who did what that concerns a user, the newest first
 
   tessera keys rotate
       Sign with a new key ten minutes from now

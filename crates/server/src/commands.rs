@@ -15,6 +15,7 @@ use crate::failure::Failure;
 use crate::output::{self, Output};
 use crate::wiring::{self, KeyRingUse, Wired};
 
+mod audit;
 mod events;
 mod healthcheck;
 mod keys;
@@ -27,6 +28,7 @@ pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(
     let output = if cli.json { Output::Json } else { Output::Text };
     match command {
         Command::Asyncapi => output::write(&tessera_wire::asyncapi()),
+        Command::Audit(command) => audit::run(*command, config, output).await,
         Command::Events(command) => events::run(command, config, output).await,
         Command::Healthcheck => healthcheck::run(&config.listen, output),
         Command::Keys(command) => keys::run(command, config, output).await,

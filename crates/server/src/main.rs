@@ -8,6 +8,7 @@ mod config;
 mod data_folder;
 mod failure;
 mod logging;
+mod mailer;
 mod output;
 mod publishers;
 mod serve;
@@ -46,6 +47,7 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
         Command::Serve => logging::start(&config.log)
             .map_err(|error| Failure::Misused(format!("TESSERA_LOG_FILE: {error}")))?,
         Command::Asyncapi
+        | Command::Audit(_)
         | Command::Events(_)
         | Command::Healthcheck
         | Command::Keys(_)

@@ -1,9 +1,12 @@
 //! What commands show: of users and sessions the same as the API, of the rest this.
 
 use serde::Serialize;
-use tessera_app::Replayed;
-use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
-use tessera_http::rfc3339;
+use tessera_app::{Link, Replayed};
+use tessera_domain::{
+    JobRoleBy, Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, TenantStatus,
+    Timestamp, User,
+};
+use tessera_http::{UserView, rfc3339};
 
 /// What a table shows of a user.
 pub(crate) const USER_COLUMNS: [&str; 6] = [
@@ -14,6 +17,42 @@ pub(crate) const USER_COLUMNS: [&str; 6] = [
     "is_active",
     "last_login",
 ];
+
+/// A user who was made, with the link that is told this once, where it is not mailed.
+#[derive(Serialize)]
+pub(crate) struct CreatedUserView {
+    #[serde(flatten)]
+    user: UserView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_password_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_password_until: Option<String>,
+}
+
+impl CreatedUserView {
+    pub(crate) fn new(user: UserView, link: Option<Link>) -> Self {
+        let until = link.as_ref().map(|link| rfc3339(link.expires_at));
+        Self {
+            user,
+            set_password_url: link.map(|link| link.url),
+            set_password_until: until,
+        }
+    }
+}
+
+/// That a user is no more.
+#[derive(Serialize)]
+pub(crate) struct DeletedView {
+    deleted: String,
+}
+
+impl DeletedView {
+    pub(crate) fn new(user: &User) -> Self {
+        Self {
+            deleted: user.shown_id(),
+        }
+    }
+}
 
 /// What a table shows of a session.
 pub(crate) const SESSION_COLUMNS: [&str; 6] = [
@@ -34,7 +73,16 @@ pub(crate) struct TenantView {
     domains: Vec<String>,
     primary_domain: Option<String>,
     status: &'static str,
+    settings: TenantSettingsView,
     created_at: String,
+}
+
+/// What holds for the accounts of a tenant; null is what the installation says.
+#[derive(Serialize)]
+struct TenantSettingsView {
+    registration: Option<&'static str>,
+    password_chars: Option<u8>,
+    job_role_by: &'static str,
 }
 
 impl TenantView {
@@ -56,6 +104,14 @@ impl From<&Tenant> for TenantView {
             status: match tenant.status {
                 TenantStatus::Active => "active",
                 TenantStatus::Suspended => "suspended",
+            },
+            settings: TenantSettingsView {
+                registration: tenant.settings.registration.map(Registration::as_str),
+                password_chars: tenant.settings.password_chars.map(PasswordChars::number),
+                job_role_by: match tenant.settings.job_role {
+                    JobRoleBy::Administrators => "administrators",
+                    JobRoleBy::Users => "users",
+                },
             },
             created_at: rfc3339(tenant.created_at),
         }
@@ -117,6 +173,10 @@ pub(crate) const PUBLISHER_COLUMNS: [&str; 5] =
 /// What a table shows of an event.
 pub(crate) const EVENT_COLUMNS: [&str; 6] =
     ["position", "time", "type", "subject", "id", "tenant_id"];
+
+/// What a table shows of an entry of the audit trail.
+pub(crate) const AUDIT_COLUMNS: [&str; 7] =
+    ["time", "type", "subject", "actor", "actor_id", "ip", "data"];
 
 /// What a table shows of an event that waits.
 pub(crate) const WAITING_COLUMNS: [&str; 8] = [

@@ -12,8 +12,9 @@ use crate::columns::{Count, Uid};
 use crate::erasure::Erasure;
 use crate::rows::{EventRow, KeyRow, SessionRow, TenantRow, UserRow};
 use crate::schema::{
-    events, installation, keys, sessions, tenant_domains, tenant_names, tenants, users,
+    audit, events, installation, keys, sessions, tenant_domains, tenant_names, tenants, users,
 };
+use crate::trail::AuditRow;
 use crate::{mail, mailed_token};
 
 /// Changes that are ready to be written.
@@ -21,16 +22,20 @@ pub(crate) struct Commit {
     tenant: Id<Tenant>,
     changes: Changes,
     events: Vec<EventRow>,
+    entries: Vec<AuditRow>,
 }
 
 impl Commit {
     /// Encodes what there is to encode, so that the writer need not.
     pub(crate) fn new(tenant: &Tenant, mut changes: Changes) -> Self {
         let events = std::mem::take(&mut changes.events);
+        let rows: Vec<EventRow> = events.iter().map(EventRow::from).collect();
+        let entry = |(event, row)| AuditRow::new(event, row, &changes.actor);
         Self {
+            entries: events.iter().zip(&rows).map(entry).collect(),
             tenant: tenant.id,
             changes,
-            events: events.iter().map(EventRow::from).collect(),
+            events: rows,
         }
     }
 
@@ -69,6 +74,9 @@ impl Commit {
         }
         if let Some(end) = end {
             erasure.write(conn, end)?;
+        }
+        for entry in &self.entries {
+            insert_into(audit::table).values(entry).execute(conn)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use tessera_domain::{Id, Session, Tenant, User};
 
 use crate::columns::{Count, Uid};
 use crate::log::last_position;
-use crate::schema::{events, publishers, waiting};
+use crate::schema::{audit, events, publishers, waiting};
 
 /// The tenants and the aggregates whose events go.
 #[derive(Debug, Default)]
@@ -44,10 +44,12 @@ impl Erasure {
         last_position(conn).map(Some)
     }
 
-    /// Removes the events up to `end`, wherever they wait.
+    /// Removes the events up to `end`, wherever they wait, and what the audit trail has of a tenant:
+    /// it has nothing of this commit yet.
     pub(crate) fn write(self, conn: &mut SqliteConnection, end: Count) -> QueryResult<()> {
         let publishers: Vec<String> = publishers::table.select(publishers::name).load(conn)?;
         for tenant in self.tenants {
+            delete(audit::table.filter(audit::tenant_id.eq(tenant))).execute(conn)?;
             let gone = events::table.filter(events::tenant_id.eq(tenant));
             delete(gone.filter(events::position.le(end))).execute(conn)?;
             for publisher in &publishers {

@@ -28,6 +28,7 @@ mod rows;
 mod schema;
 mod settle;
 mod store;
+mod trail;
 mod writer;
 
 pub use migrations::{MigrateError, MigrationStatus};

@@ -158,6 +158,8 @@ const ALL: &[Migration] = &[
     migration!(1, "0001_core"),
     migration!(2, "0002_deliveries"),
     migration!(3, "0003_mails"),
+    migration!(4, "0004_audit"),
+    migration!(5, "0005_tenant_settings"),
 ];
 
 const BOOKKEEPING: &str = "

@@ -6,12 +6,12 @@ use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
-use tessera_app::{Claim, Claimed, Lease, Settlement, UserFilter};
+use tessera_app::{AuditPlace, AuditQuery, Claim, Claimed, Lease, Settlement, UserFilter};
 use tessera_domain::{Id, MailedDigest, NamePrefix, Role, Timestamp, UserStatus};
 use uuid::Uuid;
 
 use crate::erasure::Erasure;
-use crate::{claim, log, mail, mailed_token, migrations, progress, read, settle};
+use crate::{claim, log, mail, mailed_token, migrations, progress, read, settle, trail};
 
 #[test]
 fn a_claim_beside_much_that_waits_is_a_lookup() {
@@ -127,6 +127,90 @@ fn users_are_looked_up_by_what_they_are_called_and_not_one_by_one() {
     }
     let walks = plans.iter().any(|step| step.contains("SCAN"));
     assert!(!walks, "{plans:#?}");
+}
+
+#[test]
+fn entries_of_the_audit_trail_are_looked_up_by_what_is_narrowest() {
+    let mut conn = with_entries();
+    let all = AuditQuery {
+        from: Some(Timestamp::from_micros(1)),
+        before: Some(AuditPlace {
+            at: NOW,
+            id: Id::from(Uuid::nil()),
+        }),
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let of_type = AuditQuery {
+        event_type: Some("UserCreated".to_owned()),
+        ..all.clone()
+    };
+    let of_tenant = AuditQuery {
+        tenant: Some(Id::from(Uuid::nil())),
+        ..of_type.clone()
+    };
+    let of_actor = AuditQuery {
+        actor: Some(Id::from(Uuid::nil())),
+        ..of_tenant.clone()
+    };
+    let of_user = AuditQuery {
+        user: Some(Id::from(Uuid::nil())),
+        ..of_actor.clone()
+    };
+    for (query, looked_up) in [
+        (all, "PRIMARY KEY (time>? AND time<?)"),
+        (
+            of_type,
+            "audit_type_time_idx (type=? AND time>? AND time<?)",
+        ),
+        (
+            of_tenant,
+            "audit_tenant_id_time_idx (tenant_id=? AND time>? AND time<?)",
+        ),
+        (
+            of_actor,
+            "audit_actor_id_time_idx (actor_id=? AND time>? AND time<?)",
+        ),
+        (
+            of_user,
+            "audit_user_id_time_idx (user_id=? AND time>? AND time<?)",
+        ),
+    ] {
+        let (page, plans) = planned(&mut conn, |conn| trail::page(conn, &query).unwrap());
+        assert_eq!(page.len(), 10);
+        let [step] = plans.as_slice() else {
+            panic!("{plans:#?}");
+        };
+        assert!(step.ends_with(looked_up), "{looked_up}: {step}");
+    }
+    let (expired, plans) = planned(&mut conn, |conn| {
+        assert!(trail::expired(conn, NOW).unwrap());
+        trail::expire(conn, NOW, 10).unwrap()
+    });
+    assert_eq!(expired, 10);
+    let looks = plans.iter().all(|step| {
+        let scan = step == "SCAN audit";
+        let first = scan && plans.first() == Some(step);
+        (first || !scan) && !step.contains("TEMP B-TREE")
+    });
+    assert!(looks, "{plans:#?}");
+}
+
+/// Many entries of one user.
+fn with_entries() -> SqliteConnection {
+    let mut conn = SqliteConnection::establish(":memory:").unwrap();
+    migrations::up(&mut conn).unwrap();
+    conn.batch_execute(
+        "INSERT INTO audit
+         WITH RECURSIVE numbers (number) AS (
+             SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1000
+         )
+         SELECT number, randomblob(16), zeroblob(16), 'UserCreated', 'user/1', zeroblob(16),
+             'user', zeroblob(16), zeroblob(16), NULL, '{}'
+         FROM numbers;",
+    )
+    .unwrap();
+    conn
 }
 
 /// What `work` answers, and how each of its statements goes about it.

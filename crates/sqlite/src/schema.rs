@@ -19,6 +19,9 @@ table! {
         created_at -> BigInt,
         events -> BigInt,
         version -> BigInt,
+        registration -> Nullable<Text>,
+        password_chars -> Nullable<BigInt>,
+        job_role_by -> Text,
     }
 }
 
@@ -145,6 +148,30 @@ table! {
         event_type -> Text,
         time -> BigInt,
         body -> Text,
+    }
+}
+
+table! {
+    audit (time, id) {
+        time -> BigInt,
+        id -> Binary,
+        tenant_id -> Binary,
+        #[sql_name = "type"]
+        event_type -> Text,
+        subject -> Text,
+        user_id -> Nullable<Binary>,
+        actor -> Text,
+        actor_id -> Nullable<Binary>,
+        actor_tenant_id -> Nullable<Binary>,
+        ip -> Nullable<Text>,
+        data -> Text,
+    }
+}
+
+table! {
+    audit_expiry (id) {
+        id -> BigInt,
+        before -> BigInt,
     }
 }
 

@@ -22,9 +22,9 @@ async fn a_log_of_the_first_version_keeps_its_events_and_gives_out_later_ones() 
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("t.db"));
     let migrations = store.migrate().await.unwrap();
-    store.down(migrations.len() - 1).await.unwrap();
     let acme = values::tenant("Acme");
     happen(&store, &acme, 1, 1..=2).await;
+    store.down(migrations.len() - 1).await.unwrap();
 
     store.migrate().await.unwrap();
     let kept = store.events(Some(acme.id), 0, 10).await.unwrap();

@@ -1,6 +1,8 @@
 //! What each type of event is called and says.
 
-use tessera_domain::{EventKind, LoginFailure, SessionEnd};
+use tessera_domain::{
+    EventKind, JobRoleBy, LoginFailure, Registration, SessionEnd, TenantSettings,
+};
 
 use crate::json::Object;
 use crate::time;
@@ -31,11 +33,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
         EventKind::RolesChanged {
             roles,
             is_superuser,
-        } => (
-            "RolesChanged",
-            data.texts("roles", roles)
-                .flag("is_superuser", *is_superuser),
-        ),
+        } => ("RolesChanged", rights(roles, *is_superuser)),
         EventKind::SessionEnded { user, why } => (
             "SessionEnded",
             data.text("user", &user.to_string())
@@ -60,6 +58,9 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
         ),
         EventKind::TenantDomainAdded { domain } => {
             ("TenantDomainAdded", data.text("domain", domain))
+        }
+        EventKind::TenantSettingsChanged(settings) => {
+            ("TenantSettingsChanged", tenant_settings(*settings))
         }
         EventKind::UserCreated {
             email,
@@ -109,7 +110,31 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
     }
 }
 
-fn login_failure(why: LoginFailure) -> &'static str {
+pub(crate) fn tenant_settings(settings: TenantSettings) -> Object {
+    let chars = settings.password_chars.map(|chars| chars.number().into());
+    Object::new()
+        .optional(
+            "registration",
+            settings.registration.map(Registration::as_str),
+        )
+        .optional_number("min_chars", chars)
+        .text("job_role_by", job_role_by(settings.job_role))
+}
+
+fn job_role_by(who: JobRoleBy) -> &'static str {
+    match who {
+        JobRoleBy::Administrators => "administrators",
+        JobRoleBy::Users => "users",
+    }
+}
+
+pub(crate) fn rights(roles: &[String], is_superuser: bool) -> Object {
+    Object::new()
+        .texts("roles", roles)
+        .flag("is_superuser", is_superuser)
+}
+
+pub(crate) fn login_failure(why: LoginFailure) -> &'static str {
     match why {
         LoginFailure::Disabled => "disabled",
         LoginFailure::Locked => "locked",
@@ -121,7 +146,7 @@ fn login_failure(why: LoginFailure) -> &'static str {
     }
 }
 
-fn session_end(why: SessionEnd) -> &'static str {
+pub(crate) fn session_end(why: SessionEnd) -> &'static str {
     match why {
         SessionEnd::Deleted => "deleted",
         SessionEnd::Disabled => "disabled",

@@ -7,12 +7,14 @@
 #![warn(missing_docs)]
 
 mod asyncapi;
+mod audit;
 mod data;
 mod json;
 
 use tessera_domain::{Event, Subject, Timestamp};
 
 pub use crate::asyncapi::asyncapi;
+pub use crate::audit::audit_data;
 use crate::json::Object;
 
 /// The `CloudEvents` `source` of every event.

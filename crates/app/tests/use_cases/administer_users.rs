@@ -92,8 +92,8 @@ async fn log_in(world: &World, tenant: &Tenant, name: &str) -> Caller {
 }
 
 fn roles(names: &[&str]) -> Vec<Role> {
-    let named = names.iter().map(|name| Role::parse(name).unwrap());
-    named.collect()
+    let each = names.iter().map(|name| Role::parse(name).unwrap());
+    each.collect()
 }
 
 fn these(names: &[&str]) -> AmendUser {
@@ -120,19 +120,20 @@ fn invitation(name: &str, names: &[&str]) -> InviteUser {
     }
 }
 
-fn refused<T: core::fmt::Debug>(answer: Result<T, AdministerUserError>) {
+fn refused<T: core::fmt::Debug>(answer: &Result<T, AdministerUserError>) {
     assert!(
         matches!(answer, Err(AdministerUserError::NotPermitted(_))),
         "{answer:?}"
     );
 }
 
-fn not_found<T: core::fmt::Debug>(answer: Result<T, AdministerUserError>) {
+fn not_found<T: core::fmt::Debug>(answer: &Result<T, AdministerUserError>) {
     let missing = AdministerUserError::Change(ChangeUserError::NotFound).to_string();
-    assert_eq!(answer.unwrap_err().to_string(), missing);
+    let told = answer.as_ref().map_err(ToString::to_string);
+    assert_eq!(told.unwrap_err(), missing);
 }
 
-fn oneself<T: core::fmt::Debug>(answer: Result<T, AdministerUserError>) {
+fn oneself<T: core::fmt::Debug>(answer: &Result<T, AdministerUserError>) {
     assert!(
         matches!(answer, Err(AdministerUserError::Oneself)),
         "{answer:?}"
@@ -200,8 +201,8 @@ async fn the_platforms_role_means_nothing_in_another_tenant() {
     let answer = world.tessera.administer_users(&caller, None).await;
     assert!(matches!(answer, Err(AdministrationError::NotPermitted(_))));
     // Nor does it keep the administrator of that tenant away.
-    let changed = they.amend(&they.eve, mallory.id, active(false)).await;
-    assert_eq!(changed.unwrap().status, UserStatus::Disabled);
+    let disabled = they.amend(&they.eve, mallory.id, active(false)).await;
+    assert_eq!(disabled.unwrap().status, UserStatus::Disabled);
 }
 
 #[tokio::test]
@@ -210,16 +211,16 @@ async fn users_are_paged_and_filtered_within_the_tenant() {
     let tessera = &they.world.tessera;
     let public = they.office(&they.root, None).await;
     let all = UserFilter::default();
-    let named =
+    let sorted =
         |names: &[&str]| -> Vec<String> { names.iter().map(|name| (*name).to_owned()).collect() };
-    let names = |users: &[User]| -> Vec<String> {
-        let names = users.iter().filter_map(|user| user.username.clone());
-        names.map(|name| name.as_str().to_owned()).collect()
+    let called = |users: &[User]| -> Vec<String> {
+        let all = users.iter().filter_map(|user| user.username.clone());
+        all.map(|name| name.as_str().to_owned()).collect()
     };
     let full = tessera.user_page(&public, &all, None, 3).await.unwrap();
-    let mut found = names(&full.users);
+    let mut found = called(&full.users);
     found.sort_unstable();
-    assert_eq!((found, full.next), (named(&["Ada", "hal", "root"]), None));
+    assert_eq!((found, full.next), (sorted(&["Ada", "hal", "root"]), None));
     let first = tessera.user_page(&public, &all, None, 2).await.unwrap();
     assert_eq!(first.users, full.users[..2]);
     assert_eq!(first.next, Some(first.users[1].id));
@@ -229,7 +230,7 @@ async fn users_are_paged_and_filtered_within_the_tenant() {
 
     let acme = they.office(&they.eve, None).await;
     for (filter, expected) in [
-        (all, &["bob", "eve"] as &[&str]),
+        (all, ["bob", "eve"].as_slice()),
         (
             UserFilter {
                 search: NamePrefix::parse("EV"),
@@ -253,9 +254,9 @@ async fn users_are_paged_and_filtered_within_the_tenant() {
         ),
     ] {
         let page = tessera.user_page(&acme, &filter, None, 10).await.unwrap();
-        let mut found = names(&page.users);
+        let mut found = called(&page.users);
         found.sort_unstable();
-        assert_eq!(found, named(expected), "{filter:?}");
+        assert_eq!(found, sorted(expected), "{filter:?}");
     }
 }
 
@@ -361,7 +362,7 @@ async fn nobody_gives_or_takes_what_is_above_their_own() {
                 Err(InviteUserError::NotPermitted(_))
             ));
             let own = ["tenant-admin", role];
-            refused(they.amend(caller, caller.user.id, these(&own)).await);
+            refused(&they.amend(caller, caller.user.id, these(&own)).await);
         }
         let superuser = InviteUser {
             is_superuser: true,
@@ -373,7 +374,7 @@ async fn nobody_gives_or_takes_what_is_above_their_own() {
             is_superuser: Some(true),
             ..AmendUser::default()
         };
-        refused(they.amend(caller, caller.user.id, superuser).await);
+        refused(&they.amend(caller, caller.user.id, superuser).await);
         assert_eq!(they.stored(tenant, caller.user.id).await, before);
     }
     let of = they.office(&they.root, Some("acme")).await;
@@ -431,11 +432,11 @@ async fn who_administers_the_platform_is_out_of_reach_for_a_tenants_administrato
             ..AmendUser::default()
         };
         for command in [name, these(&[]), active(false), active(true)] {
-            refused(tessera.amend_user(&of, root, command).await);
+            refused(&tessera.amend_user(&of, root, command).await);
         }
-        refused(tessera.lift_lock(&of, root).await);
-        refused(tessera.end_sessions_of(&of, root).await);
-        refused(tessera.delete_user(&of, root).await);
+        refused(&tessera.lift_lock(&of, root).await);
+        refused(&tessera.end_sessions_of(&of, root).await);
+        refused(&tessera.delete_user(&of, root).await);
     };
     let ((), done) = they.world.watch(doing).await;
     assert_eq!(done.commits, 0);
@@ -454,7 +455,7 @@ async fn who_becomes_the_platforms_administrator_meanwhile_is_not_deleted() {
         raised.await.unwrap();
     });
     let of = they.office(&they.hal, None).await;
-    refused(world.tessera.delete_user(&of, ada.id).await);
+    refused(&world.tessera.delete_user(&of, ada.id).await);
     assert_eq!(world.ada().await.role_names(), ["platform-admin"]);
 }
 
@@ -466,9 +467,9 @@ async fn nobody_locks_themselves_out() {
         let (of, own) = (they.office(caller, None).await, caller.user.id);
         let before = they.stored(tenant, own).await;
         for command in [active(false), these(&[]), these(&["editor"])] {
-            oneself(tessera.amend_user(&of, own, command).await);
+            oneself(&tessera.amend_user(&of, own, command).await);
         }
-        oneself(tessera.delete_user(&of, own).await);
+        oneself(&tessera.delete_user(&of, own).await);
         assert_eq!(they.stored(tenant, own).await, before);
         let mut kept: Vec<&str> = vec!["auditor"];
         let names = before.role_names();
@@ -496,11 +497,11 @@ async fn a_user_of_another_tenant_is_one_that_does_not_exist() {
             (&hal, they.bob.id),
         ] {
             assert_eq!(tessera.administered_user(of, id).await.unwrap(), None);
-            not_found(tessera.amend_user(of, id, these(&["tenant-admin"])).await);
-            not_found(tessera.amend_user(of, id, active(false)).await);
-            not_found(tessera.lift_lock(of, id).await);
-            not_found(tessera.end_sessions_of(of, id).await);
-            not_found(tessera.delete_user(of, id).await);
+            not_found(&tessera.amend_user(of, id, these(&["tenant-admin"])).await);
+            not_found(&tessera.amend_user(of, id, active(false)).await);
+            not_found(&tessera.lift_lock(of, id).await);
+            not_found(&tessera.end_sessions_of(of, id).await);
+            not_found(&tessera.delete_user(of, id).await);
         }
     };
     let ((), done) = they.world.watch(doing).await;
@@ -544,7 +545,7 @@ async fn a_refused_part_leaves_nothing_of_the_whole() {
         is_superuser: Some(true),
         ..these(&["editor"])
     };
-    refused(they.amend(&they.eve, they.bob.id, command).await);
+    refused(&they.amend(&they.eve, they.bob.id, command).await);
     assert_eq!(they.stored(&they.acme, they.bob.id).await, they.bob);
 }
 
@@ -587,7 +588,7 @@ async fn a_deleted_user_is_gone_with_all_sessions_and_is_told_so() {
     assert_eq!(tessera.user(&they.acme, "bob").await.unwrap(), None);
     let mails = world.store.memory().mails();
     assert_eq!(mails.last().unwrap().kind, MailKind::AccountDeleted);
-    not_found(tessera.delete_user(&of, they.bob.id).await);
+    not_found(&tessera.delete_user(&of, they.bob.id).await);
 }
 
 #[tokio::test]

@@ -200,5 +200,6 @@ fn command(access: Option<String>, refresh: Option<String>, hints: TenantHints) 
         hints,
         access,
         refresh,
+        ip: None,
     }
 }

@@ -140,13 +140,19 @@ async fn answer(
                 hints,
                 access,
                 refresh,
+                ip: None,
             };
             (tessera.log_out(command).await.is_ok(), None)
         }
         What::LogOutEverywhere => (tessera.log_out_everywhere(caller).await.is_ok(), None),
         What::Refresh => {
             let token = grant.refresh.clone().unwrap();
-            let refreshed = tessera.refresh(RefreshTokens { hints, token }).await;
+            let command = RefreshTokens {
+                hints,
+                token,
+                ip: None,
+            };
+            let refreshed = tessera.refresh(command).await;
             (refreshed.is_ok(), refreshed.ok())
         }
         What::Validate => {

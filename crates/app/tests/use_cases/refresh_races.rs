@@ -23,6 +23,7 @@ async fn of_many_racing_refreshes_one_rotates_and_all_get_its_successor() {
             let command = RefreshTokens {
                 hints: TenantHints::default(),
                 token: grant.refresh.clone().unwrap(),
+                ip: None,
             };
             tasks.spawn(async move { tessera.refresh(command).await.unwrap().refresh });
         }

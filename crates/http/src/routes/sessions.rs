@@ -8,6 +8,7 @@ use tessera_app::{ChangeUserError, EndSessionError, LogOut, LogOutError};
 
 use crate::answer::{Answer, Body, NoContent};
 use crate::caller::{Authenticated, hints, run, tessera};
+use crate::client::Client;
 use crate::cookie;
 use crate::limits::bearer;
 use crate::problem::Problem;
@@ -40,6 +41,7 @@ pub(crate) async fn log_out(
         hints: hints(&request, None),
         access,
         refresh,
+        ip: Client::of(&request).address,
     };
     run(&request, async move { tessera.log_out(command).await }).await?;
     let done = Done {

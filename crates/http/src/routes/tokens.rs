@@ -7,10 +7,12 @@ use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens};
 
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
+use crate::client::Client;
 use crate::cookie;
 use crate::envelope::Edge;
 use crate::metrics::LogInResult;
 use crate::problem::Problem;
+use crate::rate_limits::within_share;
 use crate::requests::{LogInRequest, RefreshRequest, RefreshTokenRequest};
 use crate::state::Presentation;
 use crate::views::{BearerTokens, TokenPair};
@@ -83,6 +85,10 @@ async fn log_in(request: &HttpRequest, fields: LogInRequest) -> Result<Grant, Pr
         device: device(request),
     };
     let tessera = tessera(request)?;
+    within_share(
+        request,
+        tessera.tenant_last_seen(&command.hints, &command.login),
+    )?;
     let answered = run(request, async move { tessera.log_in(command).await }).await;
     if let Some(edge) = request.app_data::<Data<Edge>>() {
         edge.metrics.logged_in(match &answered {
@@ -98,6 +104,7 @@ async fn refresh(request: &HttpRequest, token: String) -> Result<Grant, Problem>
     let command = RefreshTokens {
         hints: hints(request, None),
         token,
+        ip: Client::of(request).address,
     };
     let tessera = tessera(request)?;
     run(request, async move { tessera.refresh(command).await }).await

@@ -114,17 +114,17 @@ fn assert_problem(answer: &Answer, status: StatusCode, code: &str) {
 #[actix_web::test]
 async fn an_administrator_lists_the_own_tenant_and_one_of_the_platform_any() {
     let they = Accounts::new().await;
-    let public = ["ada", "hal", "root"];
-    let acme = ["bob", "eve"];
+    let public: &[&str] = &["ada", "hal", "root"];
+    let acme = &["bob", "eve"];
     for (token, query, expected) in [
-        (&they.root, "", &public as &[&str]),
-        (&they.root, "?tenant=acme", &acme),
-        (&they.root, "?tenant=ACME&is_active=true", &acme),
-        (&they.root, "?tenant=", &public),
-        (&they.hal, "", &public),
-        (&they.hal, "?tenant=public", &public),
-        (&they.eve, "", &acme),
-        (&they.eve, "?tenant=Acme", &acme),
+        (&they.root, "", public),
+        (&they.root, "?tenant=acme", acme),
+        (&they.root, "?tenant=ACME&is_active=true", acme),
+        (&they.root, "?tenant=", public),
+        (&they.hal, "", public),
+        (&they.hal, "?tenant=public", public),
+        (&they.eve, "", acme),
+        (&they.eve, "?tenant=Acme", acme),
         (&they.eve, "?search=B", &["bob"]),
         (&they.eve, "?search=bob%40acme.example", &["bob"]),
         (&they.eve, "?search=ada", &[]),

@@ -7,11 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod administer_users;
 mod administration;
+mod audit;
 mod conversation;
 mod cookie;
 mod documentation;
+mod pages;
+mod rate_limits;
 mod sockets;
 mod tenants;
 mod world;

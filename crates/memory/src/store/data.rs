@@ -12,6 +12,7 @@ use tessera_domain::{
 
 use crate::store::log::Log;
 use crate::store::mails::Mails;
+use crate::store::trail::Trail;
 
 /// Everything that is kept.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub(super) struct Data {
     pub(super) mails: Mails,
     places: BTreeMap<Id<Tenant>, Place>,
     tenants: BTreeMap<Id<Tenant>, Tenant>,
+    pub(super) trail: Trail,
 }
 
 /// Where one tenant's data lives.
@@ -71,6 +73,8 @@ impl Data {
             let of_tenant = event.tenant == tenant.id && gone.contains(&event.fact.subject);
             of_tenant || gone_tenants.contains(&event.tenant)
         });
+        self.trail.erase(&gone_tenants);
+        self.trail.join(&joining, &changes.actor);
         self.log.join(joining);
         self.mails.erase(&gone_tenants);
         self.mails.add(changes.mails);

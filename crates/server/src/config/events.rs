@@ -77,14 +77,10 @@ pub(crate) fn read(
         };
         destinations.extend(destination);
     }
-    let days = environment
-        .parse("TESSERA_EVENTS_RETENTION", |days| {
-            days.number::<u64>(0..=36_500)
-        })?
-        .unwrap_or(7);
+    let retention = environment.parse("TESSERA_EVENTS_RETENTION", Setting::days)?;
     Ok(Events {
         destinations,
-        retention: Duration::from_hours(24 * days),
+        retention: retention.unwrap_or(Duration::from_hours(24 * 7)),
     })
 }
 

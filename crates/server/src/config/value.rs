@@ -36,6 +36,12 @@ impl Setting<'_> {
         self.number(range).map(Duration::from_secs)
     }
 
+    /// A number of days, a hundred years at most.
+    pub(crate) fn days(self) -> Result<Duration, ConfigError> {
+        let days: u64 = self.number(0..=36_500)?;
+        Ok(Duration::from_hours(24 * days))
+    }
+
     /// On or off, in any of the spellings that people use.
     pub(crate) fn switch(self) -> Result<bool, ConfigError> {
         match self.value.to_ascii_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! What goes on beside the requests: prepare, see the keys that others made, remove what is dead.
+//! What goes on beside the requests: prepare, see the keys that others made, remove what is dead or old.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Upkeep {
 }
 
 /// Starts it. An embedded store is prepared by now; another one is as soon as it can be.
-pub(crate) fn start(wired: &Wired, events: &Events) -> Upkeep {
+pub(crate) fn start(wired: &Wired, events: &Events, audit_retention: Duration) -> Upkeep {
     let (report, fatal) = oneshot::channel();
     let mut tasks = JoinSet::new();
     let (tessera, backend) = (Arc::clone(&wired.tessera), wired.backend.clone());
@@ -33,7 +33,11 @@ pub(crate) fn start(wired: &Wired, events: &Events) -> Upkeep {
             let _ = report.send(failure);
             return;
         }
-        tokio::join!(keep_keys(&tessera), prune(&tessera));
+        tokio::join!(
+            keep_keys(&tessera),
+            prune(&tessera),
+            expire_audit(&tessera, audit_retention),
+        );
     });
     Upkeep {
         _tasks: tasks,
@@ -123,6 +127,30 @@ async fn prune(tessera: &Tessera) {
     }
 }
 
+/// Has the audit trail forget what is older than it is kept.
+async fn expire_audit(tessera: &Tessera, retention: Duration) {
+    let mut ticks = interval(EXPIRE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let before = tessera.ports().clock.now() - retention;
+        loop {
+            match tessera.expire_audit(before).await {
+                Ok(true) => sleep(BREATH).await,
+                Ok(false) => break,
+                Err(error) => {
+                    let why = Failure::from(error);
+                    tracing::debug!(%why, "old entries of the audit trail could not be removed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
+const EXPIRE: Duration = Duration::from_mins(1);
+/// Removing much that is old leaves room for requests.
+const BREATH: Duration = Duration::from_millis(50);

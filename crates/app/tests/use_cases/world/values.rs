@@ -1,12 +1,13 @@
 //! What requests and settings are made of.
 
+use core::net::IpAddr;
+
 use tessera_app::{
-    CreateUser, FirstPassword, LogIn, PublicUrl, Registration, Settings, TenantHints,
-    UnverifiedLogIn,
+    CreateUser, FirstPassword, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn,
 };
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, TenantOrder, TokenPolicy, Username,
+    Profile, Registration, TenantOrder, TokenPolicy, Username,
 };
 
 /// Hints that name a tenant in so many words.
@@ -46,6 +47,11 @@ pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
     }
 }
 
+/// [`IP`], as a value.
+pub(crate) fn ip() -> IpAddr {
+    IP.parse().unwrap()
+}
+
 pub(crate) fn typed(password: &str) -> Password {
     Password::new(password.to_owned())
 }
@@ -62,7 +68,6 @@ pub(crate) fn settings() -> Settings {
         tenant_order: TenantOrder::default(),
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
-        job_role_by_users: false,
         mailed_tokens: MailedTokenPolicy::default(),
         web_page_url: Some("https://app.example/".to_owned()),
         public_url: PublicUrl::Configured("https://login.example".to_owned()),

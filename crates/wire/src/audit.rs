@@ -1,0 +1,246 @@
+//! What the audit trail keeps of an event beside its type, its subject and its user.
+
+use tessera_domain::EventKind;
+
+use crate::data::{login_failure, rights, session_end, tenant_settings};
+use crate::json::Object;
+use crate::time;
+
+/// What an entry of the audit trail says of an event, as a JSON object.
+///
+/// An entry outlives the account that it tells of, so it holds no address, no name and nothing that
+/// a client makes up: ids, reasons and roles. Where a request came from is told of its actor.
+pub fn audit_data(kind: &EventKind) -> String {
+    let data = Object::new();
+    let data = match kind {
+        EventKind::LoginFailed { why, .. } => data.text("why", login_failure(*why)),
+        EventKind::RefreshReused {
+            presented, current, ..
+        } => data
+            .number("presented", presented.number())
+            .number("current", current.number()),
+        EventKind::RolesChanged {
+            roles,
+            is_superuser,
+        } => rights(roles, *is_superuser),
+        EventKind::SessionEnded { why, .. } => data.text("why", session_end(*why)),
+        EventKind::SigningKeyRetired { key } => data.text("kid", key.as_str()),
+        EventKind::SigningKeyRotated {
+            key,
+            algorithm,
+            signs_from,
+        } => data
+            .text("kid", key.as_str())
+            .text("algorithm", algorithm.as_str())
+            .text("signs_from", &time(*signs_from)),
+        EventKind::TenantCreated { schema, .. } => data.text("schema", schema),
+        EventKind::TenantDomainAdded { domain } => data.text("domain", domain),
+        EventKind::TenantSettingsChanged(settings) => tenant_settings(*settings),
+        EventKind::UserCreated { roles, .. } => data.texts("roles", roles),
+        EventKind::UserLocked { until, failures } => data
+            .text("until", &time(*until))
+            .number("failures", u64::from(*failures)),
+        EventKind::UserLoggedIn { session, .. } => data.text("session", &session.to_string()),
+        EventKind::PasswordChanged
+        | EventKind::PasswordResetRequested
+        | EventKind::UserDeleted
+        | EventKind::UserDisabled
+        | EventKind::UserEmailChanged { .. }
+        | EventKind::UserEmailVerified
+        | EventKind::UserEnabled
+        | EventKind::UserProfileChanged { .. }
+        | EventKind::UserUnlocked => data,
+    };
+    data.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use tessera_domain::{
+        Algorithm, Generation, Id, KeyId, LoginFailure, Registration, SessionEnd, TenantSettings,
+        Timestamp,
+    };
+
+    use super::*;
+
+    #[test]
+    fn each_kind_is_kept_as_ids_reasons_and_roles() {
+        for (kind, expected) in examples() {
+            let data: Value = serde_json::from_str(&audit_data(&kind)).unwrap();
+            assert_eq!(data, expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn no_kind_keeps_an_address_a_name_or_what_a_client_makes_up() {
+        for (kind, _) in examples() {
+            let data = audit_data(&kind);
+            assert!(!data.contains(PERSONAL), "{data}");
+        }
+    }
+
+    #[test]
+    fn each_kind_has_an_example() {
+        let places: Vec<usize> = examples().iter().map(|(kind, _)| place(kind)).collect();
+        assert_eq!(places, (0..KINDS).collect::<Vec<_>>());
+    }
+
+    fn examples() -> Vec<(EventKind, Value)> {
+        let mut examples = of_all_but_accounts();
+        examples.extend(of_accounts());
+        examples
+    }
+
+    fn of_all_but_accounts() -> Vec<(EventKind, Value)> {
+        let personal = || PERSONAL.to_owned();
+        let kid = || KeyId::new("kid-1".to_owned());
+        let at = Timestamp::from_micros(1_767_225_600_000_042);
+        vec![
+            (
+                EventKind::LoginFailed {
+                    user: Some(id(3)),
+                    why: LoginFailure::WrongPassword,
+                    ip: Some(personal()),
+                },
+                json!({"why": "wrong_password"}),
+            ),
+            (EventKind::PasswordChanged, json!({})),
+            (EventKind::PasswordResetRequested, json!({})),
+            (
+                EventKind::RefreshReused {
+                    user: id(3),
+                    presented: Generation::FIRST,
+                    current: Generation::new(3),
+                },
+                json!({"presented": 1, "current": 3}),
+            ),
+            (
+                EventKind::RolesChanged {
+                    roles: vec!["tenant-admin".to_owned(), "editor".to_owned()],
+                    is_superuser: true,
+                },
+                json!({"roles": ["tenant-admin", "editor"], "is_superuser": true}),
+            ),
+            (
+                EventKind::SessionEnded {
+                    user: id(3),
+                    why: SessionEnd::LogOutEverywhere,
+                },
+                json!({"why": "log_out_everywhere"}),
+            ),
+            (
+                EventKind::SigningKeyRetired { key: kid() },
+                json!({"kid": "kid-1"}),
+            ),
+            (
+                EventKind::SigningKeyRotated {
+                    key: kid(),
+                    algorithm: Algorithm::Es256,
+                    signs_from: at,
+                },
+                json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(at)}),
+            ),
+            (
+                EventKind::TenantCreated {
+                    name: personal(),
+                    schema: "acme".to_owned(),
+                },
+                json!({"schema": "acme"}),
+            ),
+            (
+                EventKind::TenantDomainAdded {
+                    domain: "acme.example".to_owned(),
+                },
+                json!({"domain": "acme.example"}),
+            ),
+            (
+                EventKind::TenantSettingsChanged(TenantSettings {
+                    registration: Some(Registration::Invite),
+                    ..TenantSettings::default()
+                }),
+                json!({"registration": "invite", "min_chars": null, "job_role_by": "administrators"}),
+            ),
+        ]
+    }
+
+    fn of_accounts() -> Vec<(EventKind, Value)> {
+        let personal = || PERSONAL.to_owned();
+        let at = Timestamp::from_micros(1_767_225_600_000_042);
+        vec![
+            (
+                EventKind::UserCreated {
+                    email: Some(personal()),
+                    username: Some(personal()),
+                    first_name: personal(),
+                    last_name: personal(),
+                    roles: vec!["tenant-admin".to_owned(), "editor".to_owned()],
+                },
+                json!({"roles": ["tenant-admin", "editor"]}),
+            ),
+            (EventKind::UserDeleted, json!({})),
+            (EventKind::UserDisabled, json!({})),
+            (EventKind::UserEmailChanged { email: personal() }, json!({})),
+            (EventKind::UserEmailVerified, json!({})),
+            (EventKind::UserEnabled, json!({})),
+            (
+                EventKind::UserLocked {
+                    until: at,
+                    failures: 5,
+                },
+                json!({"until": time(at), "failures": 5}),
+            ),
+            (
+                EventKind::UserLoggedIn {
+                    session: id(4),
+                    ip: Some(personal()),
+                    user_agent: Some(personal()),
+                },
+                json!({"session": id::<()>(4).to_string()}),
+            ),
+            (
+                EventKind::UserProfileChanged {
+                    first_name: personal(),
+                    last_name: personal(),
+                    job_role: personal(),
+                },
+                json!({}),
+            ),
+            (EventKind::UserUnlocked, json!({})),
+        ]
+    }
+
+    /// Where the kind is among the examples: a new one does not compile until it has its place.
+    fn place(kind: &EventKind) -> usize {
+        match kind {
+            EventKind::LoginFailed { .. } => 0,
+            EventKind::PasswordChanged => 1,
+            EventKind::PasswordResetRequested => 2,
+            EventKind::RefreshReused { .. } => 3,
+            EventKind::RolesChanged { .. } => 4,
+            EventKind::SessionEnded { .. } => 5,
+            EventKind::SigningKeyRetired { .. } => 6,
+            EventKind::SigningKeyRotated { .. } => 7,
+            EventKind::TenantCreated { .. } => 8,
+            EventKind::TenantDomainAdded { .. } => 9,
+            EventKind::TenantSettingsChanged(_) => 10,
+            EventKind::UserCreated { .. } => 11,
+            EventKind::UserDeleted => 12,
+            EventKind::UserDisabled => 13,
+            EventKind::UserEmailChanged { .. } => 14,
+            EventKind::UserEmailVerified => 15,
+            EventKind::UserEnabled => 16,
+            EventKind::UserLocked { .. } => 17,
+            EventKind::UserLoggedIn { .. } => 18,
+            EventKind::UserProfileChanged { .. } => 19,
+            EventKind::UserUnlocked => 20,
+        }
+    }
+
+    fn id<T>(number: u8) -> Id<T> {
+        Id::new(Timestamp::from_secs(1_767_225_600), [number; 10])
+    }
+
+    const KINDS: usize = 21;
+    const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
+}
