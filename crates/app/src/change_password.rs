@@ -1,7 +1,8 @@
 //! Change one's password: every other session ends, this one goes on.
 
 use tessera_domain::{
-    Change, Changes, Password, PasswordRecord, PasswordWeakness, SessionEnd, Verdict,
+    Addressee, Change, Changes, MailKind, Password, PasswordRecord, PasswordWeakness, SessionEnd,
+    Verdict,
 };
 
 use crate::ports::{CommitError, Overloaded, SessionHolder, Unavailable};
@@ -111,11 +112,13 @@ impl Tessera {
         let (tenant, spared) = (&holder.tenant, holder.session.id);
         let sessions = self.ports.store.sessions(tenant, holder.user.id).await?;
         let (user, fact) = holder.user.set_password(new);
+        let notice = Addressee::User(user.id);
         let why = SessionEnd::PasswordChange;
         let ended = holder.user.ended_facts(&sessions, Some(spared), why, now);
         let changes = Changes {
             sessions: vec![Change::Update(holder.session.carried_into(user.epoch))],
             users: vec![Change::Update(user)],
+            mails: vec![self.mail(tenant, MailKind::PasswordChanged, notice)],
             actor: caller.actor(),
             events: self.events(tenant, now, [fact].into_iter().chain(ended)),
             ..Changes::default()

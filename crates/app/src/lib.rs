@@ -11,48 +11,61 @@
 use core::fmt;
 
 use tessera_domain::{
-    Changes, Event, Fact, Id, LockoutPolicy, PasswordPolicy, Tenant, TenantOrder, Timestamp,
-    TokenPolicy,
+    Changes, Event, Fact, Id, LockoutPolicy, MailedTokenPolicy, PasswordPolicy, Registration,
+    Tenant, TenantOrder, Timestamp, TokenPolicy,
 };
 
+mod account;
 mod administer_audit;
 mod administer_events;
 mod audit_trail;
+mod change_email;
 mod change_password;
 mod event_log;
+mod fresh_log_in;
 mod grant;
 mod keys;
 mod log_in;
 mod log_out;
 mod mail_queue;
+mod mail_relay;
+mod mailed_token;
 mod ports;
 mod prepare;
 mod prune;
 mod purview;
 mod ready;
 mod refresh;
+mod register;
 mod registry;
 mod relay;
 mod replay;
+mod reset_password;
 mod resolve_tenant;
 mod sessions;
 mod tenants;
 mod users;
 mod validate;
+mod verify_email;
 
+pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
 pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
+pub use change_email::ChangeEmailError;
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{
     Aggregate, Claim, Claimed, ClaimedEvent, EventLog, Lease, News, Occasion, Progress, Publisher,
     Receipt, Settlement, StoredEvent, WaitingEvent,
 };
+pub use fresh_log_in::NotFresh;
 pub use grant::Grant;
 pub use keys::{KeysError, RotateKeys};
 pub use log_in::{LogIn, LogInError};
 pub use log_out::{LogOut, LogOutError};
 pub use mail_queue::{Backlog, Letter, Link, MailError, MailQueue, Mailer, QueuedMail};
+pub use mail_relay::{MailRelay, MailStep, MailTally};
+pub use mailed_token::{AskForMail, AskForMailError, MailedTokenError, ShowToken};
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,
@@ -62,11 +75,15 @@ pub use prepare::PrepareError;
 pub use purview::{NotPermitted, Purview};
 pub use ready::NotReady;
 pub use refresh::{RefreshError, RefreshTokens};
+pub use register::{Register, RegisterError, Registered};
 pub use relay::{Relay, RelaySettings, Step, Tally};
 pub use replay::{Replay, ReplayError, Replayed};
+pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
-pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};
+pub use tenants::{
+    AddDomainError, ChangeTenantError, CreateTenant, CreateTenantError, DomainAdded,
+};
 pub use users::{ChangeUserError, CreateUser, CreateUserError};
 pub use validate::{Caller, ValidateError};
 
@@ -154,8 +171,25 @@ pub struct Settings {
     pub passwords: PasswordPolicy,
     /// In which order a request's hints at its tenant count.
     pub tenant_order: TenantOrder,
-    /// The issuer, and the base of links.
+    /// Who may sign up, in tenants that do not say it.
+    pub registration: Registration,
+    /// Whether somebody logs in whose address is not proved.
+    pub unverified_log_in: UnverifiedLogIn,
+    /// How long tokens in mails live.
+    pub mailed_tokens: MailedTokenPolicy,
+    /// The page that links in mails point at; without one they point at the issuer.
+    pub web_page_url: Option<String>,
+    /// The issuer.
     pub public_url: PublicUrl,
+}
+
+/// Whether somebody logs in whose address is not proved.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UnverifiedLogIn {
+    /// As everybody does; tokens and answers say that it is not.
+    Allowed,
+    /// Not before it is; users without an address are not meant.
+    Refused,
 }
 
 /// Where the issuer's URL comes from.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Actor, Attempt, Change, Changes, Contradiction, Device, EmailAddress, Fact, LockoutPolicy,
-    LoginFailure, Password, PasswordRecord, Session, SessionEnd, Tenant, TenantStatus, Timestamp,
-    User, Username, Verdict,
+    Actor, Attempt, Change, Changes, Contradiction, Device, EmailAddress, Fact, LoginFailure,
+    Password, PasswordRecord, Session, SessionEnd, Tenant, TenantStatus, Timestamp, User, Username,
+    Verdict,
 };
 
 use crate::grant::{Grant, RefreshToken};
 use crate::ports::{CommitError, Overloaded, TokenError, Unavailable, UserKey};
 use crate::resolve_tenant::{ResolveTenantError, Resolved, TenantHints};
-use crate::{ATTEMPTS, Contended, Tessera};
+use crate::{ATTEMPTS, Contended, Settings, Tessera, UnverifiedLogIn};
 
 /// A request to log in.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Tessera {
         let mut verdict = self.verdict(user.as_ref(), &command.password).await?;
         for _ in 0..ATTEMPTS {
             let now = self.now();
-            let outcome = place.decide(user.as_ref(), verdict, now, &self.settings.lockout);
+            let outcome = place.decide(user.as_ref(), verdict, now, &self.settings);
             let committed = match outcome {
                 Outcome::Admit(admitted) => self.admit(&place, admitted, &command, now).await,
                 Outcome::Fail { user, locked } => {
@@ -195,14 +195,14 @@ impl Tessera {
 }
 
 /// What was typed as a name: an address first, else a username.
-enum Login {
+pub(crate) enum Login {
     Email(EmailAddress),
     Neither,
     Username(Username),
 }
 
 impl Login {
-    fn read(typed: &str) -> Self {
+    pub(crate) fn read(typed: &str) -> Self {
         match (EmailAddress::parse(typed), Username::parse(typed)) {
             (Ok(email), _) => Self::Email(email),
             (Err(_), Ok(username)) => Self::Username(username),
@@ -218,7 +218,7 @@ impl Login {
         }
     }
 
-    fn email_domain(&self) -> Option<&str> {
+    pub(crate) fn email_domain(&self) -> Option<&str> {
         match self {
             Self::Email(email) => Some(email.domain()),
             Self::Neither | Self::Username(_) => None,
@@ -255,7 +255,7 @@ impl Place {
         user: Option<&User>,
         verdict: Verdict,
         now: Timestamp,
-        policy: &LockoutPolicy,
+        settings: &Settings,
     ) -> Outcome {
         if let Some(why) = self.closed {
             return Outcome::Refuse(why);
@@ -263,7 +263,13 @@ impl Place {
         let Some(user) = user else {
             return Outcome::Refuse(LoginFailure::UnknownUser);
         };
-        match user.attempt(verdict, now, policy) {
+        let unproved = user.email.is_some() && !user.email_verified;
+        match user.attempt(verdict, now, &settings.lockout) {
+            Attempt::Admitted(_)
+                if unproved && settings.unverified_log_in == UnverifiedLogIn::Refused =>
+            {
+                Outcome::Refuse(LoginFailure::Unverified)
+            }
             Attempt::Admitted(user) => Outcome::Admit(*user),
             Attempt::Failed { user, locked } => Outcome::Fail { user, locked },
             Attempt::Refused(why) => Outcome::Refuse(why),

@@ -32,6 +32,11 @@ impl Registry {
         fresh.then(|| found.clone())
     }
 
+    /// The tenant of that name or host, however long ago it was looked up.
+    pub(crate) fn last_seen(&self, key: &TenantKey) -> Option<Arc<Tenant>> {
+        self.seen().get(key)?.tenant.clone()
+    }
+
     fn remember(&self, key: TenantKey, at: Timestamp, tenant: Option<Arc<Tenant>>) {
         let mut seen = self.seen();
         if seen.len() >= CAPACITY {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Chosen, Contradiction, Explicit, Hints, HostName, SchemaName, Tenant, TenantName,
+    Chosen, Contradiction, Explicit, Hints, HostName, Id, SchemaName, Tenant, TenantName,
 };
 
 use crate::Tessera;
+use crate::log_in::Login;
 use crate::ports::{TenantKey, Unavailable};
 
 /// What a request says of its tenant, as it said it.
@@ -16,6 +17,19 @@ pub struct TenantHints {
     pub explicit: Vec<String>,
     /// The host it was sent to, with or without a port.
     pub host: Option<String>,
+}
+
+impl TenantHints {
+    /// The keys of what is said in so many words; none of a text that can be no name.
+    fn explicit_keys(&self) -> impl Iterator<Item = Option<String>> {
+        let said = self.explicit.iter().filter(|text| !text.trim().is_empty());
+        said.map(|text| TenantName::parse(text).ok().map(|name| name.key()))
+    }
+
+    fn host_key(&self) -> Option<TenantKey> {
+        let host = HostName::parse(self.host.as_deref()?).ok()?;
+        Some(TenantKey::Host(host))
+    }
 }
 
 /// Who the tenant of a request without a token is.
@@ -43,10 +57,7 @@ impl Tessera {
     ) -> Result<Resolved, ResolveTenantError> {
         let default = self.default_tenant().await?;
         let email = match email_domain {
-            Some(domain) => {
-                let host = HostName::restore(domain.to_owned());
-                self.tenant_by(TenantKey::Host(host)).await?
-            }
+            Some(domain) => self.tenant_by(email_key(domain)).await?,
             None => None,
         };
         let found = self.look_up(hints).await?;
@@ -63,6 +74,39 @@ impl Tessera {
             Chosen::Unknown => None,
         };
         Ok(Resolved { tenant, default })
+    }
+
+    /// The tenant that a request to log in as `login` counts for, as far as this process has seen it:
+    /// nothing is read.
+    ///
+    /// What leads to no tenant that was seen counts for the default one, where it fails, too. `None`
+    /// as long as that was not seen either.
+    pub fn tenant_last_seen(&self, hints: &TenantHints, login: &str) -> Option<Id<Tenant>> {
+        let seen = |key: &TenantKey| self.registry.last_seen(key);
+        let default = seen(&default_key())?;
+        let login = Login::read(login);
+        let email = login.email_domain().and_then(|it| seen(&email_key(it)));
+        let keys = hints.explicit_keys();
+        let explicit = keys.map(|key| {
+            let tenant = key.clone().map(TenantKey::Name).as_ref().and_then(seen);
+            (key, tenant)
+        });
+        let found = Found {
+            explicit: explicit.collect(),
+            host: hints.host_key().as_ref().and_then(seen),
+        };
+        let chosen = Hints {
+            token: None,
+            explicit: found.explicit(),
+            host: found.host.as_deref(),
+            email: email.as_deref(),
+            default: &default,
+        }
+        .choose(&self.settings.tenant_order);
+        Some(match chosen {
+            Ok(Chosen::Tenant(tenant)) => tenant.id,
+            Ok(Chosen::Unknown) | Err(_) => default.id,
+        })
     }
 
     /// Refuses hints that contradict each other, or the tenant of the token that came with them.
@@ -85,28 +129,34 @@ impl Tessera {
     }
 
     pub(crate) async fn default_tenant(&self) -> Result<Arc<Tenant>, Unavailable> {
-        let key = TenantKey::Name(SchemaName::DEFAULT.to_owned());
-        self.tenant_by(key)
+        self.tenant_by(default_key())
             .await?
             .ok_or_else(|| Unavailable::new(NoDefaultTenant))
     }
 
     async fn look_up(&self, hints: &TenantHints) -> Result<Found, Unavailable> {
         let mut explicit = Vec::new();
-        for text in hints.explicit.iter().filter(|text| !text.trim().is_empty()) {
-            let key = TenantName::parse(text).ok().map(|name| name.key());
+        for key in hints.explicit_keys() {
             let tenant = match &key {
                 Some(key) => self.tenant_by(TenantKey::Name(key.clone())).await?,
                 None => None,
             };
             explicit.push((key, tenant));
         }
-        let host = match hints.host.as_deref().map(HostName::parse) {
-            Some(Ok(host)) => self.tenant_by(TenantKey::Host(host)).await?,
-            Some(Err(_)) | None => None,
+        let host = match hints.host_key() {
+            Some(key) => self.tenant_by(key).await?,
+            None => None,
         };
         Ok(Found { explicit, host })
     }
+}
+
+fn default_key() -> TenantKey {
+    TenantKey::Name(SchemaName::DEFAULT.to_owned())
+}
+
+fn email_key(domain: &str) -> TenantKey {
+    TenantKey::Host(HostName::restore(domain.to_owned()))
 }
 
 struct Found {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Actor, Change, Changes, EmailAddress, Fact, Id, NewUser, Password, PasswordWeakness, Profile,
-    Role, Session, SessionEnd, Tenant, User, Username,
+    Actor, Change, Changes, EmailAddress, Fact, Id, NewUser, Password, PasswordPolicy,
+    PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, TenantKey, Unavailable, Unique, UserKey};
@@ -267,6 +267,7 @@ impl Tessera {
         Err(Unavailable::new(Contended).into())
     }
 
+    /// Whether the user of the tenant may have this password; asked of every one that is set.
     pub(crate) fn accept_password(
         &self,
         tenant: &Tenant,
@@ -274,8 +275,16 @@ impl Tessera {
         password: &Password,
     ) -> Result<(), PasswordWeakness> {
         let mut names = user.names();
-        names.extend([tenant.name.as_str(), PRODUCT]);
-        self.settings.passwords.accept(password, &names)
+        names.extend([tenant.name.as_str(), tenant.schema.as_str(), PRODUCT]);
+        names.extend(tenant.domains.iter().map(|domain| domain.host.as_str()));
+        let asked = tenant.settings.password_chars;
+        let policy = PasswordPolicy {
+            min_chars: asked.map_or(self.settings.passwords.min_chars, |chars| {
+                chars.number().into()
+            }),
+            ..self.settings.passwords
+        };
+        policy.accept(password, &names)
     }
 }
 
@@ -290,7 +299,7 @@ pub(crate) struct UserChange {
 }
 
 impl UserChange {
-    fn of(changed: Option<(User, Fact)>) -> Option<Self> {
+    pub(crate) fn of(changed: Option<(User, Fact)>) -> Option<Self> {
         changed.map(|(user, fact)| Self {
             user,
             fact: Some(fact),

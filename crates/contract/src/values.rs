@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use tessera_domain::{
-    Addressee, Algorithm, Device, EmailAddress, Epoch, Event, Fact, Generation, HostName, Id, Key,
-    KeyId, KeyOrigin, KeyPurpose, Lockout, Mail, MailKind, MailedDigest, MailedToken,
-    MailedTokenPurpose, NewUser, PasswordRecord, Profile, Role, SchemaName, Session, SessionEnd,
-    SessionEnded, Tenant, TenantDomain, TenantName, TenantStatus, Timestamp, TokenPolicy, User,
-    UserStatus, Username,
+    Addressee, Algorithm, Device, EmailAddress, Epoch, Event, Fact, Generation, HostName, Id,
+    JobRoleBy, Key, KeyId, KeyOrigin, KeyPurpose, Lockout, Mail, MailKind, MailedDigest,
+    MailedToken, MailedTokenPurpose, NewUser, PasswordChars, PasswordRecord, Profile, Registration,
+    Role, SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName,
+    TenantSettings, TenantStatus, Timestamp, TokenPolicy, User, UserStatus, Username,
 };
 
 /// The moment at which everything here was made; it has microseconds.
@@ -40,6 +40,11 @@ pub fn full_tenant() -> Tenant {
         external_id: Some("4711-ä".to_owned()),
         domains: vec![domain("z.example", false), domain("a.example", true)],
         status: TenantStatus::Suspended,
+        settings: TenantSettings {
+            registration: Some(Registration::Invite),
+            password_chars: PasswordChars::new(12),
+            job_role: JobRoleBy::Users,
+        },
         events: 3,
         ..tenant("Bücher & Söhne 🗝")
     }

@@ -2,7 +2,7 @@
 
 use crate::session::Generation;
 use crate::{Algorithm, Key};
-use crate::{Id, KeyId, Session, Tenant, Timestamp, User};
+use crate::{Id, KeyId, Session, Tenant, TenantSettings, Timestamp, User};
 
 /// Something that happened, as it is stored with the change that it is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,6 +61,7 @@ impl Fact {
             | EventKind::SigningKeyRotated { .. }
             | EventKind::TenantCreated { .. }
             | EventKind::TenantDomainAdded { .. }
+            | EventKind::TenantSettingsChanged(_)
             | EventKind::UserCreated { .. }
             | EventKind::UserDeleted
             | EventKind::UserDisabled
@@ -157,6 +158,8 @@ pub enum EventKind {
         /// The domain.
         domain: String,
     },
+    /// Other settings hold for the accounts of a tenant.
+    TenantSettingsChanged(TenantSettings),
     /// An account was made.
     UserCreated {
         /// The address.

@@ -4,10 +4,17 @@ use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 
 /// Folds case and compatibility forms (NFKC and full case folding, Unicode 3.13 and UAX 15).
-///
+pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        fold_any(text)
+    }
+}
+
 /// Folding can give what normalizes again and the other way about, so it goes round twice: then
 /// folding a folded name changes nothing.
-pub(crate) fn fold(text: &str) -> String {
+fn fold_any(text: &str) -> String {
     let nfkc = ComposingNormalizer::new_nfkc();
     let mapper = CaseMapper::new();
     let mut folded = nfkc.normalize(text).into_owned();
@@ -18,7 +25,7 @@ pub(crate) fn fold(text: &str) -> String {
 }
 
 /// Whether a character cannot be seen, so that two names with and without it look the same.
-pub(crate) fn invisible(c: char) -> bool {
+pub fn invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
@@ -44,6 +51,11 @@ mod tests {
         #[test]
         fn folding_twice_is_folding_once(text in "\\PC{0,24}") {
             prop_assert_eq!(fold(&fold(&text)), fold(&text));
+        }
+
+        #[test]
+        fn the_short_way_of_ascii_leads_to_the_same(text in "[\\x00-\\x7f]{0,24}") {
+            prop_assert_eq!(fold(&text), fold_any(&text));
         }
     }
 }

@@ -33,6 +33,7 @@ pub use changes::{Actor, Change, Changes, Installation};
 pub use delivery::{RetryPolicy, Standing, Waiting};
 pub use email::{EmailAddress, EmailAddressError};
 pub use event::{Attempted, Event, EventKind, Fact, LoginFailure, SessionEnd, Subject};
+pub use fold::invisible;
 pub use id::{Id, IdError};
 pub use key::{Algorithm, Key, KeyId, KeyOrigin, KeyPurpose, KeyRotation, UnknownAlgorithm};
 pub use lockout::{Lockout, LockoutPolicy};
@@ -40,14 +41,16 @@ pub use mail::{Addressee, Mail, MailKind, UnknownMailKind};
 pub use mailed_token::{
     MailedDigest, MailedSecret, MailedToken, MailedTokenPolicy, MailedTokenPurpose, UnknownPurpose,
 };
-pub use password::{Password, PasswordPolicy, PasswordRecord, PasswordWeakness};
+pub use password::{Password, PasswordChars, PasswordPolicy, PasswordRecord, PasswordWeakness};
 pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
 pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};
 pub use tenant::{
-    HostName, HostNameError, SchemaName, Tenant, TenantDomain, TenantName, TenantNameError,
-    TenantStatus,
+    HostName, HostNameError, JobRoleBy, Registration, SchemaName, Tenant, TenantDomain, TenantName,
+    TenantNameError, TenantSettings, TenantStatus,
 };
 pub use time::Timestamp;
 pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};
-pub use user::{Attempt, Epoch, NewUser, Profile, Role, RoleError, User, UserStatus, Verdict};
+pub use user::{
+    Attempt, Epoch, NewUser, Profile, ProfileError, Role, RoleError, User, UserStatus, Verdict,
+};
 pub use username::{Username, UsernameError};

@@ -24,7 +24,8 @@ pub struct Mail {
 }
 
 /// To whom a mail goes. The address is that of the account, never the one that somebody typed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// `Debug` shows nothing of it.
+#[derive(Clone, Eq, PartialEq)]
 pub enum Addressee {
     /// Whoever has an account under this key of an address, if anybody has.
     Account(String),
@@ -37,6 +38,16 @@ pub enum Addressee {
     },
     /// The user, at the address that the account has when the mail goes out.
     User(Id<User>),
+}
+
+impl fmt::Debug for Addressee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(_) => f.write_str("Account(..)"),
+            Self::Address { user, .. } => write!(f, "Address({user:?})"),
+            Self::User(user) => write!(f, "User({user:?})"),
+        }
+    }
 }
 
 /// What a mail is about.

@@ -5,7 +5,7 @@ use core::fmt;
 use crate::email::ascii_domain;
 use crate::event::{EventKind, Fact, Subject};
 use crate::fold::{fold, invisible};
-use crate::{Id, Timestamp};
+use crate::{Id, PasswordChars, Timestamp};
 
 /// A tenant: users kept apart from all others.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Tenant {
     pub domains: Vec<TenantDomain>,
     /// Whether it is in use.
     pub status: TenantStatus,
+    /// What holds for its accounts.
+    pub settings: TenantSettings,
     /// When it was made.
     pub created_at: Timestamp,
     /// How many events it has had.
@@ -45,6 +47,7 @@ impl Tenant {
             schema,
             domains: Vec::new(),
             status: TenantStatus::Active,
+            settings: TenantSettings::default(),
             created_at: now,
             events: 0,
             version: 0,
@@ -72,6 +75,16 @@ impl Tenant {
         Some((tenant, fact))
     }
 
+    /// The tenant with other settings; none when they are the same.
+    pub fn change_settings(&self, settings: TenantSettings) -> Option<(Self, Fact)> {
+        (self.settings != settings).then(|| {
+            let mut tenant = self.clone();
+            tenant.settings = settings;
+            let fact = tenant.record(EventKind::TenantSettingsChanged(settings));
+            (tenant, fact)
+        })
+    }
+
     /// The id that clients see: the imported one where there is one.
     pub fn shown_id(&self) -> String {
         self.external_id
@@ -92,6 +105,52 @@ impl Tenant {
             kind,
         }
     }
+}
+
+/// What holds for the accounts of one tenant; what is none, the installation says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct TenantSettings {
+    /// Who may sign up.
+    pub registration: Option<Registration>,
+    /// The fewest characters of a new password.
+    pub password_chars: Option<PasswordChars>,
+    /// Who says what a user does there: administrators, unless users may.
+    pub job_role: JobRoleBy,
+}
+
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Registration {
+    /// Nobody: operators make the accounts.
+    Closed,
+    /// Whoever an administrator invites.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+impl Registration {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Invite, Self::Open];
+
+    /// Its name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Invite => "invite",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Who says what a user does in the tenant's organisation.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum JobRoleBy {
+    /// Whoever administers users.
+    #[default]
+    Administrators,
+    /// The users themselves, too.
+    Users,
 }
 
 /// Whether a tenant is in use.

@@ -111,6 +111,19 @@ impl User {
         (user, fact)
     }
 
+    /// The user with another password that somebody set who reads the mails of the address: all
+    /// sessions are dead, a lock is over, the address is proved.
+    pub fn reset_password(&self, record: PasswordRecord) -> (Self, Vec<Fact>) {
+        let (mut user, changed) = self.set_password(record);
+        user.lockout = Lockout::default();
+        let mut facts = vec![changed];
+        if let Some((verified, fact)) = user.verify_email() {
+            user = verified;
+            facts.push(fact);
+        }
+        (user, facts)
+    }
+
     /// The user whose address is proved; none when it was, or there is none.
     pub fn verify_email(&self) -> Option<(Self, Fact)> {
         (self.email.is_some() && !self.email_verified).then(|| {
@@ -322,6 +335,22 @@ pub struct Profile {
     /// What the user does in the tenant's organisation.
     pub job_role: String,
 }
+
+impl Profile {
+    /// Reads one of its texts, as a user gives it: kept as it is.
+    pub fn text(text: &str) -> Result<String, ProfileError> {
+        let fits = text.chars().count() <= PROFILE_CHARS;
+        fits.then(|| text.to_owned()).ok_or(ProfileError)
+    }
+}
+
+/// The text is too long for a profile.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("Ensure this field has no more than {PROFILE_CHARS} characters.")]
+pub struct ProfileError;
+
+/// As many as the services had that Tessera replaces.
+const PROFILE_CHARS: usize = 150;
 
 /// The name of a role.
 #[derive(Clone, Debug, Eq, PartialEq)]

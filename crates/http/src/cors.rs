@@ -100,8 +100,9 @@ fn origin(text: &str) -> Result<String, AllowedOriginsError> {
     }
 }
 
-static EXPOSED: HeaderValue =
-    HeaderValue::from_static("ETag, Retry-After, WWW-Authenticate, X-Request-Id");
+static EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id",
+);
 static MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 static METHODS: HeaderValue =
     HeaderValue::from_static("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");

@@ -30,6 +30,7 @@ use crate::hosts::AllowedHosts;
 use crate::limits::{self, Head};
 use crate::metrics::{Metrics, RouteMeter, RouteMeters};
 use crate::problem::Problem;
+use crate::rate_limits::RateLimits;
 use crate::request_id::{RequestId, RequestIds, X_REQUEST_ID};
 use crate::unread::Rest;
 
@@ -52,6 +53,8 @@ pub struct Edge {
     pub metrics: Arc<Metrics>,
     /// How clients reach us, as the public URL says.
     pub public_scheme: Scheme,
+    /// How many requests an address and a tenant may send, if that is limited.
+    pub rate_limits: Option<Arc<RateLimits>>,
     /// The most time from a request's head to its answer.
     pub request_time: Duration,
     /// The proxies that tell the truth about clients.

@@ -72,7 +72,7 @@ impl Input {
     pub(crate) fn required_secret(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name) {
             None => self.missing(name),
-            Some(Value::Null) => self.refuse(name, "This field may not be null."),
+            Some(Value::Null) => self.refuse(name, NULL),
             Some(Value::Other) => self.refuse(name, NOT_TEXT),
             Some(Value::Text(text)) if text.is_empty() => self.refuse(name, BLANK),
             Some(Value::Text(text)) => Some(text),
@@ -97,6 +97,27 @@ impl Input {
         }
     }
 
+    /// A field that may be absent; it may be blank, but null it is not. Without the blanks around it.
+    pub(crate) fn changed(&mut self, name: &'static str) -> Option<String> {
+        match self.fields.remove(name)? {
+            Value::Null => self.refuse(name, NULL),
+            Value::Other => self.refuse(name, NOT_TEXT),
+            Value::Text(text) => Some(text.trim().to_owned()),
+        }
+    }
+
+    /// What `parse` makes of a text of that field.
+    pub(crate) fn parsed<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        parse(text)
+            .map_err(|error| self.refuse::<T>(name, error.to_string()))
+            .ok()
+    }
+
     /// The field is not there and has to be.
     pub(crate) fn missing<T>(&mut self, name: &'static str) -> Option<T> {
         self.refuse(name, "This field is required.")
@@ -114,6 +135,7 @@ impl Input {
 }
 
 const BLANK: &str = "This field may not be blank.";
+const NULL: &str = "This field may not be null.";
 const NOT_TEXT: &str = "Not a valid string.";
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
     not(test),
     expect(
         dead_code,
-        reason = "rate limits and errors of no one field come with the routes that have them"
+        reason = "errors of no one field come with the routes that have them"
     )
 )]
 
@@ -25,8 +25,10 @@ mod json;
 mod limits;
 mod metrics;
 mod openapi;
+mod pages;
 mod paging;
 mod problem;
+mod rate_limits;
 mod request_id;
 mod requests;
 mod routes;
@@ -43,6 +45,7 @@ pub use envelope::{Edge, Envelope, Enveloped};
 pub use hosts::AllowedHosts;
 pub use metrics::{Gauge, Metrics, MetricsError, Reading};
 pub use openapi::document;
+pub use rate_limits::RateLimits;
 pub use request_id::current_request_id;
 pub use routes::Surface;
 pub use service::{ServerLimits, Service};

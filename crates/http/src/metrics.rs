@@ -11,12 +11,15 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
+use crate::rate_limits::{Group, Who};
+
 /// The meters of a process.
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
     logins: IntCounterVec,
+    rate_limited: IntCounterVec,
     gauges: Vec<(prometheus::Gauge, Reading)>,
 }
 
@@ -65,6 +68,13 @@ impl Metrics {
             Opts::new("tessera_logins_total", "Log ins by result."),
             &["result"],
         )?;
+        let rate_limited = IntCounterVec::new(
+            Opts::new(
+                "tessera_rate_limited_total",
+                "Requests refused because an address or a tenant sent too many.",
+            ),
+            &["group", "by"],
+        )?;
         let build = Opts::new("tessera_build_info", "The version that runs.")
             .const_label("version", version);
         let build = prometheus::Gauge::with_opts(build)?;
@@ -73,6 +83,7 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(durations.clone()))?;
         registry.register(Box::new(logins.clone()))?;
+        registry.register(Box::new(rate_limited.clone()))?;
         registry.register(Box::new(build))?;
         let mut readings = Vec::with_capacity(gauges.len());
         for gauge in gauges {
@@ -83,6 +94,7 @@ impl Metrics {
             requests,
             durations,
             logins,
+            rate_limited,
             gauges: readings,
         };
         // A rate needs the zero before the first one.
@@ -93,12 +105,25 @@ impl Metrics {
         ] {
             metrics.logins.with_label_values(&[result.label()]).reset();
         }
+        for (group, who) in Group::ALL
+            .iter()
+            .flat_map(|group| Who::ALL.map(|who| (group, who)))
+        {
+            let labels = [group.name(), who.name()];
+            metrics.rate_limited.with_label_values(&labels).reset();
+        }
         Ok(metrics)
     }
 
     /// Counts a log in.
     pub(crate) fn logged_in(&self, result: LogInResult) {
         self.logins.with_label_values(&[result.label()]).inc();
+    }
+
+    /// Counts a request that was one too many.
+    pub(crate) fn rate_limited(&self, group: Group, who: Who) {
+        let labels = [group.name(), who.name()];
+        self.rate_limited.with_label_values(&labels).inc();
     }
 
     /// Everything, in the text format of Prometheus.
@@ -291,6 +316,23 @@ mod tests {
                 r#"tessera_logins_total{result="failed"} 0"#,
                 r#"tessera_logins_total{result="refused"} 1"#,
                 r#"tessera_logins_total{result="succeeded"} 0"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn refused_requests_are_counted_from_zero() {
+        let metrics = Metrics::new("1", Vec::new()).unwrap();
+        metrics.rate_limited(Group::LogIn, Who::Address);
+        let of_log_in: Vec<_> = lines(&metrics, "tessera_rate_limited_total")
+            .into_iter()
+            .filter(|line| line.contains("log-in"))
+            .collect();
+        assert_eq!(
+            of_log_in,
+            [
+                r#"tessera_rate_limited_total{by="address",group="log-in"} 1"#,
+                r#"tessera_rate_limited_total{by="tenant",group="log-in"} 0"#,
             ]
         );
     }

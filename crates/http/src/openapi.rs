@@ -223,6 +223,15 @@ fn problem_response(status: u64, note: &Value) -> Value {
             429 | 503 => {
                 let seconds = json!({"schema": {"type": "integer"}, "description": "Seconds."});
                 headers.insert("Retry-After".to_owned(), seconds);
+                if status == 429 {
+                    for name in ["RateLimit", "RateLimit-Policy"] {
+                        let standing = json!({
+                            "schema": {"type": "string"},
+                            "description": "draft-ietf-httpapi-ratelimit-headers.",
+                        });
+                        headers.insert(name.to_owned(), standing);
+                    }
+                }
             }
             _ => {}
         }
@@ -305,7 +314,7 @@ const NULLABLE: [&str; 11] = [
     "user_agent",
     "username",
 ];
-const PROBLEMS: [(u64, &str, &str, &str); 7] = [
+const PROBLEMS: [(u64, &str, &str, &str); 8] = [
     (
         400,
         "Bad Request",
@@ -325,6 +334,12 @@ const PROBLEMS: [(u64, &str, &str, &str); 7] = [
         "No active account found with the given credentials",
     ),
     (
+        401,
+        "Unauthorized",
+        "insufficient_user_authentication",
+        "This needs a recent log in: log in again.",
+    ),
+    (
         403,
         "Forbidden",
         "permission_denied",
@@ -335,7 +350,7 @@ const PROBLEMS: [(u64, &str, &str, &str); 7] = [
         429,
         "Too Many Requests",
         "too_many_requests",
-        "Too many requests; try again later.",
+        "Request was throttled. Expected available in 7 seconds.",
     ),
     (
         503,

@@ -2,6 +2,7 @@
 
 use core::error::Error;
 use core::fmt;
+use core::time::Duration;
 use std::borrow::Cow;
 
 use actix_web::body::BoxBody;
@@ -31,10 +32,14 @@ pub(crate) enum Problem {
     HeadersTooLarge,
     /// Fields with wrong values.
     Input(Vec<FieldError>),
+    /// The log in is older than this, which what is asked does not allow (RFC 9470).
+    InsufficientAuthentication(Duration),
     /// A fault of ours; the log has its cause.
     Internal(Cause),
     /// No such account, or the wrong password, or an account that may not log in.
     InvalidCredentials,
+    /// Accounts come by invitation here.
+    InvitationOnly,
     /// A body that cannot be read; the text says why.
     MalformedBody(&'static str),
     /// Header fields that cannot be read; the text says why.
@@ -53,6 +58,8 @@ pub(crate) enum Problem {
     PermissionDenied,
     /// The refresh token is forged, over, replaced, or of another kind.
     RefreshTokenNotValid,
+    /// Nobody may sign up here.
+    RegistrationClosed,
     /// The request did not arrive in time.
     RequestTimeout,
     /// Too many requests; the seconds until the next may come.
@@ -113,6 +120,7 @@ impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::AccessTokenNotValid
+            | Self::InsufficientAuthentication(_)
             | Self::InvalidCredentials
             | Self::NotAuthenticated
             | Self::RefreshTokenNotValid => StatusCode::UNAUTHORIZED,
@@ -127,7 +135,9 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::InvitationOnly | Self::PermissionDenied | Self::RegistrationClosed => {
+                StatusCode::FORBIDDEN
+            }
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -143,8 +153,10 @@ impl Problem {
             Self::DisallowedHost => "disallowed_host",
             Self::HeadersTooLarge => "headers_too_large",
             Self::Input(_) => "invalid_input",
+            Self::InsufficientAuthentication(_) => "insufficient_user_authentication",
             Self::Internal(_) => "internal_error",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::InvitationOnly => "invitation_only",
             Self::MalformedBody(_) => "malformed_body",
             Self::MalformedHeaders(_) => "malformed_headers",
             Self::MethodNotAllowed(_) => "method_not_allowed",
@@ -153,6 +165,7 @@ impl Problem {
             Self::Overloaded => "overloaded",
             Self::PayloadTooLarge => "payload_too_large",
             Self::PermissionDenied => "permission_denied",
+            Self::RegistrationClosed => "registration_closed",
             Self::RequestTimeout => "request_timeout",
             Self::TooManyRequests(_) => "too_many_requests",
             Self::Unavailable(_) => "unavailable",
@@ -162,15 +175,17 @@ impl Problem {
     }
 
     /// What the client reads.
-    pub(crate) fn detail(&self) -> &'static str {
-        match self {
+    pub(crate) fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::AccessTokenNotValid => "Given token not valid for any token type",
             Self::ContradictoryTenants => "The request names more than one tenant.",
             Self::DisallowedHost => "The host of the request is not served here.",
             Self::HeadersTooLarge => "The header fields are too large.",
             Self::Input(_) => "The request has invalid fields.",
+            Self::InsufficientAuthentication(_) => "This needs a recent log in: log in again.",
             Self::Internal(_) => "Something went wrong on our side.",
             Self::InvalidCredentials => "No active account found with the given credentials",
+            Self::InvitationOnly => "Accounts come by invitation here.",
             Self::MalformedBody(why) | Self::MalformedHeaders(why) => why,
             Self::MethodNotAllowed(_) => "The resource does not have this method.",
             Self::NotAuthenticated => "Authentication credentials were not provided.",
@@ -179,12 +194,13 @@ impl Problem {
             Self::PayloadTooLarge => "The body is too large.",
             Self::PermissionDenied => "You do not have permission to perform this action.",
             Self::RefreshTokenNotValid => "Token is invalid or expired",
+            Self::RegistrationClosed => "Nobody may sign up here.",
             Self::RequestTimeout => "The request did not arrive in time.",
-            Self::TooManyRequests(_) => "Too many requests; try again later.",
+            Self::TooManyRequests(seconds) => return Cow::Owned(throttled(*seconds)),
             Self::Unavailable(_) => "Not available at the moment; try again soon.",
             Self::UnsupportedMediaType => "The type or the encoding of the body is not supported.",
             Self::UriTooLong => "The target of the request is too long.",
-        }
+        })
     }
 
     /// What only the log may read.
@@ -196,7 +212,9 @@ impl Problem {
             | Self::DisallowedHost
             | Self::HeadersTooLarge
             | Self::Input(_)
+            | Self::InsufficientAuthentication(_)
             | Self::InvalidCredentials
+            | Self::InvitationOnly
             | Self::MalformedBody(_)
             | Self::MalformedHeaders(_)
             | Self::MethodNotAllowed(_)
@@ -206,6 +224,7 @@ impl Problem {
             | Self::PayloadTooLarge
             | Self::PermissionDenied
             | Self::RefreshTokenNotValid
+            | Self::RegistrationClosed
             | Self::RequestTimeout
             | Self::TooManyRequests(_)
             | Self::UnsupportedMediaType
@@ -232,6 +251,13 @@ impl Problem {
             Self::AccessTokenNotValid => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(INVALID_TOKEN));
             }
+            Self::InsufficientAuthentication(max_age) => {
+                let age = max_age.as_secs();
+                let challenge = format!("{INSUFFICIENT}, max_age={age}");
+                if let Ok(challenge) = HeaderValue::try_from(challenge) {
+                    headers.insert(WWW_AUTHENTICATE, challenge);
+                }
+            }
             Self::InvalidCredentials | Self::NotAuthenticated | Self::RefreshTokenNotValid => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(REALM));
             }
@@ -249,11 +275,13 @@ impl Problem {
             | Self::HeadersTooLarge
             | Self::Input(_)
             | Self::Internal(_)
+            | Self::InvitationOnly
             | Self::MalformedBody(_)
             | Self::MalformedHeaders(_)
             | Self::NotFound
             | Self::PayloadTooLarge
             | Self::PermissionDenied
+            | Self::RegistrationClosed
             | Self::RequestTimeout
             | Self::UnsupportedMediaType
             | Self::UriTooLong => {}
@@ -301,6 +329,13 @@ impl From<tessera_app::Overloaded> for Problem {
     fn from(_: tessera_app::Overloaded) -> Self {
         Self::Overloaded
     }
+}
+
+const INSUFFICIENT: &str = r#"Bearer realm="tessera", error="insufficient_user_authentication""#;
+/// As Django REST framework says it.
+fn throttled(seconds: u32) -> String {
+    let unit = if seconds == 1 { "second" } else { "seconds" };
+    format!("Request was throttled. Expected available in {seconds} {unit}.")
 }
 
 const INVALID_TOKEN: &str = r#"Bearer realm="tessera", error="invalid_token""#;

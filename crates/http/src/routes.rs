@@ -7,7 +7,9 @@ use actix_web::{HttpResponse, guard, web};
 use paperclip::actix::web as documented;
 
 use crate::docs;
+use crate::pages;
 use crate::problem::Problem;
+use crate::rate_limits::{Group, Limited};
 
 /// A method and its handler, which the documentation describes too.
 macro_rules! verb {
@@ -26,6 +28,7 @@ mod events;
 mod health;
 mod keys;
 mod reference;
+mod registration;
 mod sessions;
 mod tokens;
 
@@ -65,11 +68,20 @@ pub(crate) struct Endpoint {
     /// What is done there.
     pub(crate) verbs: Vec<Verb>,
     kind: Kind,
+    /// Whose limits hold for it.
+    pub(crate) limits: Option<Group>,
 }
 
 impl Endpoint {
     fn of_kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
+    }
+
+    fn limited(self, group: Group) -> Self {
+        Self {
+            limits: Some(group),
+            ..self
+        }
     }
 }
 
@@ -85,12 +97,18 @@ pub(crate) struct Verb {
 
 /// The endpoints, those asked most often first: they are found first.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let groups = [tokens(), accounts(), reference(), administration()];
+    groups.into_iter().flatten().collect()
+}
+
+fn tokens() -> Vec<Endpoint> {
     vec![
         endpoint(&["/.well-known/jwks.json"], [verb!(get, GET, keys::jwks)]),
         endpoint(
             &["/api/token/refresh/", "/auth/token/refresh/"],
             [verb!(post, POST, tokens::refresh_pair)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/validate/", "/api/auth/validate/"],
             [verb!(get, GET, account::validate)],
@@ -98,19 +116,18 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(
             &["/api/auth/refresh/", "/auth/refresh/"],
             [verb!(post, POST, tokens::refresh_bearer)],
-        ),
+        )
+        .limited(Group::Refresh),
         endpoint(
             &["/api/token/", "/auth/token/", "/api/auth/token/"],
             [verb!(post, POST, tokens::obtain_pair)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/login/", "/auth/login/"],
             [verb!(post, POST, tokens::login)],
-        ),
-        endpoint(
-            &["/api/auth/me/", "/auth/me/"],
-            [verb!(get, GET, account::me)],
-        ),
+        )
+        .limited(Group::LogIn),
         endpoint(
             &["/api/auth/logout/", "/auth/logout/"],
             [verb!(post, POST, sessions::log_out)],
@@ -124,10 +141,64 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             &["/api/auth/sessions/{id}/"],
             [verb!(delete, DELETE, sessions::end)],
         ),
+    ]
+}
+
+fn accounts() -> Vec<Endpoint> {
+    vec![
+        endpoint(
+            &["/api/auth/me/", "/auth/me/"],
+            [
+                verb!(get, GET, account::me),
+                verb!(patch, PATCH, account::change_profile),
+                verb!(delete, DELETE, account::delete),
+            ],
+        ),
         endpoint(
             &["/api/auth/change-password/"],
             [verb!(post, POST, account::change_password)],
-        ),
+        )
+        .limited(Group::ChangePassword),
+        endpoint(
+            &["/api/auth/register/", "/auth/signup/"],
+            [verb!(post, POST, registration::register)],
+        )
+        .limited(Group::Register),
+        endpoint(
+            &["/api/auth/verify-email/"],
+            [verb!(post, POST, registration::verify_email)],
+        )
+        .limited(Group::Confirm),
+        endpoint(
+            &["/api/auth/verify-email/resend/"],
+            [verb!(post, POST, registration::resend_verification)],
+        )
+        .limited(Group::Mail),
+        endpoint(
+            &["/api/auth/password-reset/"],
+            [verb!(post, POST, registration::forgot_password)],
+        )
+        .limited(Group::Mail),
+        endpoint(
+            &["/api/auth/password-reset/confirm/"],
+            [verb!(post, POST, registration::reset_password)],
+        )
+        .limited(Group::Confirm),
+        endpoint(
+            &["/api/auth/change-email/"],
+            [verb!(post, POST, account::change_email)],
+        )
+        .limited(Group::Mail),
+        endpoint(
+            &["/api/auth/change-email/confirm/"],
+            [verb!(post, POST, registration::confirm_email)],
+        )
+        .limited(Group::Confirm),
+    ]
+}
+
+fn reference() -> Vec<Endpoint> {
+    vec![
         endpoint(
             &[
                 "/.well-known/openid-configuration",
@@ -146,6 +217,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         endpoint(&["/metrics/"], [verb!(get, GET, reference::metrics)]).of_kind(Kind::Metrics),
         endpoint(&["/api/schema/"], [verb!(get, GET, reference::schema)]),
         endpoint(&["/api/asyncapi/"], [verb!(get, GET, reference::asyncapi)]),
+    ]
+}
+
+fn administration() -> Vec<Endpoint> {
+    vec![
         endpoint(&["/api/admin/audit/"], [verb!(get, GET, audit::list)]),
         endpoint(&["/api/admin/events/"], [verb!(get, GET, events::list)]),
         endpoint(
@@ -179,6 +255,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, surface: Surface) {
         Surface::Everything | Surface::WithoutMetrics => {
             docs::configure(config);
             of_tenant = of_tenant.configure(docs::configure);
+            pages::configure(config);
         }
         Surface::MetricsAndProbes => {}
     }
@@ -206,11 +283,15 @@ fn resource(path: &str, endpoint: &Endpoint) -> actix_web::Resource {
         }
         allowed.push_str(verb.method.as_str());
         let route = (verb.served)();
-        resource = resource.route(if verb.method == Method::GET {
+        let route = if verb.method == Method::GET {
             allowed.push_str(", HEAD");
             route.guard(guard::Any(guard::Get()).or(guard::Head()))
         } else {
             route.method(verb.method.clone())
+        };
+        resource = resource.route(match endpoint.limits {
+            Some(group) => route.wrap(Limited(group)),
+            None => route,
         });
     }
     let allowed = HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static(""));
@@ -225,5 +306,6 @@ fn endpoint<const N: usize>(paths: &'static [&'static str], verbs: [Verb; N]) ->
         paths,
         verbs: verbs.into(),
         kind: Kind::UseCase,
+        limits: None,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp as Moment;
 use paperclip::actix::Apiv2Schema;
 use serde::Serialize;
-use tessera_app::{Caller, Grant};
+use tessera_app::{Caller, Grant, Registered};
 use tessera_domain::{Id, Session, Tenant, Timestamp, User, UserStatus};
 
 pub use self::audit::AuditEntryView;
@@ -147,6 +147,22 @@ impl From<&Caller> for ValidatedView {
             user: UserView::new(&caller.user, &caller.tenant),
             tenant_id: caller.tenant.shown_id(),
             tenant_schema: caller.tenant.schema.as_str().to_owned(),
+        }
+    }
+}
+
+/// Who signed up.
+#[derive(Apiv2Schema, Serialize)]
+pub(crate) struct RegisteredView {
+    message: &'static str,
+    user: UserView,
+}
+
+impl From<&Registered> for RegisteredView {
+    fn from(registered: &Registered) -> Self {
+        Self {
+            message: "User registered; a mail to verify the address is on its way.",
+            user: UserView::new(&registered.user, &registered.tenant),
         }
     }
 }

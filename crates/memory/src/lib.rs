@@ -18,12 +18,14 @@
 
 mod clock;
 mod entropy;
+mod mailer;
 mod passwords;
 mod publisher;
 mod store;
 
 pub use clock::ManualClock;
 pub use entropy::SeededEntropy;
+pub use mailer::MemoryMailer;
 pub use passwords::PlainPasswords;
 pub use publisher::{Arrived, MemoryPublisher};
 pub use store::{LoggedEvent, MemoryStore};

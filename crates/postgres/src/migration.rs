@@ -51,6 +51,12 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0005_audit/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0005_audit/down.sql"),
     },
+    Migration {
+        version: 6,
+        name: "tenant_settings",
+        up: include_str!("../../../migrations/postgres/shared/0006_tenant_settings/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0006_tenant_settings/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.

@@ -17,6 +17,9 @@ diesel::table! {
         created_at -> BigInt,
         events -> BigInt,
         version -> BigInt,
+        registration -> Nullable<Text>,
+        password_chars -> Nullable<BigInt>,
+        job_role_by -> Text,
     }
 }
 

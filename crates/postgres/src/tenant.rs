@@ -9,7 +9,8 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tessera_app::{TenantKey, Unavailable};
 use tessera_domain::{
-    HostName, Id, SchemaName, Tenant, TenantDomain, TenantName, TenantStatus, Timestamp,
+    HostName, Id, JobRoleBy, PasswordChars, Registration, SchemaName, Tenant, TenantDomain,
+    TenantName, TenantSettings, TenantStatus, Timestamp,
 };
 use uuid::Uuid;
 
@@ -19,7 +20,7 @@ use crate::schema::{tenant_domains, tenant_names, tenants};
 use crate::statement::Statement;
 use crate::value::{count, number};
 
-/// A row of `tessera.tenants`; `tessera.session` answers its fields in this order, too.
+/// A row of `tessera.tenants`; `tessera.session_with_settings` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = tenants, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]
@@ -32,6 +33,9 @@ pub(crate) struct TenantRow {
     created_at: i64,
     events: i64,
     version: i64,
+    registration: Option<String>,
+    password_chars: Option<i64>,
+    job_role_by: String,
 }
 
 /// A tenant with its hosts, in their order, and with which of these is the primary one.
@@ -48,6 +52,15 @@ impl TenantRow {
             created_at: tenant.created_at.as_micros(),
             events: number(tenant.events),
             version: number(tenant.version.saturating_add(1)),
+            registration: tenant
+                .settings
+                .registration
+                .map(|mode| mode.as_str().to_owned()),
+            password_chars: tenant
+                .settings
+                .password_chars
+                .map(|chars| chars.number().into()),
+            job_role_by: job_role_by_text(tenant.settings.job_role).to_owned(),
         }
     }
 }
@@ -67,6 +80,13 @@ pub(crate) fn tenant((row, hosts, primary): TenantRead) -> Result<Tenant, Unavai
             })
             .collect(),
         status: status(&row.status)?,
+        settings: TenantSettings {
+            registration: row.registration.as_deref().map(registration).transpose()?,
+            password_chars: row
+                .password_chars
+                .and_then(|chars| PasswordChars::new(u8::try_from(chars).ok()?)),
+            job_role: job_role_by(&row.job_role_by)?,
+        },
         created_at: Timestamp::from_micros(row.created_at),
         events: count(row.events),
         version: count(row.version),
@@ -173,6 +193,9 @@ pub(crate) fn update(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
             .bind::<BigInt, _>(row.created_at)
             .bind::<BigInt, _>(row.events)
             .bind::<BigInt, _>(row.version)
+            .bind::<Nullable<Text>, _>(row.registration)
+            .bind::<Nullable<BigInt>, _>(row.password_chars)
+            .bind::<Text, _>(row.job_role_by)
             .bind::<SqlUuid, _>(row.id)
             .bind::<BigInt, _>(number(tenant.version)),
     );
@@ -237,9 +260,30 @@ fn status(text: &str) -> Result<TenantStatus, Unavailable> {
     }
 }
 
+fn registration(text: &str) -> Result<Registration, Unavailable> {
+    let mut all = Registration::ALL.into_iter();
+    all.find(|mode| mode.as_str() == text)
+        .ok_or_else(|| unknown("tenants.registration"))
+}
+
+fn job_role_by_text(who: JobRoleBy) -> &'static str {
+    match who {
+        JobRoleBy::Administrators => "administrators",
+        JobRoleBy::Users => "users",
+    }
+}
+
+fn job_role_by(text: &str) -> Result<JobRoleBy, Unavailable> {
+    match text {
+        "administrators" => Ok(JobRoleBy::Administrators),
+        "users" => Ok(JobRoleBy::Users),
+        _ => Err(unknown("tenants.job_role_by")),
+    }
+}
+
 const UPDATE: &str = "\
     WITH found AS (\
         UPDATE tessera.tenants SET external_id = $, name = $, status = $, created_at = $, \
-            events = $, version = $ \
+            events = $, version = $, registration = $, password_chars = $, job_role_by = $ \
         WHERE id = $ AND version = $ RETURNING 1\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use tessera_crypto::Argon2Cost;
 use tessera_domain::{LockoutPolicy, TenantOrder, TokenPolicy};
 
+mod accounts;
 mod database;
 mod environment;
 mod events;
@@ -18,18 +19,21 @@ mod later;
 mod lifetimes;
 mod listen;
 mod log;
+mod mail;
 mod names;
 mod signing;
 mod value;
 mod weak;
 mod web;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use database::Database;
 pub(crate) use environment::{Environment, without_final_newline};
 pub(crate) use events::{Destination, Events};
 pub(crate) use key_file::read as read_key_file;
 pub(crate) use listen::Listen;
 pub(crate) use log::{Format, Log};
+pub(crate) use mail::{Mails, Post};
 pub(crate) use signing::{Signing, SigningKey};
 pub(crate) use value::Secret;
 use value::Setting;
@@ -38,6 +42,8 @@ pub(crate) use web::Web;
 /// Everything that can be set.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// Who may make an account.
+    pub(crate) accounts: Accounts,
     /// How long the audit trail is kept.
     pub(crate) audit_retention: Duration,
     /// The folder of what the service keeps beside its database.
@@ -56,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) lockout: LockoutPolicy,
     /// What is logged, how and where.
     pub(crate) log: Log,
+    /// How mails are sent.
+    pub(crate) mails: Mails,
     /// What signs tokens, and what they say.
     pub(crate) signing: Signing,
     /// In which order a request's hints at its tenant count.
@@ -94,6 +102,7 @@ impl Config {
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
         let audit_retention = environment.parse("TESSERA_AUDIT_RETENTION", Setting::days)?;
         let mut config = Self {
+            accounts: accounts::read(environment)?,
             audit_retention: audit_retention.unwrap_or(Duration::from_hours(24 * 365)),
             database: database::read(environment, &data_dir, &mut notices)?,
             db_pool: environment
@@ -104,6 +113,7 @@ impl Config {
             listen: listen::read(environment, &mut notices)?,
             lockout: lockout(environment, &mut notices)?,
             log: log::read(environment)?,
+            mails: mail::read(environment, &mut notices)?,
             signing: signing::read(environment, &mut notices)?,
             tenant_order: environment
                 .parse("TESSERA_TENANT_ORDER", |order| {
@@ -112,7 +122,7 @@ impl Config {
                 })?
                 .unwrap_or_default(),
             tokens: lifetimes::read(environment, &mut notices)?,
-            web: web::read(environment)?,
+            web: web::read(environment, &mut notices)?,
             data_dir,
             notices,
         };

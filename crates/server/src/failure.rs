@@ -5,8 +5,8 @@ use core::fmt;
 use std::process::ExitCode;
 
 use tessera_app::{
-    AddDomainError, AuditError, ChangeUserError, CreateTenantError, CreateUserError, KeyError,
-    KeysError, PrepareError, Unavailable, Unready,
+    AddDomainError, AuditError, ChangeTenantError, ChangeUserError, CreateTenantError,
+    CreateUserError, KeyError, KeysError, PrepareError, Unavailable, Unready,
 };
 
 use crate::config::ConfigError;
@@ -125,6 +125,7 @@ macro_rules! from_errors {
 from_errors!(
     AddDomainError,
     AuditError,
+    ChangeTenantError,
     ChangeUserError,
     CreateTenantError,
     CreateUserError,

@@ -8,6 +8,7 @@ mod config;
 mod data_folder;
 mod failure;
 mod logging;
+mod mailer;
 mod output;
 mod publishers;
 mod serve;

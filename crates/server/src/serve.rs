@@ -5,13 +5,14 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tessera_http::{Draining, Edge, Metrics, Presentation, Scheme, ServerLimits, Service};
-use tessera_http::{Spawner, Surface};
+use tessera_http::{Draining, Edge, Gauge, Metrics, Presentation, RateLimits, Scheme};
+use tessera_http::{ServerLimits, Service, Spawner, Surface};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Listen};
 use crate::data_folder::FolderLock;
 use crate::failure::Failure;
+use crate::mailer;
 use crate::output;
 use crate::publishers;
 use crate::welcome::{Next, Welcome};
@@ -19,12 +20,14 @@ use crate::wiring::{self, KeyRingUse, Wired};
 
 mod ending;
 mod first_admin;
+mod mails;
 mod relays;
 mod signals;
 mod troubles;
 mod upkeep;
 
 use ending::{Grace, PROBES, Servers};
+use mails::{MailFigures, Mails};
 use relays::{Figures, Relays};
 use signals::Signals;
 
@@ -33,6 +36,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
+    let mailer = mailer::open(config, &runtime)?;
     let wired = wiring::wire(
         config,
         listeners.address.port(),
@@ -51,7 +55,11 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         .iter()
         .map(|publisher| Arc::new(Figures::new(publisher.name())))
         .collect();
-    let service = service(config, &wired, &figures, &draining, runtime)?;
+    let mail_figures = Arc::new(MailFigures::default());
+    let mut gauges = wired.gauges();
+    gauges.extend(figures.iter().flat_map(Figures::gauges));
+    gauges.extend(MailFigures::gauges(&mail_figures));
+    let service = service(config, &wired, gauges, &draining, runtime)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
@@ -66,6 +74,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         &config.events,
         grace.flush() / 3,
     );
+    let mails = Mails::start(&wired, mailer, &mail_figures);
     let outcome = tokio::select! {
         asked = signals.next() => Ok(asked),
         Some(ended) = servers.running.join_next() => Err(Failure::Failed(match ended {
@@ -79,7 +88,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let asked = outcome.as_ref().ok().copied();
     servers.end(asked, grace, &mut signals).await;
     drop(upkeep);
-    relays.flush(grace.flush()).await;
+    tokio::join!(relays.flush(grace.flush()), mails.end(grace.flush()));
     wired.backend.close();
     tracing::info!("ended");
     outcome.map(|_| ())
@@ -180,14 +189,12 @@ async fn fresh_install<'w>(config: &Config, wired: &'w Wired) -> Result<Next<'w>
 fn service(
     config: &Config,
     wired: &Wired,
-    figures: &[Arc<Figures>],
+    gauges: Vec<Gauge>,
     draining: &Arc<Draining>,
     runtime: Handle,
 ) -> Result<Service, Failure> {
     let web = &config.web;
     let ports = wired.tessera.ports();
-    let mut gauges = wired.gauges();
-    gauges.extend(figures.iter().flat_map(Figures::gauges));
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), gauges);
     let metrics = metrics.map_err(|error| Failure::because(&error))?;
     let public_url = config.listen.public_url.as_deref().unwrap_or_default();
@@ -209,6 +216,9 @@ fn service(
             } else {
                 Scheme::Http
             },
+            rate_limits: web
+                .rate_limits
+                .then(|| Arc::new(RateLimits::new(&ports.clock, wired.hash_threads()))),
             request_time: web.request_timeout,
             trusted_proxies: web.trusted_proxies.clone(),
         },

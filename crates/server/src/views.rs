@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 use tessera_app::Replayed;
-use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, TenantStatus, Timestamp};
+use tessera_domain::{
+    JobRoleBy, Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, TenantStatus,
+    Timestamp,
+};
 use tessera_http::rfc3339;
 
 /// What a table shows of a user.
@@ -34,7 +37,16 @@ pub(crate) struct TenantView {
     domains: Vec<String>,
     primary_domain: Option<String>,
     status: &'static str,
+    settings: TenantSettingsView,
     created_at: String,
+}
+
+/// What holds for the accounts of a tenant; null is what the installation says.
+#[derive(Serialize)]
+struct TenantSettingsView {
+    registration: Option<&'static str>,
+    password_chars: Option<u8>,
+    job_role_by: &'static str,
 }
 
 impl TenantView {
@@ -56,6 +68,14 @@ impl From<&Tenant> for TenantView {
             status: match tenant.status {
                 TenantStatus::Active => "active",
                 TenantStatus::Suspended => "suspended",
+            },
+            settings: TenantSettingsView {
+                registration: tenant.settings.registration.map(Registration::as_str),
+                password_chars: tenant.settings.password_chars.map(PasswordChars::number),
+                job_role_by: match tenant.settings.job_role {
+                    JobRoleBy::Administrators => "administrators",
+                    JobRoleBy::Users => "users",
+                },
             },
             created_at: rfc3339(tenant.created_at),
         }

@@ -9,7 +9,7 @@ use tessera_crypto::{
     Argon2Passwords, ConfiguredKey, HashPool, JwtTokens, KeyEncryptionKey, PoolSettings,
     SystemEntropy, TokenSettings,
 };
-use tessera_domain::{Algorithm, PasswordPolicy};
+use tessera_domain::{Algorithm, MailedTokenPolicy, PasswordPolicy};
 use tessera_http::Gauge;
 use tokio::runtime::Handle;
 
@@ -87,6 +87,11 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 }
 
 impl Wired {
+    /// How many threads hash passwords.
+    pub(crate) fn hash_threads(&self) -> usize {
+        self.hashing.threads()
+    }
+
     /// What can be seen of the adapters from outside.
     pub(crate) fn gauges(&self) -> Vec<Gauge> {
         let mut gauges = self.backend.gauges();
@@ -167,6 +172,10 @@ fn settings(config: &Config, port: u16) -> Settings {
         lockout: config.lockout,
         passwords: PasswordPolicy::default(),
         tenant_order: config.tenant_order.clone(),
+        registration: config.accounts.registration,
+        unverified_log_in: config.accounts.unverified_log_in,
+        mailed_tokens: MailedTokenPolicy::default(),
+        web_page_url: config.mails.web_page_url.clone(),
         public_url: match &config.listen.public_url {
             Some(url) => PublicUrl::Configured(url.clone()),
             None => PublicUrl::FirstStart(format!("http://localhost:{port}")),

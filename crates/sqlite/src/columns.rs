@@ -8,8 +8,8 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use tessera_domain::{
-    Algorithm, Id, KeyOrigin, KeyPurpose, MailKind, MailedDigest, MailedTokenPurpose, Role,
-    SessionEnd, TenantStatus, Timestamp, UserStatus,
+    Algorithm, Id, JobRoleBy, KeyOrigin, KeyPurpose, MailKind, MailedDigest, MailedTokenPurpose,
+    Registration, Role, SessionEnd, TenantStatus, Timestamp, UserStatus,
 };
 use uuid::Uuid;
 
@@ -153,6 +153,25 @@ pub(crate) trait Name: Copy + Debug + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("an unknown name in the database")]
 struct UnknownName;
+
+impl Name for Registration {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Name for JobRoleBy {
+    const ALL: &'static [Self] = &[Self::Administrators, Self::Users];
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Administrators => "administrators",
+            Self::Users => "users",
+        }
+    }
+}
 
 impl Name for Algorithm {
     const ALL: &'static [Self] = &[

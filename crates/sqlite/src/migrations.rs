@@ -159,6 +159,7 @@ const ALL: &[Migration] = &[
     migration!(2, "0002_deliveries"),
     migration!(3, "0003_mails"),
     migration!(4, "0004_audit"),
+    migration!(5, "0005_tenant_settings"),
 ];
 
 const BOOKKEEPING: &str = "

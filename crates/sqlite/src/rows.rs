@@ -2,9 +2,10 @@
 
 use diesel::prelude::*;
 use tessera_domain::{
-    Algorithm, Device, EmailAddress, Epoch, Event, Generation, HostName, Id, Key, KeyId, KeyOrigin,
-    KeyPurpose, Lockout, PasswordRecord, Profile, SchemaName, Session, SessionEnd, SessionEnded,
-    Tenant, TenantDomain, TenantName, TenantStatus, Timestamp, User, UserStatus, Username,
+    Algorithm, Device, EmailAddress, Epoch, Event, Generation, HostName, Id, JobRoleBy, Key, KeyId,
+    KeyOrigin, KeyPurpose, Lockout, PasswordChars, PasswordRecord, Profile, Registration,
+    SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName,
+    TenantSettings, TenantStatus, Timestamp, User, UserStatus, Username,
 };
 
 use crate::columns::{Count, Moment, Named, Roles, Uid};
@@ -22,6 +23,9 @@ pub(crate) struct TenantRow {
     created_at: Moment,
     events: Count,
     version: Count,
+    registration: Option<Named<Registration>>,
+    password_chars: Option<i64>,
+    job_role_by: Named<JobRoleBy>,
 }
 
 impl TenantRow {
@@ -36,6 +40,12 @@ impl TenantRow {
             created_at: Moment(tenant.created_at),
             events: Count(tenant.events),
             version: after(tenant.version),
+            registration: tenant.settings.registration.map(Named),
+            password_chars: tenant
+                .settings
+                .password_chars
+                .map(|chars| chars.number().into()),
+            job_role_by: Named(tenant.settings.job_role),
         }
     }
 }
@@ -49,6 +59,13 @@ impl From<TenantRow> for Tenant {
             schema: SchemaName::restore(row.schema),
             domains: Vec::new(),
             status: row.status.0,
+            settings: TenantSettings {
+                registration: row.registration.map(|named| named.0),
+                password_chars: row
+                    .password_chars
+                    .and_then(|chars| PasswordChars::new(u8::try_from(chars).ok()?)),
+                job_role: row.job_role_by.0,
+            },
             created_at: row.created_at.0,
             events: row.events.0,
             version: row.version.0,

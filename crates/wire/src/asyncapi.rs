@@ -50,20 +50,27 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-const SCHEMAS: [&str; 15] = [
+const SCHEMAS: [&str; 22] = [
     include_str!("../schemas/CloudEvent.json"),
     include_str!("../schemas/LoginFailed.json"),
     include_str!("../schemas/PasswordChanged.json"),
+    include_str!("../schemas/PasswordResetRequested.json"),
     include_str!("../schemas/RefreshReused.json"),
+    include_str!("../schemas/RolesChanged.json"),
     include_str!("../schemas/SessionEnded.json"),
     include_str!("../schemas/SigningKeyRetired.json"),
     include_str!("../schemas/SigningKeyRotated.json"),
     include_str!("../schemas/TenantCreated.json"),
     include_str!("../schemas/TenantDomainAdded.json"),
+    include_str!("../schemas/TenantSettingsChanged.json"),
     include_str!("../schemas/UserCreated.json"),
+    include_str!("../schemas/UserDeleted.json"),
     include_str!("../schemas/UserDisabled.json"),
+    include_str!("../schemas/UserEmailChanged.json"),
+    include_str!("../schemas/UserEmailVerified.json"),
     include_str!("../schemas/UserEnabled.json"),
     include_str!("../schemas/UserLocked.json"),
     include_str!("../schemas/UserLoggedIn.json"),
+    include_str!("../schemas/UserProfileChanged.json"),
     include_str!("../schemas/UserUnlocked.json"),
 ];

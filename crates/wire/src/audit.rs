@@ -2,7 +2,7 @@
 
 use tessera_domain::EventKind;
 
-use crate::data::{login_failure, session_end};
+use crate::data::{login_failure, session_end, tenant_settings};
 use crate::json::Object;
 use crate::time;
 
@@ -34,6 +34,7 @@ pub fn audit_data(kind: &EventKind) -> String {
             .text("signs_from", &time(*signs_from)),
         EventKind::TenantCreated { schema, .. } => data.text("schema", schema),
         EventKind::TenantDomainAdded { domain } => data.text("domain", domain),
+        EventKind::TenantSettingsChanged(settings) => tenant_settings(*settings),
         EventKind::UserLocked { until, failures } => data
             .text("until", &time(*until))
             .number("failures", u64::from(*failures)),
@@ -54,7 +55,10 @@ pub fn audit_data(kind: &EventKind) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use tessera_domain::{Algorithm, Generation, Id, KeyId, LoginFailure, SessionEnd, Timestamp};
+    use tessera_domain::{
+        Algorithm, Generation, Id, KeyId, LoginFailure, Registration, SessionEnd, TenantSettings,
+        Timestamp,
+    };
 
     use super::*;
 
@@ -141,6 +145,13 @@ mod tests {
                 json!({"domain": "acme.example"}),
             ),
             (
+                EventKind::TenantSettingsChanged(TenantSettings {
+                    registration: Some(Registration::Invite),
+                    ..TenantSettings::default()
+                }),
+                json!({"registration": "invite", "min_chars": null, "job_role_by": "administrators"}),
+            ),
+            (
                 EventKind::UserCreated {
                     email: Some(personal()),
                     username: Some(personal()),
@@ -195,16 +206,17 @@ mod tests {
             EventKind::SigningKeyRotated { .. } => 7,
             EventKind::TenantCreated { .. } => 8,
             EventKind::TenantDomainAdded { .. } => 9,
-            EventKind::UserCreated { .. } => 10,
-            EventKind::UserDeleted => 11,
-            EventKind::UserDisabled => 12,
-            EventKind::UserEmailChanged { .. } => 13,
-            EventKind::UserEmailVerified => 14,
-            EventKind::UserEnabled => 15,
-            EventKind::UserLocked { .. } => 16,
-            EventKind::UserLoggedIn { .. } => 17,
-            EventKind::UserProfileChanged { .. } => 18,
-            EventKind::UserUnlocked => 19,
+            EventKind::TenantSettingsChanged(_) => 10,
+            EventKind::UserCreated { .. } => 11,
+            EventKind::UserDeleted => 12,
+            EventKind::UserDisabled => 13,
+            EventKind::UserEmailChanged { .. } => 14,
+            EventKind::UserEmailVerified => 15,
+            EventKind::UserEnabled => 16,
+            EventKind::UserLocked { .. } => 17,
+            EventKind::UserLoggedIn { .. } => 18,
+            EventKind::UserProfileChanged { .. } => 19,
+            EventKind::UserUnlocked => 20,
         }
     }
 
@@ -212,6 +224,6 @@ mod tests {
         Id::new(Timestamp::from_secs(1_767_225_600), [number; 10])
     }
 
-    const KINDS: usize = 20;
+    const KINDS: usize = 21;
     const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
 }

@@ -1,6 +1,8 @@
 //! What each type of event is called and says.
 
-use tessera_domain::{EventKind, LoginFailure, SessionEnd};
+use tessera_domain::{
+    EventKind, JobRoleBy, LoginFailure, Registration, SessionEnd, TenantSettings,
+};
 
 use crate::json::Object;
 use crate::time;
@@ -54,6 +56,9 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
         EventKind::TenantDomainAdded { domain } => {
             ("TenantDomainAdded", data.text("domain", domain))
         }
+        EventKind::TenantSettingsChanged(settings) => {
+            ("TenantSettingsChanged", tenant_settings(*settings))
+        }
         EventKind::UserCreated {
             email,
             username,
@@ -99,6 +104,24 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .text("job_role", job_role),
         ),
         EventKind::UserUnlocked => ("UserUnlocked", data),
+    }
+}
+
+pub(crate) fn tenant_settings(settings: TenantSettings) -> Object {
+    let chars = settings.password_chars.map(|chars| chars.number().into());
+    Object::new()
+        .optional(
+            "registration",
+            settings.registration.map(Registration::as_str),
+        )
+        .optional_number("min_chars", chars)
+        .text("job_role_by", job_role_by(settings.job_role))
+}
+
+fn job_role_by(who: JobRoleBy) -> &'static str {
+    match who {
+        JobRoleBy::Administrators => "administrators",
+        JobRoleBy::Users => "users",
     }
 }
 

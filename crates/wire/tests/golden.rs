@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tessera_domain::{
-    Algorithm, Event, EventKind, Fact, Generation, Id, KeyId, LoginFailure, SessionEnd, Subject,
-    Timestamp,
+    Algorithm, Event, EventKind, Fact, Generation, Id, JobRoleBy, KeyId, LoginFailure,
+    PasswordChars, Registration, SessionEnd, Subject, TenantSettings, Timestamp,
 };
 use tessera_wire::{encode, with_position};
 
@@ -118,7 +118,7 @@ fn examples() -> Vec<Event> {
     let kid = || KeyId::new("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned());
     let owned = |text: &str| text.to_owned();
     let later = Timestamp::from_micros(1_767_225_630_000_000);
-    vec![
+    let mut examples = vec![
         example(
             Subject::Attempt(id(6)),
             EventKind::LoginFailed {
@@ -128,12 +128,19 @@ fn examples() -> Vec<Event> {
             },
         ),
         example(user, EventKind::PasswordChanged),
+        example(user, EventKind::PasswordResetRequested),
         example(
             session,
             EventKind::RefreshReused {
                 user: id(3),
                 presented: Generation::FIRST,
                 current: Generation::new(3),
+            },
+        ),
+        example(
+            user,
+            EventKind::RolesChanged {
+                roles: vec![owned("tenant-admin"), owned("editor")],
             },
         ),
         example(
@@ -166,6 +173,24 @@ fn examples() -> Vec<Event> {
             },
         ),
         example(
+            tenant,
+            EventKind::TenantSettingsChanged(TenantSettings {
+                registration: Some(Registration::Invite),
+                password_chars: PasswordChars::new(12),
+                job_role: JobRoleBy::Users,
+            }),
+        ),
+    ];
+    examples.extend(examples_of_users());
+    examples
+}
+
+fn examples_of_users() -> Vec<Event> {
+    let user = Subject::User(id(3));
+    let owned = |text: &str| text.to_owned();
+    let later = Timestamp::from_micros(1_767_225_630_000_000);
+    vec![
+        example(
             user,
             EventKind::UserCreated {
                 email: Some(owned("Ada@acme.example")),
@@ -175,7 +200,15 @@ fn examples() -> Vec<Event> {
                 roles: vec![owned("tenant-admin"), owned("editor")],
             },
         ),
+        example(user, EventKind::UserDeleted),
         example(user, EventKind::UserDisabled),
+        example(
+            user,
+            EventKind::UserEmailChanged {
+                email: owned("Ada.Lovelace@acme.example"),
+            },
+        ),
+        example(user, EventKind::UserEmailVerified),
         example(user, EventKind::UserEnabled),
         example(
             user,
@@ -192,6 +225,14 @@ fn examples() -> Vec<Event> {
                 user_agent: None,
             },
         ),
+        example(
+            user,
+            EventKind::UserProfileChanged {
+                first_name: owned("Ada"),
+                last_name: owned("Lovelace"),
+                job_role: String::new(),
+            },
+        ),
         example(user, EventKind::UserUnlocked),
     ]
 }
@@ -201,18 +242,25 @@ fn examples() -> Vec<Event> {
 fn next(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::LoginFailed { .. } => "PasswordChanged",
-        EventKind::PasswordChanged => "RefreshReused",
-        EventKind::RefreshReused { .. } => "SessionEnded",
+        EventKind::PasswordChanged => "PasswordResetRequested",
+        EventKind::PasswordResetRequested => "RefreshReused",
+        EventKind::RefreshReused { .. } => "RolesChanged",
+        EventKind::RolesChanged { .. } => "SessionEnded",
         EventKind::SessionEnded { .. } => "SigningKeyRetired",
         EventKind::SigningKeyRetired { .. } => "SigningKeyRotated",
         EventKind::SigningKeyRotated { .. } => "TenantCreated",
         EventKind::TenantCreated { .. } => "TenantDomainAdded",
-        EventKind::TenantDomainAdded { .. } => "UserCreated",
-        EventKind::UserCreated { .. } => "UserDisabled",
-        EventKind::UserDisabled => "UserEnabled",
+        EventKind::TenantDomainAdded { .. } => "TenantSettingsChanged",
+        EventKind::TenantSettingsChanged(_) => "UserCreated",
+        EventKind::UserCreated { .. } => "UserDeleted",
+        EventKind::UserDeleted => "UserDisabled",
+        EventKind::UserDisabled => "UserEmailChanged",
+        EventKind::UserEmailChanged { .. } => "UserEmailVerified",
+        EventKind::UserEmailVerified => "UserEnabled",
         EventKind::UserEnabled => "UserLocked",
         EventKind::UserLocked { .. } => "UserLoggedIn",
-        EventKind::UserLoggedIn { .. } => "UserUnlocked",
+        EventKind::UserLoggedIn { .. } => "UserProfileChanged",
+        EventKind::UserProfileChanged { .. } => "UserUnlocked",
         EventKind::UserUnlocked => "LoginFailed",
     }
 }

@@ -130,7 +130,7 @@ fn every_reason_of_the_domain_is_listed_and_none_is_left_over() {
         EventKind::LoginFailed { user, why, ip }
     });
     assert_listed("why", kinds);
-    let kinds = successors(Some(SessionEnd::Disabled), |why| after_end(*why)).map(|why| {
+    let kinds = successors(Some(SessionEnd::Deleted), |why| after_end(*why)).map(|why| {
         let user = id(3);
         EventKind::SessionEnded { user, why }
     });
@@ -164,6 +164,7 @@ fn after_failure(why: LoginFailure) -> Option<LoginFailure> {
 
 fn after_end(why: SessionEnd) -> Option<SessionEnd> {
     match why {
+        SessionEnd::Deleted => Some(SessionEnd::Disabled),
         SessionEnd::Disabled => Some(SessionEnd::Guessing),
         SessionEnd::Guessing => Some(SessionEnd::Limit),
         SessionEnd::Limit => Some(SessionEnd::LogOut),
@@ -285,11 +286,12 @@ fn file(folder: &str, name: &str) -> PathBuf {
 const BASE: &str = "https://tessera.example/schemas/";
 
 /// The members that may say anything.
-const FREE_TEXTS: [&str; 10] = [
+const FREE_TEXTS: [&str; 11] = [
     "domain",
     "email",
     "first_name",
     "ip",
+    "job_role",
     "kid",
     "last_name",
     "name",
@@ -298,9 +300,11 @@ const FREE_TEXTS: [&str; 10] = [
     "username",
 ];
 
-const NULLABLE: [(&str, &str); 6] = [
+const NULLABLE: [(&str, &str); 8] = [
     ("LoginFailed", "ip"),
     ("LoginFailed", "user"),
+    ("TenantSettingsChanged", "min_chars"),
+    ("TenantSettingsChanged", "registration"),
     ("UserCreated", "email"),
     ("UserCreated", "username"),
     ("UserLoggedIn", "ip"),

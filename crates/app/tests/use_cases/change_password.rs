@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangePassword, ChangePasswordError, Grant, TenantHints};
-use tessera_domain::{EventKind, PasswordWeakness, SessionEnd, Subject, UserStatus};
+use tessera_app::{
+    ChangePassword, ChangePasswordError, CommitError, Grant, TenantHints, Unavailable,
+};
+use tessera_domain::{EventKind, MailKind, PasswordWeakness, SessionEnd, Subject, UserStatus};
 use tokio::task::JoinSet;
 
 use crate::world::{OTHER, PASSWORD, WRONG, World, command, typed};
@@ -26,6 +28,30 @@ async fn every_other_session_ends_and_this_one_goes_on() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_by_mail_of_a_change_and_of_nothing_else() {
+    let world = World::new().await;
+    let grant = world.log_in().await;
+    assert_wrong(&change(&world, &grant, WRONG, OTHER).await);
+    change(&world, &grant, PASSWORD, "short").await.unwrap_err();
+    assert_eq!(world.letters().await, []);
+    change(&world, &grant, PASSWORD, OTHER).await.unwrap();
+    let notice = world.letter(MailKind::PasswordChanged).await;
+    assert_eq!(notice.to.as_str(), "Ada@Example.com");
+    assert_eq!((notice.link, notice.new_email), (None, None));
+}
+
+#[tokio::test]
+async fn a_change_that_fails_sends_no_mail() {
+    let world = World::new().await;
+    let grant = world.log_in().await;
+    let gone = CommitError::Unavailable(Unavailable::new("gone"));
+    world.store.memory().fail_next_commit(gone);
+    let answer = change(&world, &grant, PASSWORD, OTHER).await;
+    assert!(matches!(answer, Err(ChangePasswordError::Unavailable(_))));
+    assert_eq!(world.letters().await, []);
+}
+
+#[tokio::test]
 async fn only_the_new_password_logs_in_from_then_on() {
     let world = World::new().await;
     let grant = world.log_in().await;
@@ -41,6 +67,7 @@ async fn a_weak_password_is_refused_before_anything_else() {
     for (new, weakness) in [
         ("short", PasswordWeakness::TooShort { min: 8 }),
         (&*"x".repeat(257), PasswordWeakness::TooLong { max: 256 }),
+        ("PassWord123", PasswordWeakness::Common),
         ("ada@example.com", PasswordWeakness::MadeOfName),
         ("tessera1", PasswordWeakness::MadeOfName),
         ("Public12", PasswordWeakness::MadeOfName),

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use tessera_app::{CommitError, Grant, LogInError, Store, Unavailable, UserKey};
+use tessera_app::{
+    CommitError, Grant, LogInError, Settings, Store, Unavailable, UnverifiedLogIn, UserKey,
+};
 use tessera_domain::{
     Change, Changes, EventKind, Generation, LoginFailure, NewUser, Subject, User, Username,
 };
 
-use crate::world::{Done, IP, OTHER, PASSWORD, WRONG, World, command, explicit, typed};
+use crate::world::{
+    Done, IP, OTHER, PASSWORD, WRONG, World, command, explicit, settings, shown, typed,
+};
 
 #[tokio::test]
 async fn the_right_password_begins_a_session_and_tells_of_it() {
@@ -141,6 +145,69 @@ async fn whatever_is_wrong_the_answer_and_its_cost_are_the_same() {
             "{login:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn where_log_in_needs_a_proved_address_it_is_refused_like_a_wrong_password() {
+    for (unverified_log_in, admitted) in [
+        (UnverifiedLogIn::Allowed, true),
+        (UnverifiedLogIn::Refused, false),
+    ] {
+        let world = World::with(Settings {
+            unverified_log_in,
+            ..settings()
+        })
+        .await;
+        let (grace, _) = world.sign_up().await;
+        let (answer, done) = world.watch(world.try_log_in("grace", PASSWORD)).await;
+        assert_eq!(answer.is_ok(), admitted);
+        if !admitted {
+            assert_refused(&answer, &done);
+            let (user, ip) = (Some(grace.id), Some(IP.to_owned()));
+            let why = LoginFailure::Unverified;
+            assert_eq!(done.kinds(), [EventKind::LoginFailed { user, why, ip }]);
+            assert_eq!(world.grace().await, grace, "and nothing else changes");
+        }
+        world.log_in().await;
+    }
+}
+
+#[tokio::test]
+async fn where_log_in_needs_a_proved_address_guesses_count_all_the_same() {
+    let world = World::with(Settings {
+        unverified_log_in: UnverifiedLogIn::Refused,
+        ..settings()
+    })
+    .await;
+    let (_, letter) = world.sign_up().await;
+    for _ in 0..5 {
+        world.try_log_in("grace", WRONG).await.unwrap_err();
+        world.try_log_in("grace", PASSWORD).await.unwrap_err();
+    }
+    world.tessera.verify_email(shown(&letter)).await.unwrap();
+    world.try_log_in("grace", PASSWORD).await.unwrap_err();
+    world.wait(30);
+    world.try_log_in("grace", PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_user_without_an_address_needs_no_proof_of_one() {
+    let world = World::with(Settings {
+        unverified_log_in: UnverifiedLogIn::Refused,
+        ..settings()
+    })
+    .await;
+    let noah = User {
+        password: world.ada().await.password,
+        ..without_a_password(&world).await
+    };
+    let changes = Changes {
+        users: vec![Change::Update(noah)],
+        ..Changes::default()
+    };
+    let tenant = world.tenant().await;
+    world.store.commit(&tenant, changes).await.unwrap();
+    world.try_log_in("noah", PASSWORD).await.unwrap();
 }
 
 #[tokio::test]

@@ -156,6 +156,40 @@ async fn a_tenant_made_here_is_known_at_once() {
     log_in(&world, "ada", hints).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_request_counts_for_the_tenant_that_was_seen_and_else_for_the_default_one() {
+    let world = two_tenants().await;
+    let default = world.tenant().await;
+    let acme = world.stored_tenant("Acme Corp").await.id;
+    let cases = [
+        (explicit(&["Acme Corp"]), "ada", acme),
+        (explicit(&["acme_corp"]), "ada", acme),
+        (at_host("acme.example"), "ada", acme),
+        (TenantHints::default(), "ada@acme.example", acme),
+        (explicit(&["public"]), "ada@acme.example", default.id),
+        (TenantHints::default(), "ada", default.id),
+        (explicit(&["nowhere"]), "ada", default.id),
+        (explicit(&["nowhere", "Acme Corp"]), "ada", default.id),
+    ];
+    let another = world.another_process();
+    for (hints, login, _) in &cases {
+        let seen = another.tessera.tenant_last_seen(hints, login);
+        assert_eq!(seen, None, "{hints:?} {login}");
+    }
+    // Whatever becomes of a log in, its tenant is looked up.
+    let _ = log_in(&another, "ada", TenantHints::default()).await;
+    for (hints, login, _) in &cases {
+        let seen = another.tessera.tenant_last_seen(hints, login);
+        assert_eq!(seen, Some(default.id), "{hints:?}");
+    }
+    for (hints, login, tenant) in cases {
+        let _ = log_in(&another, login, hints.clone()).await;
+        another.wait(100);
+        let seen = another.tessera.tenant_last_seen(&hints, login);
+        assert_eq!(seen, Some(tenant), "{hints:?} {login}");
+    }
+}
+
 /// The default tenant and `Acme Corp`, each with a user `ada`.
 async fn two_tenants() -> World {
     let world = World::new().await;

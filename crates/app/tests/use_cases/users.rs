@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangeUserError, CreateUser, CreateUserError, Unique};
+use tessera_app::{ChangeUserError, CreateTenant, CreateUser, CreateUserError, Unique};
 use tessera_domain::{
-    Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SessionEnd, Subject, UserStatus,
+    Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd,
+    Subject, TenantName, UserStatus,
 };
 
-use crate::world::{OTHER, PASSWORD, WRONG, World, new_user, typed};
+use crate::world::{OTHER, PASSWORD, WRONG, World, host, new_user, typed};
 
 #[tokio::test]
 async fn a_user_is_made_and_told_of() {
@@ -123,8 +124,21 @@ async fn only_the_default_tenant_has_platform_administrators() {
 #[tokio::test]
 async fn a_weak_password_is_refused_before_it_is_hashed() {
     let world = World::new().await;
-    let acme = world.create_tenant("Gizmo Works", &[]).await;
-    for password in ["short", "grace@example.com", "Gizmo Works"] {
+    let tenant = CreateTenant {
+        name: TenantName::parse("Gizmo Works").unwrap(),
+        schema: Some(SchemaName::parse("cogwheels").unwrap()),
+        domains: vec![host("widgets.example")],
+    };
+    let acme = world.tessera.create_tenant(tenant).await.unwrap();
+    for password in [
+        "short",
+        "iloveyou1",
+        "grace@example.com",
+        "Gizmo Works",
+        "cogwheels1815",
+        "Widgets1815",
+        "Tessera-1815",
+    ] {
         let command = CreateUser {
             password: typed(password),
             ..new_user("grace@example.com", "grace")
@@ -220,13 +234,19 @@ async fn a_password_that_is_set_ends_all_sessions() {
 async fn a_weak_password_is_not_set() {
     let world = World::new().await;
     let (tenant, ada) = (world.tenant().await, world.ada().await);
-    let setting = world.tessera.set_password(&tenant, ada.id, typed("short"));
-    let (answer, done) = world.watch(setting).await;
-    let Err(ChangeUserError::WeakPassword(why)) = answer else {
-        panic!("{answer:?}");
-    };
-    assert_eq!(why, PasswordWeakness::TooShort { min: 8 });
-    assert_eq!((done.hashed, done.commits), (0, 0));
+    for (password, weakness) in [
+        ("short", PasswordWeakness::TooShort { min: 8 }),
+        ("iloveyou1", PasswordWeakness::Common),
+        ("ada.public", PasswordWeakness::MadeOfName),
+    ] {
+        let setting = world.tessera.set_password(&tenant, ada.id, typed(password));
+        let (answer, done) = world.watch(setting).await;
+        let Err(ChangeUserError::WeakPassword(why)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(why, weakness);
+        assert_eq!((done.hashed, done.commits), (0, 0));
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod busy_store;
 mod done;
+mod post;
 mod values;
 
 use core::time::Duration;
@@ -18,10 +19,11 @@ use tessera_domain::{
     Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp,
     User,
 };
-use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
+use tessera_memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SeededEntropy};
 
 pub(crate) use crate::world::busy_store::BusyStore;
 pub(crate) use crate::world::done::Done;
+pub(crate) use crate::world::post::{PURPOSES, ask, cut, registration, show, shown};
 pub(crate) use crate::world::values::{
     IP, OTHER, PASSWORD, WRONG, at_host, command, explicit, host, ip, new_user, settings, typed,
     with_tokens,
@@ -33,6 +35,7 @@ pub(crate) struct World {
     pub(crate) store: BusyStore,
     pub(crate) clock: ManualClock,
     pub(crate) passwords: PlainPasswords,
+    pub(crate) mailer: MemoryMailer,
     entropy: SeededEntropy,
 }
 
@@ -61,6 +64,7 @@ impl World {
             store,
             clock,
             passwords,
+            mailer: MemoryMailer::default(),
             entropy,
         }
     }
@@ -82,6 +86,7 @@ impl World {
             store: store.clone(),
             clock: clock.clone(),
             passwords: self.passwords.clone(),
+            mailer: self.mailer.clone(),
             entropy: self.entropy.clone(),
         }
     }
@@ -284,7 +289,7 @@ fn ports(
         store: Arc::new(store.clone()),
         log: Arc::new(store.memory().clone()),
         audit: Arc::new(store.memory().clone()),
-        mails: Arc::new(store.memory().clone()),
+        mails: Arc::new(store.clone()),
         passwords: Arc::new(passwords.clone()),
         tokens: Arc::new(JwtTokens::new(settings, entropy.clone()).unwrap()),
         clock: Arc::new(clock.clone()),

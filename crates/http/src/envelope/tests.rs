@@ -35,6 +35,7 @@ fn edge() -> Edge {
         entropy: Arc::new(Zeros),
         metrics: Arc::new(Metrics::new("1", Vec::new()).unwrap()),
         public_scheme: Scheme::Http,
+        rate_limits: None,
         request_time: Duration::from_secs(15),
         trusted_proxies: "10.0.0.0/8".parse().unwrap(),
     }

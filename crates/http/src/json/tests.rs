@@ -4,7 +4,7 @@ use super::*;
 
 fn refusal(bytes: &[u8]) -> &'static str {
     match object(bytes) {
-        Err(problem @ Problem::MalformedBody(_)) => problem.detail(),
+        Err(Problem::MalformedBody(why)) => why,
         other => panic!("{other:?}"),
     }
 }

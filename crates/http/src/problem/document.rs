@@ -29,7 +29,7 @@ impl Serialize for Document<'_> {
         members.serialize_entry("type", "about:blank")?;
         members.serialize_entry("title", status.canonical_reason().unwrap_or("Error"))?;
         members.serialize_entry("status", &status.as_u16())?;
-        members.serialize_entry("detail", self.problem.detail())?;
+        members.serialize_entry("detail", &self.problem.detail())?;
         members.serialize_entry("instance", self.instance)?;
         members.serialize_entry("code", self.problem.code())?;
         if let Problem::Input(errors) = self.problem {

@@ -133,6 +133,19 @@ fn each_401_names_the_scheme_and_blames_a_token_only_if_one_came() {
 }
 
 #[test]
+fn too_many_requests_are_what_django_services_answered() {
+    for (seconds, detail) in [
+        (1, "Request was throttled. Expected available in 1 second."),
+        (7, "Request was throttled. Expected available in 7 seconds."),
+    ] {
+        assert_eq!(
+            document(&Problem::TooManyRequests(seconds))["detail"],
+            detail
+        );
+    }
+}
+
+#[test]
 fn whoever_may_come_back_is_told_when() {
     for problem in all() {
         let after = header(&problem, RETRY_AFTER);

@@ -12,6 +12,7 @@ use crate::cookie;
 use crate::envelope::Edge;
 use crate::metrics::LogInResult;
 use crate::problem::Problem;
+use crate::rate_limits::within_share;
 use crate::requests::{LogInRequest, RefreshRequest, RefreshTokenRequest};
 use crate::state::Presentation;
 use crate::views::{BearerTokens, TokenPair};
@@ -84,6 +85,10 @@ async fn log_in(request: &HttpRequest, fields: LogInRequest) -> Result<Grant, Pr
         device: device(request),
     };
     let tessera = tessera(request)?;
+    within_share(
+        request,
+        tessera.tenant_last_seen(&command.hints, &command.login),
+    )?;
     let answered = run(request, async move { tessera.log_in(command).await }).await;
     if let Some(edge) = request.app_data::<Data<Edge>>() {
         edge.metrics.logged_in(match &answered {

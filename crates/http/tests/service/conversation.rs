@@ -394,6 +394,10 @@ async fn a_changed_password_ends_every_other_session() {
     assert!(wrong.json()["old_password"][0].is_string());
     let weak = change(json!({"old_password": PASSWORD, "new_password": "short"})).await;
     assert!(text(&weak.json()["new_password"][0]).contains("at least 8"));
+    let common = change(json!({"old_password": PASSWORD, "new_password": "PassWord123"})).await;
+    assert_eq!(common.status, StatusCode::BAD_REQUEST);
+    let why = "This password is too common.";
+    assert!(text(&common.json()["new_password"][0]).starts_with(why));
     let apart = json!({"old_password": PASSWORD, "new_password": "another password",
         "new_password_confirm": "another passw0rd"});
     assert!(change(apart).await.json()["new_password_confirm"][0].is_string());

@@ -7,11 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod administration;
 mod audit;
 mod conversation;
 mod cookie;
 mod documentation;
+mod pages;
+mod rate_limits;
 mod sockets;
 mod tenants;
 mod world;

@@ -1,5 +1,6 @@
 //! A service with one account, and a client of it.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -10,15 +11,15 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
-use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera};
+use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn};
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    Actor, EmailAddress, HostName, LockoutPolicy, Password, PasswordPolicy, Profile, Role,
-    TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
+    Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
+    Profile, Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
-    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RefreshCookie,
-    Scheme, Service, Spawner, Surface, TrustedProxies,
+    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RateLimits,
+    RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) draining: Arc<Draining>,
     pub(crate) refresh_cookie: RefreshCookie,
+    pub(crate) rate_limits: Option<Arc<RateLimits>>,
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 impl World {
@@ -40,6 +43,14 @@ impl World {
     }
 
     pub(crate) async fn with(tokens: TokenPolicy) -> Self {
+        Self::of(Settings {
+            tokens,
+            ..settings()
+        })
+        .await
+    }
+
+    pub(crate) async fn of(settings: Settings) -> Self {
         let (store, entropy) = (MemoryStore::default(), SeededEntropy::new(7));
         let clock = ManualClock::new(Timestamp::from_secs(1_767_225_600));
         let jwt = TokenSettings {
@@ -60,13 +71,6 @@ impl World {
             clock: Arc::new(clock.clone()),
             entropy: shared,
         };
-        let settings = Settings {
-            tokens,
-            lockout: LockoutPolicy::default(),
-            passwords: PasswordPolicy::default(),
-            tenant_order: TenantOrder::default(),
-            public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
-        };
         let tessera = Arc::new(Tessera::new(ports, settings));
         tessera.prepare().await.unwrap();
         let world = Self {
@@ -75,6 +79,8 @@ impl World {
             clock,
             draining: Arc::default(),
             refresh_cookie: RefreshCookie::Off,
+            rate_limits: None,
+            trusted_proxies: TrustedProxies::default(),
         };
         world.add_user("public", EMAIL, "ada").await;
         world
@@ -119,8 +125,20 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {
+        self.send_all([request]).await.remove(0)
+    }
+
+    /// One after the other, to one application.
+    pub(crate) async fn send_all(
+        &self,
+        requests: impl IntoIterator<Item = Request>,
+    ) -> Vec<Answer> {
         let app = init_service(self.service().app(Surface::Everything)).await;
-        Answer::read(app.call(request.0.to_request()).await).await
+        let mut answers = Vec::new();
+        for request in requests {
+            answers.push(Answer::read(app.call(request.0.to_request()).await).await);
+        }
+        answers
     }
 
     pub(crate) fn service(&self) -> Service {
@@ -139,8 +157,9 @@ impl World {
                 entropy: Arc::clone(&ports.entropy),
                 metrics: Arc::new(Metrics::new("1.2.3", Vec::new()).unwrap()),
                 public_scheme: Scheme::Http,
+                rate_limits: self.rate_limits.clone(),
                 request_time: Duration::from_secs(5),
-                trusted_proxies: TrustedProxies::default(),
+                trusted_proxies: self.trusted_proxies.clone(),
             },
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
@@ -163,6 +182,20 @@ impl World {
         let answer = self.post("/api/token/", credentials).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         answer.json()
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings {
+        tokens: TokenPolicy::default(),
+        lockout: LockoutPolicy::default(),
+        passwords: PasswordPolicy::default(),
+        tenant_order: TenantOrder::default(),
+        registration: Registration::Open,
+        unverified_log_in: UnverifiedLogIn::Allowed,
+        mailed_tokens: MailedTokenPolicy::default(),
+        web_page_url: None,
+        public_url: PublicUrl::FirstStart("http://localhost:8000".to_owned()),
     }
 }
 
@@ -191,6 +224,11 @@ impl Request {
             self.0
                 .insert_header((AUTHORIZATION, format!("Bearer {token}"))),
         )
+    }
+
+    pub(crate) fn from(self, address: &str) -> Self {
+        let address = address.parse().unwrap();
+        Self(self.0.peer_addr(SocketAddr::new(address, 40_000)))
     }
 
     pub(crate) fn header(self, name: &'static str, value: &str) -> Self {

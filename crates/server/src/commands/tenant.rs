@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tessera_app::CreateTenant;
-use tessera_domain::Tenant;
+use tessera_domain::{Tenant, TenantSettings};
 use tessera_http::UserView;
 
 use crate::cli::{DomainCommand, TenantCommand};
@@ -37,6 +37,20 @@ pub(super) async fn run(
             let tenants = tessera.tenants().await?;
             let views: Vec<TenantView> = tenants.iter().map(TenantView::from).collect();
             output.many(&TenantView::COLUMNS, &views)
+        }
+        TenantCommand::Settings {
+            tenant,
+            registration,
+            password_chars,
+            job_role_by,
+        } => {
+            let decide = |so_far: TenantSettings| TenantSettings {
+                registration: registration.map_or(so_far.registration, |mode| mode.0),
+                password_chars: password_chars.map_or(so_far.password_chars, |chars| chars.0),
+                job_role: job_role_by.unwrap_or(so_far.job_role),
+            };
+            let changed = tessera.change_tenant_settings(&tenant, decide).await?;
+            output.one(&TenantView::from(&changed))
         }
         TenantCommand::Show { tenant } => {
             output.one(&TenantView::from(&super::tenant(&wired, &tenant).await?))

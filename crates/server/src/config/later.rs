@@ -3,8 +3,6 @@
 
 use std::fs;
 
-use url::Url;
-
 use super::value::Setting;
 use super::{ConfigError, Environment, Notice, names};
 
@@ -30,37 +28,6 @@ fn one_of(setting: Setting<'_>, choices: &[&str]) -> Result<(), ConfigError> {
     setting.one_of(&choices)
 }
 
-fn port(setting: Setting<'_>) -> Result<(), ConfigError> {
-    setting.number::<u16>(1..=65_535).map(|_| ())
-}
-
-fn switch(setting: Setting<'_>) -> Result<(), ConfigError> {
-    setting.switch().map(|_| ())
-}
-
-fn host(setting: Setting<'_>) -> Result<(), ConfigError> {
-    let strange = setting.value.contains(['/', '@', ' ']);
-    (!strange)
-        .then_some(())
-        .ok_or_else(|| setting.wrong("the name or the address of a mail server"))
-}
-
-fn sender(setting: Setting<'_>) -> Result<(), ConfigError> {
-    let good = setting.value.contains('@');
-    good.then_some(())
-        .ok_or_else(|| setting.wrong("an address, as Tessera <id@example.org>"))
-}
-
-fn page(setting: Setting<'_>) -> Result<(), ConfigError> {
-    let url = Url::parse(setting.value).ok();
-    url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .map(|_| ())
-        .ok_or_else(|| {
-            let name = setting.name;
-            ConfigError::new(format!("{name} must be a URL with http or https"))
-        })
-}
-
 fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
     let found = fs::metadata(setting.value)
         .map_err(|error| setting.refused(format_args!("which cannot be read: {error}")))?;
@@ -71,23 +38,12 @@ fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
 
 type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
 
-const CHOICES: [(&str, &[&str]); 5] = [
-    ("TESSERA_RATE_LIMITS", &["on", "off"]),
-    ("TESSERA_REGISTRATION", &["open", "invite", "closed"]),
+const CHOICES: [(&str, &[&str]); 2] = [
     ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
-    ("TESSERA_UNVERIFIED_LOGIN", &["on", "off"]),
     ("TESSERA_USER_IDS", &["uuid", "integer"]),
 ];
 
-const RULES: [(&str, Rule); 7] = [
-    ("DEFAULT_FROM_EMAIL", sender),
-    ("EMAIL_HOST", host),
-    ("EMAIL_PORT", port),
-    ("EMAIL_USE_TLS", switch),
-    ("FRONTEND_URL", page),
-    ("TESSERA_GATEWAY_CONFIG", file),
-    ("WEB_PAGE_URL", page),
-];
+const RULES: [(&str, Rule); 1] = [("TESSERA_GATEWAY_CONFIG", file)];
 
 #[cfg(test)]
 mod tests {
@@ -101,16 +57,10 @@ mod tests {
     #[test]
     fn wrong_configuration_of_what_is_not_built_yet_does_not_start_either() {
         for (name, wrong) in [
-            ("DEFAULT_FROM_EMAIL", "nobody"),
-            ("EMAIL_HOST", "smtp://mail"),
-            ("EMAIL_PORT", "0"),
-            ("EMAIL_USE_TLS", "perhaps"),
-            ("FRONTEND_URL", "app.example.org"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/nowhere/google"),
             ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
             ("TESSERA_GATEWAY_CONFIG", "/"),
-            ("TESSERA_RATE_LIMITS", "maybe"),
-            ("WEB_PAGE_URL", "mailto:a@b"),
+            ("TESSERA_TENANT_LAYOUT", "perhaps"),
         ] {
             let said = refusal(name, wrong).unwrap_or_else(|| panic!("accepted: {name}={wrong}"));
             assert!(said.contains(name), "{said}");
@@ -120,10 +70,8 @@ mod tests {
     #[test]
     fn what_may_be_right_is_let_by() {
         for (name, right) in [
-            ("DEFAULT_FROM_EMAIL", "Tessera <webmaster@localhost>"),
-            ("EMAIL_HOST", "::1"),
-            ("EMAIL_USE_TLS", "True"),
-            ("WEB_PAGE_URL", "https://app.example.org/#/"),
+            ("TESSERA_TENANT_LAYOUT", "Shared"),
+            ("TESSERA_USER_IDS", "integer"),
         ] {
             assert_eq!(refusal(name, right), None, "{name}={right}");
         }

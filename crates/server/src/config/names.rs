@@ -173,7 +173,7 @@ const NAMES: &[Known] = &[
     later("APPLE_KEY_ID", ""),
     later_secret("APPLE_PRIVATE_KEY"),
     later("APPLE_TEAM_ID", ""),
-    later("APP_NAME", "Tessera"),
+    plain("APP_NAME"),
     plain("APP_VERSION"),
     plain("CORS_ALLOWED_ORIGINS"),
     secret("DATABASE_URL"),
@@ -183,14 +183,14 @@ const NAMES: &[Known] = &[
     plain("DB_PORT"),
     plain("DB_USER"),
     plain("DEBUG"),
-    later("DEFAULT_FROM_EMAIL", ""),
+    plain("DEFAULT_FROM_EMAIL"),
     secret("DJANGO_SECRET_KEY"),
-    later("EMAIL_HOST", ""),
-    later_secret("EMAIL_HOST_PASSWORD"),
-    later("EMAIL_HOST_USER", ""),
-    later("EMAIL_PORT", "25"),
-    later("EMAIL_USE_TLS", "false"),
-    later("FRONTEND_URL", ""),
+    plain("EMAIL_HOST"),
+    secret("EMAIL_HOST_PASSWORD"),
+    plain("EMAIL_HOST_USER"),
+    plain("EMAIL_PORT"),
+    plain("EMAIL_USE_TLS"),
+    plain("FRONTEND_URL"),
     later("GOOGLE_CLIENT_ID", ""),
     later_secret("GOOGLE_CLIENT_SECRET"),
     plain("HOST"),
@@ -232,15 +232,17 @@ const NAMES: &[Known] = &[
     plain("TESSERA_LOG"),
     plain("TESSERA_LOG_FILE"),
     plain("TESSERA_LOG_FORMAT"),
+    plain("TESSERA_MAIL_CA"),
+    plain("TESSERA_MAIL_TEMPLATES"),
     plain("TESSERA_METRICS_ADDR"),
     plain("TESSERA_PUBLIC_URL"),
     plain("TESSERA_RABBITMQ_MANDATORY"),
     plain("TESSERA_RABBITMQ_PLAIN"),
-    later("TESSERA_RATE_LIMITS", "on"),
+    plain("TESSERA_RATE_LIMITS"),
     plain("TESSERA_REFRESH_COOKIE"),
     plain("TESSERA_REFRESH_GRACE"),
     plain("TESSERA_REFRESH_ROTATION"),
-    later("TESSERA_REGISTRATION", "open"),
+    plain("TESSERA_REGISTRATION"),
     plain("TESSERA_REQUEST_TIMEOUT"),
     plain("TESSERA_SESSION_MAX"),
     plain("TESSERA_SHUTDOWN_GRACE"),
@@ -248,9 +250,9 @@ const NAMES: &[Known] = &[
     plain("TESSERA_TENANT_ORDER"),
     plain("TESSERA_TOKEN_TYP"),
     plain("TESSERA_TRUSTED_PROXIES"),
-    later("TESSERA_UNVERIFIED_LOGIN", "on"),
+    plain("TESSERA_UNVERIFIED_LOGIN"),
     later("TESSERA_USER_IDS", "uuid"),
-    later("WEB_PAGE_URL", ""),
+    plain("WEB_PAGE_URL"),
 ];
 
 #[cfg(test)]
@@ -305,9 +307,8 @@ mod tests {
     #[test]
     fn what_is_not_built_yet_is_told_of_unless_it_changes_nothing() {
         for (name, value) in [
-            ("EMAIL_HOST", "mail.example.org"),
+            ("GOOGLE_CLIENT_ID", "tessera"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/run/secrets/google"),
-            ("TESSERA_RATE_LIMITS", "off"),
             ("TESSERA_TENANT_LAYOUT", "shared"),
         ] {
             assert_eq!(checked(name, value).unwrap().len(), 1, "{name}");
@@ -315,7 +316,7 @@ mod tests {
         for (name, value) in [
             ("TESSERA_TENANT_LAYOUT", "schema"),
             ("TESSERA_USER_IDS", "uuid"),
-            ("EMAIL_HOST", ""),
+            ("GOOGLE_CLIENT_ID", ""),
         ] {
             assert_eq!(checked(name, value), Ok(Vec::new()), "{name}");
         }

@@ -48,6 +48,7 @@ fn nothing_set_is_the_embedded_default() {
     assert_eq!(config.signing.audience, Audience::Issuer);
     assert_eq!(config.hashing.cost, Argon2Cost::default());
     assert_eq!(config.web.body_limits.bytes, 65_536);
+    assert!(config.web.rate_limits);
     assert_eq!(config.web.refresh_cookie, RefreshCookie::Off);
 }
 
@@ -299,8 +300,10 @@ fn what_is_worth_knowing_is_told() {
     for (name, value) in [
         ("DEBUG", "true"),
         ("TESSERA_LOCKOUT", "off"),
+        ("TESSERA_RATE_LIMITS", "off"),
         ("TESSERA_REFRESH_ROTATION", "off"),
-        ("EMAIL_HOST", "mail.example.org"),
+        ("EMAIL_HOST_USER", "ada"),
+        ("GOOGLE_CLIENT_ID", "tessera"),
         ("DATABASE_URL", "postgres://h/d"),
         ("TESSERA_PORT", "9000"),
     ] {
@@ -313,6 +316,20 @@ fn what_is_worth_knowing_is_told() {
             ("TESSERA_PUBLIC_URL", "https://id.example.org")
         ])
         .is_empty()
+    );
+}
+
+#[test]
+fn limits_of_requests_are_on_or_off_and_off_is_told() {
+    assert!(read([("TESSERA_RATE_LIMITS", "on")]).web.rate_limits);
+    assert!(!read([("TESSERA_RATE_LIMITS", "off")]).web.rate_limits);
+    assert_eq!(
+        notices([("TESSERA_RATE_LIMITS", "off")]),
+        ["TESSERA_RATE_LIMITS is off: an address may try passwords and ask for mails without end"]
+    );
+    assert_eq!(
+        refusal([("TESSERA_RATE_LIMITS", "maybe")]),
+        "TESSERA_RATE_LIMITS is `maybe`, but must be `on` or `off`"
     );
 }
 

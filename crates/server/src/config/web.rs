@@ -6,7 +6,7 @@ use core::time::Duration;
 use tessera_http::{AllowedHosts, AllowedOrigins, BodyLimits, RefreshCookie, TrustedProxies};
 
 use super::value::Setting;
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, Notice};
 
 /// How requests are answered.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Web {
     pub(crate) app_version: String,
     /// How much of a body is read.
     pub(crate) body_limits: BodyLimits,
+    /// Whether requests are limited by address and tenant.
+    pub(crate) rate_limits: bool,
     /// Whether the login dialect keeps its refresh token in a cookie too.
     pub(crate) refresh_cookie: RefreshCookie,
     /// How long a request may take.
@@ -29,7 +31,10 @@ pub(crate) struct Web {
     pub(crate) trusted_proxies: TrustedProxies,
 }
 
-pub(crate) fn read(environment: &Environment) -> Result<Web, ConfigError> {
+pub(crate) fn read(
+    environment: &Environment,
+    notices: &mut Vec<Notice>,
+) -> Result<Web, ConfigError> {
     let version = environment.setting("APP_VERSION");
     let version = version.map_or(env!("CARGO_PKG_VERSION"), |version| version.value);
     let request_timeout = environment
@@ -38,6 +43,13 @@ pub(crate) fn read(environment: &Environment) -> Result<Web, ConfigError> {
         })?
         .unwrap_or(Duration::from_secs(30));
     let usual = BodyLimits::default();
+    let rate_limits = environment.switch("TESSERA_RATE_LIMITS", true)?;
+    if !rate_limits {
+        notices.push(Notice::new(
+            "TESSERA_RATE_LIMITS is off: an address may try passwords and ask for mails without end"
+                .to_owned(),
+        ));
+    }
     Ok(Web {
         allowed_hosts: environment
             .parse("ALLOWED_HOSTS", allowed_hosts)?
@@ -54,6 +66,7 @@ pub(crate) fn read(environment: &Environment) -> Result<Web, ConfigError> {
                 .unwrap_or(usual.bytes),
             time: usual.time.min(request_timeout),
         },
+        rate_limits,
         refresh_cookie: if environment.switch("TESSERA_REFRESH_COOKIE", false)? {
             RefreshCookie::On
         } else {

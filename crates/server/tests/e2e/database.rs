@@ -39,6 +39,11 @@ impl Database {
         let (address, _) = self.server.rsplit_once('/').unwrap();
         format!("{address}/{}", self.name)
     }
+
+    /// Runs a statement behind everybody's back.
+    pub(crate) fn run(&self, statement: &str) {
+        execute(&self.url(), statement);
+    }
 }
 
 impl Drop for Database {

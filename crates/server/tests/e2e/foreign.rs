@@ -4,8 +4,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::client::Request;
-use crate::service::{ADMIN, Installation};
+use serde_json::{Value, json};
+
+use crate::accounts::Mailbox;
+use crate::client::{Request, log_in};
+use crate::service::{ADMIN, Installation, PASSWORD};
 
 #[test]
 fn tokens_of_every_algorithm_verify_with_another_library_by_the_published_key() {
@@ -45,6 +48,46 @@ fn the_documentation_page_logs_in_authorizes_and_asks_in_a_browser() {
     let base = format!("http://{}", service.address);
     let said = python("docs_page.py", &[&base, ADMIN, &installation.password()]);
     assert_eq!(said, "ok");
+}
+
+#[test]
+fn the_links_of_mails_lead_to_pages_that_verify_change_and_reset_in_a_browser() {
+    needed("TESSERA_TEST_CHROMIUM");
+    let installation = Installation::embedded();
+    let service = installation.start();
+    let mailbox = Mailbox(&installation);
+    let say = |path: &str, body: Value| {
+        let answer = service.ask(&Request::post(path, body));
+        assert!(answer.status < 300, "{answer:?}");
+    };
+    for email in ["ada@example.org", "eve@example.org"] {
+        let body = json!({ "email": email, "password": PASSWORD });
+        say("/api/auth/register/", body);
+    }
+    let verify = mailbox.link("ada@example.org", "verify-email");
+    let (access, _) = service.session(&installation);
+    let moved = json!({ "email": "root@example.org" });
+    let asked = Request::post("/api/auth/change-email/", moved).bearer(&access);
+    assert_eq!(service.ask(&asked).status, 200);
+    let change = mailbox.link("root@example.org", "change-email");
+    say(
+        "/api/auth/password-reset/",
+        json!({ "email": "eve@example.org" }),
+    );
+    let reset = mailbox.link("eve@example.org", "reset-password");
+
+    let password = "set on a page of eight parts";
+    let said = python("account_pages.py", &[&verify, &change, &reset, password]);
+    assert_eq!(said, "ok");
+    for (email, password) in [
+        ("ada@example.org", PASSWORD),
+        ("root@example.org", &installation.password()),
+        ("eve@example.org", password),
+    ] {
+        let answer = service.ask(&log_in(email, password));
+        assert_eq!(answer.status, 200, "{email}");
+        assert_eq!(answer.json()["user"]["email_verified"], true, "{email}");
+    }
 }
 
 fn issuer(service: &crate::service::Service) -> String {

@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod accounts;
 mod audit;
 mod broker;
 mod client;
@@ -18,7 +19,10 @@ mod end;
 mod events;
 mod foreign;
 mod fresh_install;
+mod guessing;
 mod outage;
+mod rate_limits;
 mod refresh;
+mod same_answer;
 mod service;
 mod wrong_settings;

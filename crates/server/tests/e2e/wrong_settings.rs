@@ -25,6 +25,7 @@ fn a_wrong_setting_is_named() {
         ("DATABASE_URL", "mysql://localhost/tessera"),
         ("DATABASE_URL", "postgres://localhost/tessera?nonsense=1"),
         ("DATABASE_URL", "sqlite:///nowhere/tessera.db"),
+        ("DEFAULT_FROM_EMAIL", "nobody"),
         ("HOST", "nope.."),
         ("HOST", "192.0.2.1"),
         ("JWT_ALGORITHM", "HS256"),
@@ -38,6 +39,7 @@ fn a_wrong_setting_is_named() {
         ("TESSERA_EVENTS_RETENTION", "x"),
         ("TESSERA_KEY_ENCRYPTION_KEY", "short"),
         ("TESSERA_LOG", "loud"),
+        ("TESSERA_MAIL_TEMPLATES", "nowhere"),
         ("TESSERA_PUBLIC_URL", "localhost"),
         ("TESSERA_REFRESH_GRACE", "61"),
         ("TESSERA_REFRESH_GRASE", "10"),
@@ -92,6 +94,28 @@ fn a_key_file_that_others_can_write_is_refused() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn a_fault_in_a_mail_template_is_named_with_its_line() {
+    let installation = Installation::embedded().with("TESSERA_MAIL_TEMPLATES", ".");
+    installation.write("verify_email.txt", "Hello {{ first_name }}\n{{ lnk }}\n");
+    let said = refusal(&installation);
+    assert_eq!(
+        said,
+        "tessera: TESSERA_MAIL_TEMPLATES: the mail template verify_email.txt, line 2: undefined \
+         value\n"
+    );
+}
+
+#[test]
+fn authorities_of_the_mail_server_that_cannot_be_read_are_named() {
+    let installation = Installation::embedded()
+        .with("EMAIL_HOST", "mail.example.org")
+        .with("EMAIL_USE_TLS", "on")
+        .with("TESSERA_MAIL_CA", "nowhere.pem");
+    let said = refusal(&installation);
+    assert!(said.contains("TESSERA_MAIL_CA: nowhere.pem: "), "{said}");
 }
 
 /// Whether the key suits and the URL can be read is seen by the adapters alone.

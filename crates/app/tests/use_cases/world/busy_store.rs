@@ -5,9 +5,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_app::{
+    Backlog, CommitError, MailQueue, News, QueuedMail, SessionHolder, Store, TenantKey,
+    Unavailable, Unready, UserKey,
+};
 use tessera_domain::{
-    Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
+    Changes, Id, Installation, Key, Mail, MailedDigest, MailedToken, SchemaName, Session, Tenant,
     Timestamp, User,
 };
 use tessera_memory::MemoryStore;
@@ -141,5 +144,39 @@ impl Store for BusyStore {
     ) -> Result<Vec<User>, Unavailable> {
         yield_now().await;
         self.memory.users(tenant, after, limit).await
+    }
+}
+
+#[async_trait]
+impl MailQueue for BusyStore {
+    async fn take_mails(
+        &self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<QueuedMail>, Unavailable> {
+        yield_now().await;
+        let taken = self.memory.take_mails(now, until, limit).await;
+        yield_now().await;
+        taken
+    }
+
+    async fn defer_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        yield_now().await;
+        self.memory.defer_mail(id, due).await
+    }
+
+    async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {
+        yield_now().await;
+        self.memory.drop_mail(id).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, Unavailable> {
+        yield_now().await;
+        self.memory.backlog().await
+    }
+
+    fn mail_news(&self) -> News {
+        self.memory.mail_news()
     }
 }

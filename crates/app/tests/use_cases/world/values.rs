@@ -1,11 +1,10 @@
 //! What requests and settings are made of.
 
 use core::net::IpAddr;
-
-use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints};
+use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn};
 use tessera_domain::{
-    Device, EmailAddress, HostName, LockoutPolicy, Password, PasswordPolicy, Profile, TenantOrder,
-    TokenPolicy, Username,
+    Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
+    Profile, Registration, TenantOrder, TokenPolicy, Username,
 };
 
 /// Hints that name a tenant in so many words.
@@ -64,6 +63,10 @@ pub(crate) fn settings() -> Settings {
         lockout: LockoutPolicy::default(),
         passwords: PasswordPolicy::default(),
         tenant_order: TenantOrder::default(),
+        registration: Registration::Open,
+        unverified_log_in: UnverifiedLogIn::Allowed,
+        mailed_tokens: MailedTokenPolicy::default(),
+        web_page_url: Some("https://app.example/".to_owned()),
         public_url: PublicUrl::Configured("https://login.example".to_owned()),
     }
 }

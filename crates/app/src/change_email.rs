@@ -1,0 +1,115 @@
+//! Change the address of one's account: asked for with a fresh log in, confirmed from the new
+//! address, told to the old one. Until it is confirmed nothing changes.
+
+use tessera_domain::{
+    Addressee, Change, Changes, EmailAddress, Mail, MailKind, MailedToken, MailedTokenPurpose,
+};
+
+use crate::fresh_log_in::NotFresh;
+use crate::mailed_token::{MailedTokenError, ShowToken, token_of};
+use crate::ports::{CommitError, Unavailable, Unique};
+use crate::validate::Caller;
+use crate::{ATTEMPTS, Contended, Tessera};
+
+/// Why another address was not even asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeEmailError {
+    /// The session ended meanwhile.
+    #[error("the token is not valid")]
+    Invalid,
+    /// The session is too old for this.
+    #[error(transparent)]
+    NotFresh(#[from] NotFresh),
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+impl Tessera {
+    /// Has a mail sent to `email` that makes it the address of the caller's account.
+    ///
+    /// An address that somebody else has is answered the same; no mail leads anywhere then. Nor is
+    /// one sent to who has asked for too many of late.
+    pub async fn change_email(
+        &self,
+        caller: &Caller,
+        email: EmailAddress,
+    ) -> Result<(), ChangeEmailError> {
+        self.check_fresh(caller)?;
+        let (tenant, user) = (&caller.tenant, caller.user.id);
+        let kept = self.ports.store.mailed_tokens(tenant, user).await?;
+        let now = self.now();
+        let live = |token: &&MailedToken| token.works(PURPOSE, &caller.user, now);
+        if kept.iter().filter(live).count() >= self.settings.mailed_tokens.most {
+            return Ok(());
+        }
+        let to_new = Addressee::Address {
+            email: email.clone(),
+            user,
+        };
+        let asking = self.mail(tenant, MailKind::ChangeEmail, to_new);
+        let pledge = self.pledge(caller, &asking, email);
+        let mut mails = vec![asking];
+        if caller.user.email.is_some() {
+            let to_old = Addressee::User(user);
+            mails.push(self.mail(tenant, MailKind::ChangeEmailRequested, to_old));
+        }
+        let changes = Changes {
+            epochs: vec![(user, caller.user.epoch)],
+            mails,
+            mailed_tokens: vec![pledge],
+            actor: caller.actor(),
+            ..Changes::default()
+        };
+        match self.commit(tenant, changes).await {
+            Ok(()) => Ok(()),
+            // All sessions were ended meanwhile, this one among them.
+            Err(CommitError::Stale) => Err(ChangeEmailError::Invalid),
+            Err(error) => Err(Unavailable::new(error).into()),
+        }
+    }
+
+    /// What is kept of the token until the relay makes the one that it mails, in its place: bound to
+    /// the account as it is here, so that nothing asked for in a session that ended goes out after.
+    fn pledge(&self, caller: &Caller, asking: &Mail, email: EmailAddress) -> MailedToken {
+        MailedToken::new(
+            token_of(asking.id),
+            self.new_secret(&caller.tenant).digest(),
+            PURPOSE,
+            &caller.user,
+            email,
+            asking.at + self.settings.mailed_tokens.change_email,
+        )
+    }
+
+    /// Makes the address that the token was sent to that of the account.
+    pub async fn confirm_email(&self, command: ShowToken) -> Result<(), MailedTokenError> {
+        for _ in 0..ATTEMPTS {
+            let shown = self.shown(&command, PURPOSE).await?;
+            let tenant = &shown.tenant;
+            let (user, fact) = shown.user.change_email(shown.token.email.clone());
+            let kept = self.ports.store.mailed_tokens(tenant, user.id).await?;
+            let mut changes = shown.spend(&command);
+            // Bound to the old address, they would revive if it came back.
+            changes.spent_tokens = kept.into_iter().map(|token| token.id).collect();
+            changes.users = vec![Change::Update(user)];
+            changes.events = vec![self.event(tenant, self.now(), fact)];
+            if let Some(email) = shown.user.email.clone() {
+                let user = shown.user.id;
+                let to_old = Addressee::Address { email, user };
+                changes.mails = vec![self.mail(tenant, MailKind::EmailChanged, to_old)];
+            }
+            match self.commit(tenant, changes).await {
+                Ok(()) => return Ok(()),
+                // Somebody else has it by now.
+                Err(CommitError::Duplicate(Unique::Email)) => {
+                    return Err(MailedTokenError::Invalid);
+                }
+                Err(error) => error.unless_stale()?,
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+}
+
+const PURPOSE: MailedTokenPurpose = MailedTokenPurpose::ChangeEmail;

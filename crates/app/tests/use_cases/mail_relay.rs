@@ -1,0 +1,451 @@
+//! The relay of mails: each goes out, whatever fails, and says what it has to.
+
+use core::future::pending;
+use core::time::Duration;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tessera_app::{
+    ChangePassword, Letter, MailError, MailQueue, MailRelay, MailStep, MailTally, Mailer, Settings,
+};
+use tessera_domain::{MailKind, MailedTokenPurpose, Timestamp};
+use tessera_memory::MemoryMailer;
+use tokio::task::yield_now;
+
+use crate::world::{OTHER, PASSWORD, World, command, cut, registration, settings, shown, typed};
+
+#[tokio::test]
+async fn a_mail_goes_out_once() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let relay = world.mail_relay();
+    let sent = MailTally {
+        sent: 1,
+        ..MailTally::default()
+    };
+    assert_eq!(relay.step().await.unwrap(), MailStep::Progress(sent));
+    assert_eq!(relay.step().await.unwrap(), MailStep::Quiet(None));
+    assert_eq!(world.mailer.sent().len(), 1);
+    assert_eq!(world.store.memory().mails(), []);
+}
+
+#[tokio::test]
+async fn a_mail_that_nobody_needs_is_counted_and_gone() {
+    let world = World::new().await;
+    world.forgot("nobody@example.com").await;
+    let unneeded = MailTally {
+        unneeded: 1,
+        ..MailTally::default()
+    };
+    let step = world.mail_relay().step().await.unwrap();
+    assert_eq!(step, MailStep::Progress(unneeded));
+    assert_eq!(world.store.memory().mails(), []);
+}
+
+#[tokio::test]
+async fn the_relay_is_woken_by_what_is_to_be_sent() {
+    let world = World::new().await;
+    let mut news = world.store.mail_news();
+    world.log_in().await;
+    assert!(!news.has_changed().unwrap(), "no mail is in it");
+    world.forgot("ada@example.com").await;
+    assert!(news.has_changed().unwrap());
+    news.mark_unchanged();
+}
+
+#[tokio::test]
+async fn links_lead_to_the_page_that_is_configured_or_to_the_issuer() {
+    for (page, base) in [
+        (Some("https://app.example"), "https://app.example"),
+        (Some("https://app.example/"), "https://app.example"),
+        (Some("https://app.example/a/b/"), "https://app.example/a/b"),
+        (None, "https://login.example/account"),
+    ] {
+        let world = World::with(Settings {
+            web_page_url: page.map(str::to_owned),
+            ..settings()
+        })
+        .await;
+        let (grace, verify) = world.sign_up().await;
+        for purpose in [
+            MailedTokenPurpose::ChangeEmail,
+            MailedTokenPurpose::ResetPassword,
+        ] {
+            world.mailed(purpose).await;
+        }
+        let mut signing_up = registration("grace@example.com");
+        signing_up.username = None;
+        world.tessera.register(signing_up).await.unwrap();
+        let known = world.letter(MailKind::AlreadyRegistered).await;
+        let sent = world.mailer.sent();
+        let of = |kind| sent.iter().find(|letter| letter.kind == kind).unwrap();
+        for (letter, path) in [
+            (&verify, "verify-email"),
+            (of(MailKind::ChangeEmail), "change-email"),
+            (of(MailKind::ResetPassword), "reset-password"),
+            (&known, "reset-password"),
+        ] {
+            let link = letter.link.as_ref().unwrap();
+            let (uid, token) = (&link.uid, &link.token);
+            let expected = format!("{base}/{path}?uid={uid}&token={token}");
+            assert_eq!(link.url, expected, "nothing of it has to be escaped");
+            assert_eq!(decoded(uid), grace.id.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_leads_nowhere_has_no_link() {
+    let world = World::new().await;
+    let caller = world.log_in_as("ada").await;
+    world.tessera.delete_account(&caller).await.unwrap();
+    assert_eq!(world.letter(MailKind::AccountDeleted).await.link, None);
+}
+
+#[tokio::test]
+async fn a_letter_is_as_old_as_what_asked_for_it_and_a_repeat_has_its_id() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let asked_at = world.now();
+    let [mail] = &world.store.memory().mails()[..] else {
+        panic!("one mail");
+    };
+    fail(&world, unavailable());
+    world.mail_relay().step().await.unwrap();
+    world.wait(60);
+    world.mailer.fail(None);
+    let letter = world.letter(MailKind::ResetPassword).await;
+    assert_eq!((letter.id, letter.at), (mail.id, asked_at));
+    let hour = Duration::from_hours(1);
+    assert_eq!(letter.link.unwrap().expires_at, world.now() + hour);
+}
+
+#[tokio::test]
+async fn while_the_server_is_away_mails_wait_and_come_later() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.forgot("ada@example.com").await;
+    }
+    fail(&world, unavailable());
+    let relay = world.mail_relay();
+    let MailStep::Paused(tally, why, until) = relay.step().await.unwrap() else {
+        panic!("the server is away");
+    };
+    assert_eq!((tally, &*why), (MailTally::default(), "away"));
+    assert!(until > world.now());
+    assert_eq!(relay.step().await.unwrap(), MailStep::Quiet(Some(until)));
+    world.mailer.fail(None);
+    assert_eq!(world.letters().await, [], "nothing is tried before");
+    world.wait(60);
+    let letters = world.letters().await;
+    assert_eq!(letters.len(), 3);
+    for letter in letters {
+        let shown = shown(&letter);
+        let verified = world.show(MailedTokenPurpose::VerifyEmail, &shown).await;
+        assert!(!verified);
+    }
+}
+
+#[tokio::test]
+async fn the_longer_the_server_is_away_the_longer_the_relay_waits() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    fail(&world, unavailable());
+    let relay = world.mail_relay();
+    let mut whole = Duration::from_secs(1);
+    let longest = Duration::from_mins(5);
+    for _ in 0..12 {
+        let now = world.now();
+        let MailStep::Paused(_, _, until) = relay.step().await.unwrap() else {
+            panic!("the server is away");
+        };
+        assert!(
+            now + whole / 2 <= until && until <= now + whole,
+            "{whole:?}"
+        );
+        whole = (whole * 2).min(longest);
+        wait_until(&world, until);
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_rejects_is_dropped_and_told_and_blocks_no_other() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let [mail] = &world.store.memory().mails()[..] else {
+        panic!("one mail");
+    };
+    fail(&world, MailError::Rejected("no such mailbox".to_owned()));
+    let rejected = MailTally {
+        failed: vec![(mail.id, "no such mailbox".to_owned())],
+        ..MailTally::default()
+    };
+    let relay = world.mail_relay();
+    assert_eq!(relay.step().await.unwrap(), MailStep::Progress(rejected));
+    assert_eq!(relay.step().await.unwrap(), MailStep::Quiet(None));
+    world.mailer.fail(None);
+    world.forgot("ada@example.com").await;
+    world.letter(MailKind::ResetPassword).await;
+}
+
+#[tokio::test]
+async fn a_mail_is_given_up_after_a_day_and_not_before() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let (mail, asked_at) = (world.store.memory().mails()[0].id, world.now());
+    fail(&world, unavailable());
+    let relay = world.mail_relay();
+    let day = Duration::from_hours(24);
+    loop {
+        match relay.step().await.unwrap() {
+            MailStep::Paused(tally, _, until) => {
+                assert!(world.now() <= asked_at + day);
+                assert_eq!(tally.failed, []);
+                wait_until(&world, until);
+            }
+            MailStep::Progress(tally) => {
+                assert!(world.now() > asked_at + day);
+                assert_eq!(tally.failed, [(mail, "away".to_owned())]);
+                break;
+            }
+            MailStep::Quiet(_) => panic!("it waits still"),
+        }
+    }
+    assert_eq!(world.store.memory().mails(), []);
+}
+
+#[tokio::test]
+async fn two_relays_at_the_same_time_send_each_mail_once() {
+    let world = World::new().await;
+    for number in 0..30 {
+        let mut signing_up = registration(&format!("user-{number}@example.com"));
+        signing_up.username = None;
+        world.tessera.register(signing_up).await.unwrap();
+    }
+    let other = world.restarted().await;
+    tokio::join!(world.letters(), other.letters());
+    let mut sent: HashMap<String, usize> = HashMap::new();
+    for letter in world.mailer.sent() {
+        *sent.entry(letter.to.as_str().to_owned()).or_default() += 1;
+    }
+    assert_eq!(sent.len(), 30);
+    assert!(sent.values().all(|times| *times == 1), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_repeat_replaces_its_own_token_and_is_told_once() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let slow = Slow::to(&world.mailer, Some(MailKind::ResetPassword));
+    let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+    // The letter arrives, and nobody hears of it.
+    let (first, done) = world.watch(async { cut(relay.step(), 64) }).await;
+    assert!(first.is_none());
+    assert_eq!(done.names(), ["PasswordResetRequested"]);
+    world.wait(3 * 60);
+    let (again, done) = world.watch(world.letter(MailKind::ResetPassword)).await;
+    assert_eq!(done.names(), [""; 0]);
+    let sent = world.mailer.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0].id, again.id);
+    let (tenant, ada) = (world.tenant().await, world.ada().await);
+    assert_eq!(world.mailed_tokens(&tenant, &ada).await.len(), 1);
+    world.reset(&shown(&sent[0])).await.unwrap_err();
+    world.reset(&shown(&again)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_repeat_after_its_token_was_used_lets_nobody_change_the_address_again() {
+    let world = World::new().await;
+    let caller = world.log_in_as("ada").await;
+    let wanted = "wanted@example.com";
+    world.ask_to_change(&caller, wanted).await.unwrap();
+    let slow = Slow::to(&world.mailer, Some(MailKind::ChangeEmail));
+    let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+    assert!(cut(relay.step(), 64).is_none());
+    let sent = world.mailer.sent();
+    let first = sent.iter().find(|one| one.kind == MailKind::ChangeEmail);
+    world
+        .tessera
+        .confirm_email(shown(first.unwrap()))
+        .await
+        .unwrap();
+    world.wait(3 * 60);
+    let letters = world.letters().await;
+    let mut kinds: Vec<MailKind> = letters.iter().map(|one| one.kind).collect();
+    kinds.sort_by_key(|kind| kind.as_str());
+    kinds.dedup();
+    assert!(!kinds.contains(&MailKind::ChangeEmail), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn mails_of_a_user_who_was_disabled_meanwhile_lead_nowhere() {
+    let world = World::new().await;
+    let (grace, _) = world.sign_up().await;
+    let caller = world.log_in_as("grace").await;
+    world.forgot("grace@example.com").await;
+    world
+        .ask_to_change(&caller, "hopper@example.com")
+        .await
+        .unwrap();
+    let tenant = world.tenant().await;
+    world.tessera.disable_user(&tenant, grace.id).await.unwrap();
+    let letters = world.letters().await;
+    let leading = letters.iter().filter(|letter| letter.link.is_some());
+    assert_eq!(leading.count(), 0, "{letters:?}");
+}
+
+#[tokio::test]
+async fn a_mail_goes_to_the_address_that_the_account_has_by_then() {
+    let world = World::new().await;
+    world.sign_up().await;
+    let link = world.mailed(MailedTokenPurpose::ChangeEmail).await;
+    let caller = world.log_in_as("grace").await;
+    let (old, new) = (typed(PASSWORD), typed(OTHER));
+    // Both wait: that the password changed is told where the account then is.
+    world.tessera.confirm_email(link).await.unwrap();
+    let command = ChangePassword { old, new };
+    world
+        .tessera
+        .change_password(&caller, command)
+        .await
+        .unwrap();
+    let letters = world.letters().await;
+    let to = |kind| letters.iter().find(|one| one.kind == kind).unwrap();
+    let told = to(MailKind::PasswordChanged).to.as_str();
+    assert_eq!(told, "Hopper@Example.com");
+    let told = to(MailKind::EmailChanged).to.as_str();
+    assert_eq!(told, "Grace@Example.com");
+}
+
+#[tokio::test]
+async fn a_password_changed_while_a_token_is_made_leaves_one_that_works() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    let (tessera, tenant) = (Arc::clone(&world.tessera), world.tenant().await);
+    let ada = world.ada().await.id;
+    world.store.before_next_commit(async move {
+        let password = typed("first horse battery");
+        tessera.set_password(&tenant, ada, password).await.unwrap();
+    });
+    let letter = world.letter(MailKind::ResetPassword).await;
+    world.reset(&shown(&letter)).await.unwrap();
+}
+
+#[tokio::test]
+async fn without_the_store_no_letter_goes_out_and_none_is_lost() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    world.store.memory().unavailable(true);
+    world.mail_relay().step().await.unwrap_err();
+    world.store.memory().unavailable(false);
+    world.letter(MailKind::ResetPassword).await;
+}
+
+#[tokio::test]
+async fn a_relay_dropped_at_any_await_loses_no_mail() {
+    for polls in 1.. {
+        let world = World::new().await;
+        for number in 0..3 {
+            let mut signing_up = registration(&format!("user-{number}@example.com"));
+            signing_up.username = None;
+            world.tessera.register(signing_up).await.unwrap();
+        }
+        world.forgot("ada@example.com").await;
+        let slow = Slow::to(&world.mailer, None);
+        let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+        let whole = cut(relay.step(), polls).is_some();
+        drop(relay);
+        world.wait(3 * 60);
+        world.restarted().await.letters().await;
+        assert_eq!(world.store.memory().mails(), []);
+        let mut last: HashMap<String, Letter> = HashMap::new();
+        let sent = world.mailer.sent();
+        assert!(sent.len() <= 5, "one may come twice");
+        for letter in sent {
+            last.insert(letter.to.as_str().to_owned(), letter);
+        }
+        assert_eq!(last.len(), 4, "after {polls} polls");
+        for letter in last.into_values() {
+            let purpose = if letter.kind == MailKind::ResetPassword {
+                MailedTokenPurpose::ResetPassword
+            } else {
+                MailedTokenPurpose::VerifyEmail
+            };
+            assert!(world.show(purpose, &shown(&letter)).await);
+        }
+        world.assert_events_are_gapless();
+        if whole {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_dead_mail_server_changes_no_answer() {
+    let world = World::new().await;
+    fail(&world, unavailable());
+    let signing_up = registration("grace@example.com");
+    world.tessera.register(signing_up).await.unwrap();
+    world.forgot("ada@example.com").await;
+    world.mail_relay().step().await.unwrap();
+    let login = command("grace", PASSWORD);
+    world.tessera.log_in(login).await.unwrap();
+}
+
+/// A mailer that takes a while, before and after a letter arrives.
+#[derive(Clone)]
+struct Slow {
+    inner: MemoryMailer,
+    /// What takes for ever after it arrived.
+    hangs_after: Option<MailKind>,
+}
+
+impl Slow {
+    fn to(inner: &MemoryMailer, hangs_after: Option<MailKind>) -> Arc<Self> {
+        let inner = inner.clone();
+        Arc::new(Self { inner, hangs_after })
+    }
+}
+
+#[async_trait]
+impl Mailer for Slow {
+    async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+        yield_now().await;
+        self.inner.send(letter).await?;
+        if self.hangs_after == Some(letter.kind) {
+            pending::<()>().await;
+        }
+        yield_now().await;
+        Ok(())
+    }
+}
+
+fn fail(world: &World, error: MailError) {
+    world.mailer.fail(Some(error));
+}
+
+fn unavailable() -> MailError {
+    MailError::Unavailable("away".to_owned())
+}
+
+fn wait_until(world: &World, until: Timestamp) {
+    world.clock.advance(until.since(world.now()));
+}
+
+/// Base64url without padding (RFC 4648), as a web page reads it.
+fn decoded(text: &str) -> String {
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (mut bits, mut count, mut bytes) = (0_usize, 0, Vec::new());
+    for letter in text.chars() {
+        bits = bits << 6 | alphabet.find(letter).unwrap();
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+        bits &= (1 << count) - 1;
+    }
+    String::from_utf8(bytes).unwrap()
+}
