@@ -63,7 +63,14 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
-    output::write(&Welcome { address, next }.to_string())?;
+    output::write(
+        &Welcome {
+            address,
+            mails: mailer::folder(config),
+            next,
+        }
+        .to_string(),
+    )?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let mut upkeep = upkeep::start(&wired, &config.events, config.audit_retention);

@@ -94,7 +94,7 @@ fn log_in_and_recovery_answers_do_not_differ_in_content_or_measurably_in_time() 
 /// A request of one state of an account: its path and its body.
 type Ask<'a> = &'a dyn Fn(usize) -> (&'static str, Value);
 
-fn compare(service: &Service, status: u16, states: &[(&str, Ask<'_>)]) {
+fn compare(service: &Service, expected: u16, states: &[(&str, Ask<'_>)]) {
     let mut times: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
     let mut looks: BTreeMap<String, &str> = BTreeMap::new();
     let (mut order, mut seed) = ((0..states.len()).collect::<Vec<_>>(), 1_u64);
@@ -110,7 +110,7 @@ fn compare(service: &Service, status: u16, states: &[(&str, Ask<'_>)]) {
             let (path, body) = ask(round);
             let request = Request::post(path, body);
             let (answer, time) = timed(|| service.ask(&request));
-            assert_eq!(answer.status, status, "{name}: {answer:?}");
+            assert_eq!(answer.status, expected, "{name}: {answer:?}");
             looks.entry(alike(&answer)).or_insert(name);
             times.entry(name).or_default().push(time);
         }
