@@ -5,8 +5,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tessera_http::{Draining, Edge, Metrics, Presentation, Scheme, ServerLimits, Service};
-use tessera_http::{Spawner, Surface};
+use tessera_http::{AccessLog, Draining, Edge, Metrics, Presentation, Scheme, ServerLimits};
+use tessera_http::{Service, Spawner, Surface};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Listen};
@@ -29,7 +29,7 @@ use relays::{Figures, Relays};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
-pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
@@ -51,7 +51,7 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
         .iter()
         .map(|publisher| Arc::new(Figures::new(publisher.name())))
         .collect();
-    let service = service(config, &wired, &figures, &draining, runtime)?;
+    let service = service(config, access_log, &wired, &figures, &draining, runtime)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
@@ -179,6 +179,7 @@ async fn fresh_install<'w>(config: &Config, wired: &'w Wired) -> Result<Next<'w>
 
 fn service(
     config: &Config,
+    access_log: &Arc<dyn AccessLog>,
     wired: &Wired,
     figures: &[Arc<Figures>],
     draining: &Arc<Draining>,
@@ -199,6 +200,7 @@ fn service(
             version: web.app_version.clone(),
         },
         edge: Edge {
+            access_log: Arc::clone(access_log),
             allowed_hosts: web.allowed_hosts.clone(),
             allowed_origins: web.allowed_origins.clone(),
             clock: Arc::clone(&ports.clock),
