@@ -38,6 +38,7 @@ mod state;
 mod unread;
 mod views;
 
+pub use access_log::{AccessEvents, AccessLog, Answered};
 pub use body::BodyLimits;
 pub use client::{Scheme, TrustedProxies, TrustedProxiesError};
 pub use cors::{AllowedOrigins, AllowedOriginsError};
