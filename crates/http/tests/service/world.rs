@@ -19,8 +19,7 @@ use tessera_domain::{
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
-    RateLimits,
-    RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
+    RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
