@@ -84,12 +84,14 @@ mod tests {
         assert_eq!(places, (0..KINDS).collect::<Vec<_>>());
     }
 
-    fn examples() -> [(EventKind, Value); KINDS] {
+    fn examples() -> Vec<(EventKind, Value)> {
+        [named_otherwise(), named_by_user()].concat()
+    }
+
+    fn named_otherwise() -> Vec<(EventKind, Value)> {
         let personal = || PERSONAL.to_owned();
         let kid = || KeyId::new("kid-1".to_owned());
-        let roles = || vec!["tenant-admin".to_owned(), "editor".to_owned()];
-        let at = Timestamp::from_micros(1_767_225_600_000_042);
-        [
+        vec![
             (
                 EventKind::LoginFailed {
                     user: Some(id(3)),
@@ -127,9 +129,9 @@ mod tests {
                 EventKind::SigningKeyRotated {
                     key: kid(),
                     algorithm: Algorithm::Es256,
-                    signs_from: at,
+                    signs_from: AT,
                 },
-                json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(at)}),
+                json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(AT)}),
             ),
             (
                 EventKind::TenantCreated {
@@ -151,6 +153,12 @@ mod tests {
                 }),
                 json!({"registration": "invite", "min_chars": null, "job_role_by": "administrators"}),
             ),
+        ]
+    }
+
+    fn named_by_user() -> Vec<(EventKind, Value)> {
+        let personal = || PERSONAL.to_owned();
+        vec![
             (
                 EventKind::UserCreated {
                     email: Some(personal()),
@@ -168,10 +176,10 @@ mod tests {
             (EventKind::UserEnabled, json!({})),
             (
                 EventKind::UserLocked {
-                    until: at,
+                    until: AT,
                     failures: 5,
                 },
-                json!({"until": time(at), "failures": 5}),
+                json!({"until": time(AT), "failures": 5}),
             ),
             (
                 EventKind::UserLoggedIn {
@@ -224,6 +232,11 @@ mod tests {
         Id::new(Timestamp::from_secs(1_767_225_600), [number; 10])
     }
 
+    fn roles() -> Vec<String> {
+        vec!["tenant-admin".to_owned(), "editor".to_owned()]
+    }
+
+    const AT: Timestamp = Timestamp::from_micros(1_767_225_600_000_042);
     const KINDS: usize = 21;
     const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
 }
