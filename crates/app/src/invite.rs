@@ -1,6 +1,6 @@
 //! A link to set a password, for an operator to hand on instead of a mail.
 
-use tessera_domain::{Actor, Changes, Id, MailKind, Tenant, User};
+use tessera_domain::{Actor, Change, Changes, Id, MailKind, Tenant, User};
 
 use crate::link::Errand;
 use crate::mail_queue::Link;
@@ -40,7 +40,8 @@ impl Tessera {
             let to = user.email.clone().ok_or(InviteLinkError::NoAddress)?;
             let (token, link) = self.new_token(errand, &base, self.new_id(), tenant, &user, to);
             let changes = Changes {
-                epochs: vec![(user.id, user.epoch)],
+                // As it was read: a token is bound to nothing that changed meanwhile.
+                users: vec![Change::Update(user)],
                 mailed_tokens: vec![token],
                 actor: Actor::Operator,
                 ..Changes::default()

@@ -213,17 +213,21 @@ impl MailRelay {
         }
         let base = self.base().unwrap_or_default();
         let (stored, link) = tessera.new_token(errand, &base, id, tenant, user, to.clone());
-        let mut changes = Changes {
-            epochs: vec![(user.id, user.epoch)],
+        let first_try = !kept.iter().any(|one| one.id == id);
+        let (told, fact) = if mail.kind == MailKind::ResetPassword && first_try {
+            let (told, fact) = user.password_reset_requested();
+            (told, Some(fact))
+        } else {
+            (user.clone(), None)
+        };
+        let changes = Changes {
+            // Also when nothing is told: so of two relays one counts the token of the other, and a
+            // token is bound to nothing that changed meanwhile.
+            users: vec![Change::Update(told)],
             mailed_tokens: vec![stored],
+            events: tessera.events(tenant, now, fact),
             ..Changes::default()
         };
-        let first_try = !kept.iter().any(|one| one.id == id);
-        if mail.kind == MailKind::ResetPassword && first_try {
-            let (told, fact) = user.password_reset_requested();
-            changes.users = vec![Change::Update(told)];
-            changes.events = vec![tessera.event(tenant, now, fact)];
-        }
         tessera.commit(tenant, changes).await?;
         Ok(Some(link))
     }

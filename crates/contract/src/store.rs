@@ -181,6 +181,7 @@ suite! { $
         mailed_tokens_are_listed_of_one_user_of_one_tenant_by_their_ids
         a_spent_token_is_gone_and_may_be_spent_again
         a_token_that_is_spent_and_kept_in_one_commit_is_kept
+        tokens_are_spent_and_kept_beside_a_session_that_changes
         a_refused_commit_spends_nothing_and_keeps_nothing
         a_mailed_token_of_an_unknown_user_is_refused
         a_digest_is_kept_once_in_a_tenant

@@ -36,7 +36,7 @@ pub struct Changes {
 /// Who changes something.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Actor {
-    /// Somebody who is not known: who logs in, or shows a mailed token.
+    /// Somebody who is not known: whose log in fails, who signs up or asks for a mail.
     Anybody {
         /// The client's address.
         ip: Option<String>,
@@ -46,7 +46,7 @@ pub enum Actor {
     /// The service, by itself.
     #[default]
     Service,
-    /// A user with a session.
+    /// A user: with a session, who just logged in, or who shows a mailed token.
     User {
         /// Who.
         id: Id<User>,

@@ -22,7 +22,7 @@ use tessera_app::{Clock, Entropy};
 use tessera_domain::Timestamp;
 use tokio::time::{Sleep, sleep};
 
-use crate::access_log;
+use crate::access_log::{self, AccessLog, Answered};
 use crate::client::{Client, Scheme, TrustedProxies};
 use crate::cors::AllowedOrigins;
 use crate::headers;
@@ -41,6 +41,8 @@ mod failures;
 /// What holds for every request. It is in the application's data, too.
 #[derive(Clone)]
 pub struct Edge {
+    /// Takes down requests.
+    pub access_log: Arc<dyn AccessLog>,
     /// The names under which we answer.
     pub allowed_hosts: AllowedHosts,
     /// The origins whose pages may call.
@@ -302,15 +304,24 @@ impl Visit {
         };
         headers::write(headers, scheme);
         edge.allowed_origins.write(headers, self.origin.as_ref());
-        headers.insert(X_REQUEST_ID.clone(), self.id.header());
+        headers.append(X_REQUEST_ID.clone(), self.id.header());
     }
 
     fn count(&self, meter: &RouteMeter, status: StatusCode) {
-        let took = self.worker.edge.clock.now().since(self.began);
+        let edge = &self.worker.edge;
+        let now = edge.clock.now();
+        let took = now.since(self.began);
         let meters = &self.worker.meters;
         meters.answered(meter, &self.method, status, took);
-        let route = meter.route();
-        access_log::answered(&self.method, route, status, took, self.client.address);
+        edge.access_log.answered(&Answered {
+            at: now,
+            method: self.method.as_str(),
+            route: meter.route(),
+            status: status.as_u16(),
+            micros: access_log::micros(took),
+            client: self.client.address,
+            id: self.id.as_str(),
+        });
     }
 }
 

@@ -7,21 +7,22 @@ use actix_web::http::header::{
 
 use crate::client::Scheme;
 
-/// Writes them; a handler that set `Cache-Control` or `Content-Security-Policy` knew better.
+/// Writes them, once; a handler that set `Cache-Control` or `Content-Security-Policy` knew better,
+/// and none sets another. So nothing is replaced, which would take longer.
 pub(crate) fn write(headers: &mut HeaderMap, scheme: Scheme) {
     if !headers.contains_key(&CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, NO_STORE.clone());
+        headers.append(CACHE_CONTROL, NO_STORE.clone());
     }
     if !headers.contains_key(&CONTENT_SECURITY_POLICY) {
-        headers.insert(CONTENT_SECURITY_POLICY, NOTHING.clone());
+        headers.append(CONTENT_SECURITY_POLICY, NOTHING.clone());
     }
-    headers.insert(REFERRER_POLICY, NO_REFERRER.clone());
-    headers.insert(X_CONTENT_TYPE_OPTIONS, NO_SNIFF.clone());
-    headers.insert(X_FRAME_OPTIONS, DENY.clone());
+    headers.append(REFERRER_POLICY, NO_REFERRER.clone());
+    headers.append(X_CONTENT_TYPE_OPTIONS, NO_SNIFF.clone());
+    headers.append(X_FRAME_OPTIONS, DENY.clone());
     match scheme {
         Scheme::Http => {}
         Scheme::Https => {
-            headers.insert(STRICT_TRANSPORT_SECURITY, TWO_YEARS.clone());
+            headers.append(STRICT_TRANSPORT_SECURITY, TWO_YEARS.clone());
         }
     }
 }

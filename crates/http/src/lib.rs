@@ -31,6 +31,7 @@ mod unread;
 mod user_query;
 mod views;
 
+pub use access_log::{AccessEvents, AccessLog, Answered};
 pub use body::BodyLimits;
 pub use client::{Scheme, TrustedProxies, TrustedProxiesError};
 pub use cors::{AllowedOrigins, AllowedOriginsError};

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::cli::{Cli, Command};
 use crate::config::{Config, without_final_newline};
 use crate::failure::Failure;
+use crate::logging::Open;
 use crate::output::{self, Output};
 use crate::wiring::{self, KeyRingUse, Wired};
 
@@ -24,7 +25,12 @@ mod tenant;
 mod user;
 
 /// Runs the command.
-pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(), Failure> {
+pub(crate) async fn run(
+    cli: Cli,
+    command: Command,
+    config: &Config,
+    log: &Open,
+) -> Result<(), Failure> {
     let output = if cli.json { Output::Json } else { Output::Text };
     match command {
         Command::Asyncapi => output::write(&tessera_wire::asyncapi()),
@@ -34,7 +40,7 @@ pub(crate) async fn run(cli: Cli, command: Command, config: &Config) -> Result<(
         Command::Keys(command) => keys::run(command, config, output).await,
         Command::Migrate(command) => migrate::run(command, config, output).await,
         Command::Openapi => output::document(&tessera_http::document(&config.web.app_version)),
-        Command::Serve => crate::serve::serve(config).await,
+        Command::Serve => crate::serve::serve(config, &log.access_log).await,
         Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
     }

@@ -1,22 +1,40 @@
 //! The log: JSON for programs, text for people, to standard error or into files.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
+use tessera_http::{AccessEvents, AccessLog};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{Format, Log};
 
+mod access;
 mod buffered;
 mod line;
 mod rotated;
 
+use access::JsonAccessLog;
 use buffered::{Buffered, Guard};
 use line::Line;
 use rotated::RotatedFile;
 
-/// What of the log has to be kept until the process ends: when it is dropped, all is written.
-pub(crate) type Open = Option<Guard>;
+/// The log, which has to be kept until the process ends: when it is dropped, all is written.
+pub(crate) struct Open {
+    /// Takes down requests.
+    pub(crate) access_log: Arc<dyn AccessLog>,
+    _guard: Option<Guard>,
+}
+
+impl Open {
+    /// A log whose lines do not wait.
+    fn at_once() -> Self {
+        Self {
+            access_log: Arc::new(AccessEvents),
+            _guard: None,
+        }
+    }
+}
 
 /// Starts the log of the service. Lines wait a little for others, but not where people read along.
 pub(crate) fn start(log: &Log) -> io::Result<Open> {
@@ -25,12 +43,12 @@ pub(crate) fn start(log: &Log) -> io::Result<Open> {
         None if io::stderr().is_terminal() => {
             let format = log.format.unwrap_or(Format::Pretty);
             subscribe(filter, format, true, io::stderr);
-            None
+            Open::at_once()
         }
-        None => Some(buffered(filter, log, io::stderr())?),
+        None => buffered(filter, log, io::stderr())?,
         Some(path) => {
             let file = RotatedFile::open(path.clone(), FILE_BYTES)?;
-            Some(buffered(filter, log, file)?)
+            buffered(filter, log, file)?
         }
     };
     // What a panic says may hold anything, and belongs to no log line; where it was does.
@@ -45,19 +63,27 @@ fn buffered(
     filter: EnvFilter,
     log: &Log,
     sink: impl io::Write + Send + 'static,
-) -> io::Result<Guard> {
+) -> io::Result<Open> {
     let lines = Buffered::start(sink)?;
-    let guard = lines.guard();
-    subscribe(filter, log.format.unwrap_or(Format::Json), false, lines);
-    Ok(guard)
+    let format = log.format.unwrap_or(Format::Json);
+    let open = Open {
+        access_log: match format {
+            Format::Json => Arc::new(JsonAccessLog(lines.clone())),
+            Format::Pretty => Arc::new(AccessEvents),
+        },
+        _guard: Some(lines.guard()),
+    };
+    subscribe(filter, format, false, lines);
+    Ok(open)
 }
 
 /// Starts the log of a command: what is wrong, for whoever typed it. The files of the service are
 /// left to the service.
-pub(crate) fn start_for_command(log: &Log) {
+pub(crate) fn start_for_command(log: &Log) -> Open {
     let filter = filter(log, "error,lapin=off");
     let format = log.format.unwrap_or(Format::Pretty);
     subscribe(filter, format, io::stderr().is_terminal(), io::stderr);
+    Open::at_once()
 }
 
 /// What is logged: as the settings have it, but for what may hold an e-mail address whatever they

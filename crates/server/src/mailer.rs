@@ -1,5 +1,6 @@
 //! The mailer: the one place that knows by which ways mails go.
 
+use std::path::{self, PathBuf};
 use std::sync::Arc;
 
 use tessera_app::Mailer;
@@ -26,7 +27,7 @@ pub(crate) fn open(config: &Config, runtime: &Handle) -> Result<Arc<dyn Mailer>,
     Ok(match &mails.post {
         Post::Folder => {
             let settings = FolderSettings {
-                path: config.data_dir.join("mail"),
+                path: path_of_folder(config),
                 runtime: runtime.clone(),
             };
             Arc::new(FolderMailer::new(settings, stationery))
@@ -35,6 +36,19 @@ pub(crate) fn open(config: &Config, runtime: &Handle) -> Result<Arc<dyn Mailer>,
             SmtpMailer::new(settings.clone(), stationery).map_err(|error| unusable(&error))?,
         ),
     })
+}
+
+/// The folder that mails are put into, where no server sends them.
+pub(crate) fn folder(config: &Config) -> Option<PathBuf> {
+    match config.mails.post {
+        Post::Folder => Some(path_of_folder(config)),
+        Post::Smtp(_) => None,
+    }
+}
+
+fn path_of_folder(config: &Config) -> PathBuf {
+    let folder = config.data_dir.join("mail");
+    path::absolute(&folder).unwrap_or(folder)
 }
 
 fn unusable(error: &SmtpSettingsError) -> Failure {

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli, command: Command) -> Result<(), Failure> {
     let config = Config::load()?;
     // It outlives the runtime, whose tasks log until they end.
-    let _log = match command {
+    let log = match command {
         Command::Serve => logging::start(&config.log)
             .map_err(|error| Failure::Misused(format!("TESSERA_LOG_FILE: {error}")))?,
         Command::Asyncapi
@@ -54,14 +54,11 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
         | Command::Migrate(_)
         | Command::Openapi
         | Command::Tenant(_)
-        | Command::User(_) => {
-            logging::start_for_command(&config.log);
-            None
-        }
+        | Command::User(_) => logging::start_for_command(&config.log),
     };
     // Workers of the server are single-threaded; what must outlive a request runs here.
     let runtime = Runtime::new().map_err(|error| Failure::because(&error))?;
-    let done = runtime.block_on(commands::run(cli, command, &config));
+    let done = runtime.block_on(commands::run(cli, command, &config, &log));
     // A disk that hangs is not waited for.
     runtime.shutdown_timeout(PATIENCE);
     done

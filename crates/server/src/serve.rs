@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tessera_http::{Draining, Edge, Gauge, Metrics, Presentation, RateLimits, Scheme};
+use tessera_http::{AccessLog, Draining, Edge, Gauge, Metrics, Presentation, RateLimits, Scheme};
 use tessera_http::{ServerLimits, Service, Spawner, Surface};
 use tokio::runtime::Handle;
 
@@ -32,7 +32,7 @@ use relays::{Figures, Relays};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
-pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
+pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
@@ -59,11 +59,18 @@ pub(crate) async fn serve(config: &Config) -> Result<(), Failure> {
     let mut gauges = wired.gauges();
     gauges.extend(figures.iter().flat_map(Figures::gauges));
     gauges.extend(MailFigures::gauges(&mail_figures));
-    let service = service(config, &wired, gauges, &draining, runtime)?;
+    let service = service(config, access_log, &wired, gauges, &draining, runtime)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
-    output::write(&Welcome { address, next }.to_string())?;
+    output::write(
+        &Welcome {
+            address,
+            mails: mailer::folder(config),
+            next,
+        }
+        .to_string(),
+    )?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
     let mut upkeep = upkeep::start(&wired, &config.events, config.audit_retention);
@@ -188,6 +195,7 @@ async fn fresh_install<'w>(config: &Config, wired: &'w Wired) -> Result<Next<'w>
 
 fn service(
     config: &Config,
+    access_log: &Arc<dyn AccessLog>,
     wired: &Wired,
     gauges: Vec<Gauge>,
     draining: &Arc<Draining>,
@@ -206,6 +214,7 @@ fn service(
             version: web.app_version.clone(),
         },
         edge: Edge {
+            access_log: Arc::clone(access_log),
             allowed_hosts: web.allowed_hosts.clone(),
             allowed_origins: web.allowed_origins.clone(),
             clock: Arc::clone(&ports.clock),

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display};
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::data_folder::{DataFolder, INITIAL_ADMIN};
 
@@ -10,6 +10,8 @@ use crate::data_folder::{DataFolder, INITIAL_ADMIN};
 pub(crate) struct Welcome<'a> {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// The folder that mails are put into, where no server sends them.
+    pub(crate) mails: Option<PathBuf>,
     /// What there is to do.
     pub(crate) next: Next<'a>,
 }
@@ -32,6 +34,9 @@ impl Display for Welcome<'_> {
         writeln!(f, "  docs      {base}/api/docs/")?;
         writeln!(f, "  keys      {base}/.well-known/jwks.json")?;
         writeln!(f, "  health    {base}/api/auth/health/")?;
+        if let Some(mails) = &self.mails {
+            writeln!(f, "  mails     {}/", mails.display())?;
+        }
         match &self.next {
             Next::Prepare => f.write_str(PREPARE)?,
             Next::Try(folder) => commands(f, &base, folder)?,

@@ -87,15 +87,12 @@ mod tests {
     }
 
     fn examples() -> Vec<(EventKind, Value)> {
-        let mut examples = of_all_but_accounts();
-        examples.extend(of_accounts());
-        examples
+        [named_otherwise(), named_by_user()].concat()
     }
 
-    fn of_all_but_accounts() -> Vec<(EventKind, Value)> {
+    fn named_otherwise() -> Vec<(EventKind, Value)> {
         let personal = || PERSONAL.to_owned();
         let kid = || KeyId::new("kid-1".to_owned());
-        let at = Timestamp::from_micros(1_767_225_600_000_042);
         vec![
             (
                 EventKind::LoginFailed {
@@ -117,7 +114,7 @@ mod tests {
             ),
             (
                 EventKind::RolesChanged {
-                    roles: vec!["tenant-admin".to_owned(), "editor".to_owned()],
+                    roles: roles(),
                     is_superuser: true,
                 },
                 json!({"roles": ["tenant-admin", "editor"], "is_superuser": true}),
@@ -137,9 +134,9 @@ mod tests {
                 EventKind::SigningKeyRotated {
                     key: kid(),
                     algorithm: Algorithm::Es256,
-                    signs_from: at,
+                    signs_from: AT,
                 },
-                json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(at)}),
+                json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(AT)}),
             ),
             (
                 EventKind::TenantCreated {
@@ -164,9 +161,8 @@ mod tests {
         ]
     }
 
-    fn of_accounts() -> Vec<(EventKind, Value)> {
+    fn named_by_user() -> Vec<(EventKind, Value)> {
         let personal = || PERSONAL.to_owned();
-        let at = Timestamp::from_micros(1_767_225_600_000_042);
         vec![
             (
                 EventKind::UserCreated {
@@ -174,7 +170,7 @@ mod tests {
                     username: Some(personal()),
                     first_name: personal(),
                     last_name: personal(),
-                    roles: vec!["tenant-admin".to_owned(), "editor".to_owned()],
+                    roles: roles(),
                 },
                 json!({"roles": ["tenant-admin", "editor"]}),
             ),
@@ -185,10 +181,10 @@ mod tests {
             (EventKind::UserEnabled, json!({})),
             (
                 EventKind::UserLocked {
-                    until: at,
+                    until: AT,
                     failures: 5,
                 },
-                json!({"until": time(at), "failures": 5}),
+                json!({"until": time(AT), "failures": 5}),
             ),
             (
                 EventKind::UserLoggedIn {
@@ -241,6 +237,11 @@ mod tests {
         Id::new(Timestamp::from_secs(1_767_225_600), [number; 10])
     }
 
+    fn roles() -> Vec<String> {
+        vec!["tenant-admin".to_owned(), "editor".to_owned()]
+    }
+
+    const AT: Timestamp = Timestamp::from_micros(1_767_225_600_000_042);
     const KINDS: usize = 21;
     const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
 }

@@ -73,6 +73,11 @@ async fn a_mailed_token_works_once() {
         world.sign_up().await;
         let shown = world.mailed(purpose).await;
         assert!(world.show(purpose, &shown).await, "{purpose:?}");
+        let grace = world.grace().await;
+        let kept = world.mailed_tokens(&world.tenant().await, &grace).await;
+        let left = kept.iter().filter(|token| token.purpose == purpose);
+        let others = usize::from(purpose == MailedTokenPurpose::VerifyEmail);
+        assert_eq!(left.count(), others, "nothing is kept of it");
         let (again, done) = world.watch(world.show(purpose, &shown)).await;
         assert!(!again, "{purpose:?}");
         assert_eq!((done.commits, done.hashed), (0, 0));
@@ -392,6 +397,25 @@ async fn a_mailed_token_that_died_with_an_address_does_not_revive_with_it() {
         }
         assert!(!world.show(purpose, &shown_later).await, "{purpose:?}");
     }
+}
+
+#[tokio::test]
+async fn a_token_made_while_the_address_changes_does_nothing() {
+    let world = World::new().await;
+    world.sign_up().await;
+    let changes = world.mailed(MailedTokenPurpose::ChangeEmail).await;
+    let mut signing_up = registration("grace@example.com");
+    signing_up.username = None;
+    world.tessera.register(signing_up).await.unwrap();
+    let other = world.restarted().await;
+    world.store.before_next_commit(async move {
+        other.letter(MailKind::AlreadyRegistered).await;
+    });
+    world.tessera.confirm_email(changes).await.unwrap();
+    let overtaken = world.mailer.sent().pop().unwrap();
+    assert_eq!(overtaken.kind, MailKind::AlreadyRegistered);
+    let purpose = MailedTokenPurpose::ResetPassword;
+    assert!(!world.show(purpose, &shown(&overtaken)).await);
 }
 
 #[tokio::test]

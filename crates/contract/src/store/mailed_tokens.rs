@@ -9,7 +9,7 @@ use tessera_domain::{
 };
 use tokio::task::JoinSet;
 
-use crate::fixture::{mailed_tokens, tenants, users};
+use crate::fixture::{mailed_tokens, sessions, tenants, users};
 use crate::values::NOW;
 use crate::{Fixture, values};
 
@@ -117,6 +117,24 @@ pub(super) async fn a_token_that_is_spent_and_kept_in_one_commit_is_kept(fixture
     };
     fixture.write(&acme, changes).await;
     assert_eq!(fixture.mailed_tokens(&acme, ada.id).await, [new]);
+}
+
+pub(super) async fn tokens_are_spent_and_kept_beside_a_session_that_changes(fixture: &Fixture) {
+    let (acme, ada) = a_tenant(fixture).await;
+    let session = values::session(&ada, 1);
+    let session = fixture.inserted_session(&acme, session).await;
+    let [old, new] = [1, 2].map(|number| values::mailed_token(number, &ada));
+    keep(fixture, &acme, &old).await;
+    let changes = Changes {
+        epochs: vec![(ada.id, ada.epoch)],
+        mailed_tokens: vec![new.clone()],
+        spent_tokens: vec![old.id],
+        ..sessions([Change::Update(session.end(SessionEnd::LogOut, NOW))])
+    };
+    fixture.write(&acme, changes).await;
+    assert_eq!(fixture.mailed_tokens(&acme, ada.id).await, [new]);
+    let session = fixture.session(&acme, session.id).await.unwrap();
+    assert!(session.ended.is_some());
 }
 
 pub(super) async fn a_refused_commit_spends_nothing_and_keeps_nothing(fixture: &Fixture) {

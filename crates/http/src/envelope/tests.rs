@@ -9,6 +9,7 @@ use actix_web::{App, Route};
 use tokio::time::timeout;
 
 use super::*;
+use crate::access_log::AccessEvents;
 use crate::spawn::Spawner;
 
 struct Still;
@@ -29,6 +30,7 @@ impl Entropy for Zeros {
 
 fn edge() -> Edge {
     Edge {
+        access_log: Arc::new(AccessEvents),
         allowed_hosts: AllowedHosts::default(),
         allowed_origins: "https://app.example".parse().unwrap(),
         clock: Arc::new(Still),

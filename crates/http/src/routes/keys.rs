@@ -142,16 +142,16 @@ pub(super) fn cacheable(
         HttpResponse::Ok()
     };
     answer
-        .insert_header((
+        .append_header((
             CACHE_CONTROL,
             HeaderValue::from_static("public, max-age=300"),
         ))
-        .insert_header((ETAG, etag));
+        .append_header((ETAG, etag));
     if kept {
         return answer.finish();
     }
     answer
-        .insert_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
+        .append_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
         .body(body())
 }
 

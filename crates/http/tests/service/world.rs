@@ -20,8 +20,8 @@ use tessera_domain::{
     Profile, Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
-    AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation, RateLimits,
-    RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
+    AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
+    RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -153,6 +153,7 @@ impl World {
                 version: "1.2.3".to_owned(),
             },
             edge: Edge {
+                access_log: Arc::new(AccessEvents),
                 allowed_hosts: AllowedHosts::default(),
                 allowed_origins: "https://app.example.com".parse::<AllowedOrigins>().unwrap(),
                 clock: Arc::clone(&ports.clock),

@@ -224,14 +224,12 @@ impl Mailbox<'_> {
         files.retain(|path| path.extension().is_some_and(|kind| kind == "eml"));
         files.sort();
         let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
-        let line = format!("To: {to}");
-        let named = format!("<{to}>");
-        texts
-            .filter(|text| {
-                text.lines()
-                    .any(|it| it == line || (it.starts_with("To: ") && it.contains(&named)))
-            })
-            .collect()
+        let to = to.to_ascii_lowercase();
+        let named = |line: &str| {
+            let line = line.to_ascii_lowercase();
+            line.starts_with("to: ") && line.contains(&to)
+        };
+        texts.filter(|text| text.lines().any(named)).collect()
     }
 }
 

@@ -45,7 +45,8 @@ impl World {
     pub(crate) async fn sign_up(&self) -> (User, Letter) {
         let registered = self.tessera.register(registration("Grace@Example.com"));
         registered.await.unwrap();
-        (self.grace().await, self.letter(MailKind::VerifyEmail).await)
+        let letter = self.letter(MailKind::VerifyEmail).await;
+        (self.grace().await, letter)
     }
 
     pub(crate) async fn grace(&self) -> User {
