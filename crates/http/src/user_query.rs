@@ -12,6 +12,7 @@ use paperclip::v2::schema::Apiv2Schema as Schema;
 use tessera_app::UserFilter;
 use tessera_domain::{Id, NamePrefix, Role, User, UserStatus};
 
+use crate::input::Input;
 use crate::paging::{fields, limit};
 use crate::problem::Problem;
 
@@ -38,10 +39,7 @@ impl UsersQuery {
             let role = input.optional("role");
             let after = input.optional("after");
             let filter = UserFilter {
-                search: input
-                    .optional("search")
-                    .as_deref()
-                    .and_then(NamePrefix::parse),
+                search: search(input),
                 role: role.and_then(|role| input.parsed("role", &role, Role::parse)),
                 status: input.flag("is_active").map(|active| {
                     if active {
@@ -61,6 +59,15 @@ impl UsersQuery {
             })
         })
     }
+}
+
+/// What names begin with: no name has a NUL, and no database takes one.
+fn search(input: &mut Input) -> Option<NamePrefix> {
+    let text = input.optional("search")?;
+    if text.contains('\0') {
+        return input.refuse("search", "Null characters are not allowed.");
+    }
+    NamePrefix::parse(&text)
 }
 
 /// The query of a request about users of one tenant.

@@ -260,6 +260,13 @@ pub(crate) struct CreateUser {
     /// The owner of the address has proved it
     #[arg(long)]
     pub(crate) verified: bool,
+    #[command(flatten)]
+    pub(crate) password: FirstPassword,
+}
+
+/// How the user comes by a password, where it is not by a link in a mail.
+#[derive(Args, Debug)]
+pub(crate) struct FirstPassword {
     /// Read the password from standard input; one newline at its end is no part of it
     #[arg(long)]
     pub(crate) password_stdin: bool,

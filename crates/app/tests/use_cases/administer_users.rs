@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tessera_app::{
-    AdministerUserError, AdministrationError, AmendUser, Caller, ChangeUserError, CreateUser,
-    CreateUserError, InviteUser, InviteUserError, MailRelay, ResetPassword, Roles, ShowToken,
-    TenantHints, Unique, UserAdministration, UserFilter,
+    AdministerUserError, AdministrationError, AmendUser, AuditQuery, Caller, ChangeUserError,
+    CreateUser, CreateUserError, InviteUser, InviteUserError, MailRelay, Purview, ResetPassword,
+    Roles, ShowToken, TenantHints, Unique, UserAdministration, UserFilter,
 };
 use tessera_domain::{
     Actor, Addressee, EmailAddress, EventKind, Id, MailKind, NamePrefix, Profile, Role, SessionEnd,
@@ -512,6 +512,7 @@ async fn a_user_of_another_tenant_is_one_that_does_not_exist() {
 async fn what_is_changed_is_told_in_one_commit_with_who_did_it() {
     let they = Administrators::new().await;
     let bob = log_in(&they.world, &they.acme, "bob").await;
+    they.world.wait(1);
     let command = AmendUser {
         is_active: Some(false),
         first_name: Some("Robert".to_owned()),
@@ -529,6 +530,18 @@ async fn what_is_changed_is_told_in_one_commit_with_who_did_it() {
     let ended = (Subject::Session(bob.session.id), SessionEnd::Disabled);
     assert_eq!(done.ended(), [ended]);
     assert_eq!((done.commits, done.events.len()), (1, 4));
+    let of_bob = AuditQuery {
+        user: Some(they.bob.id),
+        limit: 4,
+        ..AuditQuery::default()
+    };
+    let tessera = &they.world.tessera;
+    let kept = tessera
+        .audit_page(Purview::Installation, None, of_bob)
+        .await;
+    let by = they.eve.actor();
+    let actors = kept.unwrap().entries.into_iter().map(|entry| entry.actor);
+    assert_eq!(actors.collect::<Vec<_>>(), vec![by; 4]);
     let again = they.amend(&they.eve, they.bob.id, command);
     let (again, done) = they.world.watch(again).await;
     assert_eq!((again.unwrap(), done.commits), (amended, 0));

@@ -140,6 +140,9 @@ async fn an_administrator_lists_the_own_tenant_and_one_of_the_platform_any() {
     }
     for (query, field) in [
         ("?limit=0", "limit"),
+        ("?search=a%00", "search"),
+        ("?role=%00", "role"),
+        ("?tenant=%00", "tenant"),
         ("?after=7", "after"),
         ("?is_active=perhaps", "is_active"),
         ("?email_verified=1", "email_verified"),
