@@ -136,15 +136,20 @@ impl Tessera {
     async fn reload_keys_in(&self, _turn: &MutexGuard<'_, ()>) -> Result<(), KeysError> {
         self.reloads.begun.fetch_add(1, Ordering::Relaxed);
         let keys = self.ports.store.keys().await?;
-        let issuer = match &self.settings.public_url {
+        let issuer = self.settled_issuer().await?;
+        let ring = KeyRing { issuer, keys };
+        Ok(self.ports.tokens.load(&ring, self.now())?)
+    }
+
+    /// The issuer that the configuration says, or that the first start settled.
+    pub(crate) async fn settled_issuer(&self) -> Result<String, Unavailable> {
+        Ok(match &self.settings.public_url {
             PublicUrl::Configured(url) => url.clone(),
             PublicUrl::FirstStart(url) => {
                 let settled = self.ports.store.installation().await?;
                 settled.map_or_else(|| url.clone(), |Installation { public_url }| public_url)
             }
-        };
-        let ring = KeyRing { issuer, keys };
-        Ok(self.ports.tokens.load(&ring, self.now())?)
+        })
     }
 
     pub(crate) async fn commit_rotation(

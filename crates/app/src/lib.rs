@@ -18,13 +18,16 @@ use tessera_domain::{
 mod account;
 mod administer_audit;
 mod administer_events;
+mod administer_users;
 mod audit_trail;
 mod change_email;
 mod change_password;
 mod event_log;
 mod fresh_log_in;
 mod grant;
+mod invite;
 mod keys;
+mod link;
 mod log_in;
 mod log_out;
 mod mail_queue;
@@ -51,6 +54,10 @@ mod verify_email;
 pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use administer_users::{
+    AdministerUserError, AdministrationError, AmendUser, InviteUser, InviteUserError, Roles,
+    UserAdministration, UserFilter, UserPage,
+};
 pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
 pub use change_email::ChangeEmailError;
 pub use change_password::{ChangePassword, ChangePasswordError};
@@ -60,6 +67,7 @@ pub use event_log::{
 };
 pub use fresh_log_in::NotFresh;
 pub use grant::Grant;
+pub use invite::InviteLinkError;
 pub use keys::{KeysError, RotateKeys};
 pub use log_in::{LogIn, LogInError};
 pub use log_out::{LogOut, LogOutError};
@@ -84,7 +92,7 @@ pub use sessions::EndSessionError;
 pub use tenants::{
     AddDomainError, ChangeTenantError, CreateTenant, CreateTenantError, DomainAdded,
 };
-pub use users::{ChangeUserError, CreateUser, CreateUserError};
+pub use users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword};
 pub use validate::{Caller, ValidateError};
 
 /// The service: its use cases as methods, over the ports.

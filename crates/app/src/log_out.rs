@@ -95,7 +95,7 @@ impl Tessera {
         self.change_user(&caller.actor(), &caller.tenant, caller.user.id, |user| {
             Some(UserChange {
                 user: user.in_next_epoch(),
-                fact: None,
+                facts: Vec::new(),
                 ends: Some(SessionEnd::LogOutEverywhere),
             })
         })

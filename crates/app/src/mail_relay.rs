@@ -3,14 +3,14 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tessera_domain::{
-    Addressee, Change, Changes, EmailAddress, Id, Mail, MailKind, MailedSecret, MailedToken,
-    MailedTokenPurpose, RetryPolicy, Tenant, TenantStatus, Timestamp, User, UserStatus,
+    Addressee, Change, Changes, EmailAddress, Id, Mail, MailKind, MailedToken, MailedTokenPurpose,
+    RetryPolicy, Tenant, TenantStatus, Timestamp, User, UserStatus,
 };
 
+use crate::link::Errand;
 use crate::mail_queue::{Letter, Link, MailError, Mailer, QueuedMail};
-use crate::mailed_token::{token_of, uid_of};
+use crate::mailed_token::token_of;
 use crate::ports::{CommitError, TenantKey, Unavailable, UserKey};
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -115,12 +115,12 @@ impl MailRelay {
             let Some((tenant, user, to)) = self.addressee(mail).await? else {
                 return Ok(None);
             };
-            let link = match Token::of(mail.kind) {
-                Some(token) => {
+            let link = match Errand::of(mail.kind) {
+                Some(errand) => {
                     let Some(user) = &user else {
                         return Ok(None);
                     };
-                    match self.issue(mail, token, &tenant, user, &to).await {
+                    match self.issue(mail, errand, &tenant, user, &to).await {
                         Ok(Some(link)) => Some(link),
                         Ok(None) => return Ok(None),
                         Err(error) => {
@@ -177,7 +177,7 @@ impl MailRelay {
             Addressee::Account(_) | Addressee::User(_) => stored,
         };
         let unneeded = user.as_ref().is_some_and(|user| {
-            let disabled = user.status == UserStatus::Disabled && Token::of(mail.kind).is_some();
+            let disabled = user.status == UserStatus::Disabled && Errand::of(mail.kind).is_some();
             disabled || (mail.kind == MailKind::VerifyEmail && user.email_verified)
         });
         Ok(to.filter(|_| !unneeded).map(|to| (tenant, user, to)))
@@ -188,7 +188,7 @@ impl MailRelay {
     async fn issue(
         &self,
         mail: &Mail,
-        token: Token,
+        errand: Errand,
         tenant: &Tenant,
         user: &User,
         to: &EmailAddress,
@@ -197,8 +197,8 @@ impl MailRelay {
         let store = &tessera.ports.store;
         let (now, id) = (tessera.now(), token_of(mail.id));
         let kept = store.mailed_tokens(tenant, user.id).await?;
-        let live = |one: &&MailedToken| one.works(token.purpose, user, now);
-        if token.purpose == MailedTokenPurpose::ChangeEmail {
+        let live = |one: &&MailedToken| one.works(errand.purpose, user, now);
+        if errand.purpose == MailedTokenPurpose::ChangeEmail {
             let key = UserKey::Email(to.key().to_owned());
             let owner = store.user(tenant, &key).await?;
             let of_other = owner.is_some_and(|owner| owner.id != user.id);
@@ -211,16 +211,8 @@ impl MailRelay {
                 return Ok(None);
             }
         }
-        let secret = tessera.new_secret(tenant);
-        let expires_at = now + self.life(mail.kind);
-        let stored = MailedToken::new(
-            id,
-            secret.digest(),
-            token.purpose,
-            user,
-            to.clone(),
-            expires_at,
-        );
+        let base = self.base().unwrap_or_default();
+        let (stored, link) = tessera.new_token(errand, &base, id, tenant, user, to.clone());
         let first_try = !kept.iter().any(|one| one.id == id);
         let (told, fact) = if mail.kind == MailKind::ResetPassword && first_try {
             let (told, fact) = user.password_reset_requested();
@@ -237,44 +229,12 @@ impl MailRelay {
             ..Changes::default()
         };
         tessera.commit(tenant, changes).await?;
-        Ok(Some(self.link(token.page, user, &secret, expires_at)))
+        Ok(Some(link))
     }
 
-    fn life(&self, kind: MailKind) -> Duration {
-        let policy = &self.tessera.settings.mailed_tokens;
-        match kind {
-            MailKind::ChangeEmail => policy.change_email,
-            MailKind::Invitation => policy.invitation,
-            MailKind::VerifyEmail => policy.verify_email,
-            MailKind::AccountDeleted
-            | MailKind::AlreadyRegistered
-            | MailKind::ChangeEmailRequested
-            | MailKind::EmailChanged
-            | MailKind::PasswordChanged
-            | MailKind::ResetPassword => policy.reset_password,
-        }
-    }
-
-    fn link(&self, page: &str, user: &User, secret: &MailedSecret, expires_at: Timestamp) -> Link {
-        let base = self.base().unwrap_or_default();
-        let (uid, token) = (uid_of(user), secret.reveal());
-        let spelt = utf8_percent_encode(&token, QUERY);
-        Link {
-            url: format!("{base}/{page}?uid={uid}&token={spelt}"),
-            uid,
-            token,
-            expires_at,
-        }
-    }
-
-    /// What links begin with: the page that the settings name, else our own.
     fn base(&self) -> Option<String> {
-        let tessera = &*self.tessera;
-        if let Some(url) = &tessera.settings.web_page_url {
-            return Some(url.trim_end_matches('/').to_owned());
-        }
-        let issuer = tessera.ports.tokens.issuer()?;
-        Some(format!("{}/account", issuer.trim_end_matches('/')))
+        let issuer = self.tessera.ports.tokens.issuer();
+        self.tessera.link_base(issuer.as_deref())
     }
 
     fn jitter(&self) -> u8 {
@@ -282,30 +242,6 @@ impl MailRelay {
         self.tessera.ports.entropy.fill(&mut byte);
         let [byte] = byte;
         byte
-    }
-}
-
-/// The token of a mail, and the page that its link leads to.
-#[derive(Clone, Copy)]
-struct Token {
-    purpose: MailedTokenPurpose,
-    page: &'static str,
-}
-
-impl Token {
-    fn of(kind: MailKind) -> Option<Self> {
-        let (purpose, page) = match kind {
-            MailKind::AlreadyRegistered | MailKind::Invitation | MailKind::ResetPassword => {
-                (MailedTokenPurpose::ResetPassword, "reset-password")
-            }
-            MailKind::ChangeEmail => (MailedTokenPurpose::ChangeEmail, "change-email"),
-            MailKind::VerifyEmail => (MailedTokenPurpose::VerifyEmail, "verify-email"),
-            MailKind::AccountDeleted
-            | MailKind::ChangeEmailRequested
-            | MailKind::EmailChanged
-            | MailKind::PasswordChanged => return None,
-        };
-        Some(Self { purpose, page })
     }
 }
 
@@ -317,10 +253,3 @@ const HELD: Duration = Duration::from_mins(3);
 
 /// How long a mail is tried to be sent.
 const GIVEN_UP: Duration = Duration::from_hours(24);
-
-/// What may stand in a query as it is (RFC 3986, unreserved).
-const QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');

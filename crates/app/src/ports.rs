@@ -15,7 +15,7 @@ use tessera_domain::{
     Tenant, Timestamp, User, Verdict,
 };
 
-use crate::{AuditTrail, EventLog, MailQueue};
+use crate::{AuditTrail, EventLog, MailQueue, UserFilter};
 
 /// Everything outside that a use case may reach.
 #[derive(Clone)]
@@ -118,10 +118,12 @@ pub trait Store: Send + Sync {
     /// The user of the tenant that `by` identifies.
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable>;
 
-    /// The users of the tenant in the order of their ids, at most `limit`, those after `after`.
+    /// The users of the tenant that `filter` lets through, in the order of their ids, at most
+    /// `limit`, those after `after`.
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable>;

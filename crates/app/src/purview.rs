@@ -25,10 +25,9 @@ impl Purview {
     /// `platform-admin` counts in the default tenant only: whoever administers another tenant could
     /// give that role there. `is_superuser` grants nothing.
     pub fn of(caller: &Caller) -> Result<Self, NotPermitted> {
-        let has = |name: &str| caller.user.roles.iter().any(|role| role.as_str() == name);
-        if caller.tenant.is_default() && has(Role::PLATFORM_ADMIN) {
+        if caller.tenant.is_default() && caller.user.has_role(Role::PLATFORM_ADMIN) {
             Ok(Self::Installation)
-        } else if has(Role::TENANT_ADMIN) {
+        } else if caller.user.has_role(Role::TENANT_ADMIN) {
             Ok(Self::Tenant(caller.tenant.id))
         } else {
             Err(NotPermitted)

@@ -5,6 +5,7 @@ use tessera_domain::{
     TenantSettings, User,
 };
 
+use crate::administer_users::UserFilter;
 use crate::ports::{CommitError, Unavailable, Unique};
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -188,9 +189,9 @@ impl Tessera {
         let mut hidden = Vec::new();
         if !tenant.is_default() {
             let default = self.default_tenant().await?;
-            let mut after = None;
+            let (all, mut after) = (UserFilter::default(), None);
             loop {
-                let page = self.ports.store.users(&default, after, PAGE).await?;
+                let page = self.ports.store.users(&default, &all, after, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.id);
                 hidden.extend(page.into_iter().filter(|user| {

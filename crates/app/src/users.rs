@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Actor, Change, Changes, EmailAddress, Fact, Id, NewUser, Password, PasswordPolicy,
-    PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
+    Actor, Addressee, Change, Changes, EmailAddress, Fact, Id, MailKind, NewUser, Password,
+    PasswordPolicy, PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, TenantKey, Unavailable, Unique, UserKey};
@@ -26,8 +26,19 @@ pub struct CreateUser {
     pub roles: Vec<Role>,
     /// Carried for clients.
     pub is_superuser: bool,
-    /// The password.
-    pub password: Password,
+    /// How the user comes by a password.
+    pub password: FirstPassword,
+}
+
+/// How a new user comes by a password.
+#[derive(Clone, Debug)]
+pub enum FirstPassword {
+    /// It is this one.
+    Given(Password),
+    /// The user sets one, by a link that goes out in a mail.
+    Mailed,
+    /// The user sets one, by a link that is asked for afterwards: `Tessera::invite_link`.
+    Postponed,
 }
 
 /// Why no user was made.
@@ -75,7 +86,7 @@ impl Tessera {
         tenant: &Tenant,
         command: CreateUser,
     ) -> Result<User, CreateUserError> {
-        let platform = |role: &Role| role.as_str() == Role::PLATFORM_ADMIN;
+        let platform = |role: &Role| role.reads_as(Role::PLATFORM_ADMIN);
         if !tenant.is_default() && command.roles.iter().any(platform) {
             return Err(CreateUserError::PlatformRole);
         }
@@ -90,10 +101,21 @@ impl Tessera {
         };
         let now = self.now();
         let (mut user, fact) = User::create(new, self.new_id(), now);
-        self.accept_password(tenant, &user, &command.password)?;
-        user.password = Some(self.ports.passwords.hash(command.password).await?);
+        let mut mails = Vec::new();
+        match command.password {
+            FirstPassword::Given(password) => {
+                self.accept_password(tenant, &user, &password)?;
+                user.password = Some(self.ports.passwords.hash(password).await?);
+            }
+            FirstPassword::Mailed => {
+                let to = Addressee::User(user.id);
+                mails.push(self.mail(tenant, MailKind::Invitation, to));
+            }
+            FirstPassword::Postponed => {}
+        }
         let changes = Changes {
             users: vec![Change::Insert(user.clone())],
+            mails,
             actor: by.clone(),
             events: vec![self.event(tenant, now, fact)],
             ..Changes::default()
@@ -126,15 +148,8 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(&Actor::Operator, tenant, id, |user| {
-            let (user, fact) = user.disable()?;
-            Some(UserChange {
-                user,
-                fact: Some(fact),
-                ends: Some(SessionEnd::Disabled),
-            })
-        })
-        .await
+        self.change_user(&Actor::Operator, tenant, id, UserChange::disable)
+            .await
     }
 
     /// Lets the user log in again; no session revives.
@@ -143,10 +158,8 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(&Actor::Operator, tenant, id, |user| {
-            UserChange::of(user.enable())
-        })
-        .await
+        self.change_user(&Actor::Operator, tenant, id, UserChange::enable)
+            .await
     }
 
     /// Ends the lock that wrong passwords caused.
@@ -155,10 +168,8 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(&Actor::Operator, tenant, id, |user| {
-            UserChange::of(user.unlock())
-        })
-        .await
+        self.change_user(&Actor::Operator, tenant, id, UserChange::unlock)
+            .await
     }
 
     /// Sets the user's password; all sessions end.
@@ -180,7 +191,7 @@ impl Tessera {
             let (user, fact) = user.set_password(record.clone());
             Some(UserChange {
                 user,
-                fact: Some(fact),
+                facts: vec![fact],
                 ends: Some(SessionEnd::PasswordChange),
             })
         })
@@ -205,14 +216,8 @@ impl Tessera {
         tenant: &Tenant,
         id: Id<User>,
     ) -> Result<User, ChangeUserError> {
-        self.change_user(&Actor::Operator, tenant, id, |user| {
-            Some(UserChange {
-                user: user.in_next_epoch(),
-                fact: None,
-                ends: Some(SessionEnd::Operator),
-            })
-        })
-        .await
+        let decide = |user: &User| Some(UserChange::end_sessions(user));
+        self.change_user(&Actor::Operator, tenant, id, decide).await
     }
 
     /// The tenant of that name or schema name, for an operator who names it.
@@ -232,39 +237,65 @@ impl Tessera {
         id: Id<User>,
         decide: impl Fn(&User) -> Option<UserChange> + Send + Sync,
     ) -> Result<User, ChangeUserError> {
+        self.change_user_if(by, tenant, id, |user| Ok(decide(user)))
+            .await
+    }
+
+    /// The same with a `decide` that may refuse.
+    pub(crate) async fn change_user_if<E: From<ChangeUserError>>(
+        &self,
+        by: &Actor,
+        tenant: &Tenant,
+        id: Id<User>,
+        decide: impl Fn(&User) -> Result<Option<UserChange>, E> + Send + Sync,
+    ) -> Result<User, E> {
         for _ in 0..ATTEMPTS {
-            let now = self.now();
-            let user = self
-                .ports
-                .store
-                .user(tenant, &UserKey::Id(id))
-                .await?
-                .ok_or(ChangeUserError::NotFound)?;
-            let Some(change) = decide(&user) else {
+            let user = self.user_to_change(tenant, id).await?;
+            let Some(change) = decide(&user)? else {
                 return Ok(user);
             };
-            let mut facts: Vec<Fact> = change.fact.into_iter().collect();
-            if let Some(why) = change.ends {
-                let sessions = self.ports.store.sessions(tenant, id).await?;
-                facts.extend(user.ended_facts(&sessions, None, why, now));
-            }
-            let changes = Changes {
-                users: vec![Change::Update(change.user.clone())],
-                actor: by.clone(),
-                events: self.events(tenant, now, facts),
-                ..Changes::default()
-            };
-            match self.commit(tenant, changes).await {
+            match self.commit_change(by, tenant, &user, &change).await {
                 Ok(()) => {
                     return Ok(User {
                         version: change.user.version + 1,
                         ..change.user
                     });
                 }
-                Err(error) => error.unless_stale()?,
+                Err(error) => error.unless_stale().map_err(ChangeUserError::from)?,
             }
         }
-        Err(Unavailable::new(Contended).into())
+        Err(ChangeUserError::from(Unavailable::new(Contended)).into())
+    }
+
+    pub(crate) async fn user_to_change(
+        &self,
+        tenant: &Tenant,
+        id: Id<User>,
+    ) -> Result<User, ChangeUserError> {
+        let found = self.ports.store.user(tenant, &UserKey::Id(id)).await?;
+        found.ok_or(ChangeUserError::NotFound)
+    }
+
+    async fn commit_change(
+        &self,
+        by: &Actor,
+        tenant: &Tenant,
+        before: &User,
+        change: &UserChange,
+    ) -> Result<(), CommitError> {
+        let now = self.now();
+        let mut facts = change.facts.clone();
+        if let Some(why) = change.ends {
+            let sessions = self.ports.store.sessions(tenant, before.id).await?;
+            facts.extend(before.ended_facts(&sessions, None, why, now));
+        }
+        let changes = Changes {
+            users: vec![Change::Update(change.user.clone())],
+            actor: by.clone(),
+            events: self.events(tenant, now, facts),
+            ..Changes::default()
+        };
+        self.commit(tenant, changes).await
     }
 
     /// Whether the user of the tenant may have this password; asked of every one that is set.
@@ -293,7 +324,7 @@ pub(crate) struct UserChange {
     /// The user, changed.
     pub(crate) user: User,
     /// What is told of it.
-    pub(crate) fact: Option<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// Why all live sessions ended, where they did.
     pub(crate) ends: Option<SessionEnd>,
 }
@@ -302,9 +333,40 @@ impl UserChange {
     pub(crate) fn of(changed: Option<(User, Fact)>) -> Option<Self> {
         changed.map(|(user, fact)| Self {
             user,
-            fact: Some(fact),
+            facts: vec![fact],
             ends: None,
         })
+    }
+
+    /// The same with one more change, of the user as this one leaves it.
+    pub(crate) fn add(&mut self, changed: Option<(User, Fact)>) {
+        if let Some((user, fact)) = changed {
+            self.user = user;
+            self.facts.push(fact);
+        }
+    }
+
+    pub(crate) fn disable(user: &User) -> Option<Self> {
+        Self::of(user.disable()).map(|change| Self {
+            ends: Some(SessionEnd::Disabled),
+            ..change
+        })
+    }
+
+    pub(crate) fn enable(user: &User) -> Option<Self> {
+        Self::of(user.enable())
+    }
+
+    pub(crate) fn end_sessions(user: &User) -> Self {
+        Self {
+            user: user.in_next_epoch(),
+            facts: Vec::new(),
+            ends: Some(SessionEnd::Operator),
+        }
+    }
+
+    pub(crate) fn unlock(user: &User) -> Option<Self> {
+        Self::of(user.unlock())
     }
 }
 

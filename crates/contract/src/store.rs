@@ -58,6 +58,8 @@ suite! { $
     users {
         a_user_is_found_by_id_address_and_username_in_its_tenant_alone
         users_are_paged_in_the_order_of_their_ids_in_their_tenant_alone
+        users_are_filtered_by_what_they_are_called_in_their_tenant_alone
+        users_are_filtered_by_all_that_is_asked_for
         every_field_of_a_user_comes_back
         a_user_is_inserted_at_version_one_and_updated_at_the_version_it_was_read_at
         a_user_that_does_not_exist_cannot_be_updated

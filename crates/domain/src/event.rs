@@ -120,10 +120,12 @@ pub enum EventKind {
         /// The generation that was live.
         current: Generation,
     },
-    /// A user has other roles.
+    /// A user has other roles, or another flag that is carried beside them.
     RolesChanged {
         /// All that the user now has.
         roles: Vec<String>,
+        /// The flag; grants nothing here.
+        is_superuser: bool,
     },
     /// A session ended before its time.
     SessionEnded {

@@ -20,6 +20,7 @@ mod key;
 mod lockout;
 mod mail;
 mod mailed_token;
+mod name_prefix;
 mod password;
 mod session;
 mod tenancy;
@@ -41,6 +42,7 @@ pub use mail::{Addressee, Mail, MailKind, UnknownMailKind};
 pub use mailed_token::{
     MailedDigest, MailedSecret, MailedToken, MailedTokenPolicy, MailedTokenPurpose, UnknownPurpose,
 };
+pub use name_prefix::NamePrefix;
 pub use password::{Password, PasswordChars, PasswordPolicy, PasswordRecord, PasswordWeakness};
 pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
 pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};

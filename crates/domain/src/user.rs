@@ -1,7 +1,7 @@
 //! Users, and what may happen to them.
 
 use crate::event::{EventKind, Fact, LoginFailure, SessionEnd, Subject};
-use crate::fold::invisible;
+use crate::fold::{fold, invisible};
 use crate::{
     Device, EmailAddress, Id, Lockout, LockoutPolicy, PasswordRecord, Session, Timestamp, Username,
 };
@@ -160,17 +160,24 @@ impl User {
         })
     }
 
-    /// The user with other roles, each once; none when nothing changes.
-    pub fn change_roles(&self, roles: Vec<Role>) -> Option<(Self, Fact)> {
+    /// The user with other roles, each once, and that flag; none when nothing changes.
+    pub fn change_roles(&self, roles: Vec<Role>, is_superuser: bool) -> Option<(Self, Fact)> {
         let roles = each_once(roles);
-        (self.roles != roles).then(|| {
+        (self.roles != roles || self.is_superuser != is_superuser).then(|| {
             let mut user = self.clone();
             user.roles = roles;
+            user.is_superuser = is_superuser;
             let fact = user.record(EventKind::RolesChanged {
                 roles: user.role_names(),
+                is_superuser,
             });
             (user, fact)
         })
+    }
+
+    /// Whether the user has the role of exactly that name.
+    pub fn has_role(&self, name: &str) -> bool {
+        self.roles.iter().any(|role| role.as_str() == name)
     }
 
     /// That a mail with a token to set another password goes out.
@@ -380,6 +387,12 @@ impl Role {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is `name`, or reads like it: services that look at tokens may be less exact about
+    /// case and form.
+    pub fn reads_as(&self, name: &str) -> bool {
+        fold(&self.0) == name
+    }
 }
 
 /// The text is not a role's name.
@@ -498,6 +511,50 @@ mod tests {
         }
         assert!(ada.lockout.is_locked(at(1)));
         assert_eq!(ada.epoch, before);
+    }
+
+    #[test]
+    fn roles_keep_their_order_and_come_once() {
+        let named = |names: &[&str]| -> Vec<Role> {
+            names
+                .iter()
+                .map(|name| Role::parse(name).unwrap())
+                .collect()
+        };
+        let (ada, fact) = user()
+            .change_roles(named(&["editor", "admin", "editor"]), true)
+            .unwrap();
+        assert_eq!(ada.role_names(), ["editor", "admin"]);
+        let expected = EventKind::RolesChanged {
+            roles: ada.role_names(),
+            is_superuser: true,
+        };
+        assert_eq!(fact.kind, expected);
+        assert!(
+            ada.change_roles(named(&["editor", "admin"]), true)
+                .is_none()
+        );
+        assert!(
+            ada.change_roles(named(&["admin", "editor"]), true)
+                .is_some()
+        );
+        assert!(
+            ada.change_roles(named(&["editor", "admin"]), false)
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn a_role_in_another_spelling_reads_as_the_same_but_is_another() {
+        for spelling in ["Platform-Admin", "PLATFORM-ADMIN", "ｐlatform-admin"] {
+            let role = Role::parse(spelling).unwrap();
+            assert!(role.reads_as(Role::PLATFORM_ADMIN), "{spelling}");
+            let (ada, _) = user().change_roles(vec![role], false).unwrap();
+            assert!(!ada.has_role(Role::PLATFORM_ADMIN), "{spelling}");
+        }
+        for other in ["platform-admins", "tenant-admin", "platform_admin"] {
+            assert!(!Role::parse(other).unwrap().reads_as(Role::PLATFORM_ADMIN));
+        }
     }
 
     #[test]

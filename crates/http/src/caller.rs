@@ -52,8 +52,9 @@ impl OperationModifier for Authenticated {
     }
 }
 
-/// What the caller may administer. One who may nothing is refused before anything else is looked at.
-pub(crate) struct Administrator(pub(crate) Purview);
+/// What the caller may administer, and who it is. One who may nothing is refused before anything
+/// else is looked at.
+pub(crate) struct Administrator(pub(crate) Purview, pub(crate) Caller);
 
 impl FromRequest for Administrator {
     type Error = Problem;
@@ -61,7 +62,10 @@ impl FromRequest for Administrator {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let caller = Authenticated::from_request(request, payload);
-        Box::pin(async move { Ok(Self(Purview::of(&caller.await?.0)?)) })
+        Box::pin(async move {
+            let caller = caller.await?.0;
+            Ok(Self(Purview::of(&caller)?, caller))
+        })
     }
 }
 

@@ -12,9 +12,13 @@ pub(crate) struct Fields(BTreeMap<String, Value>);
 
 /// The value of a field.
 pub(crate) enum Value {
+    /// A boolean.
+    Flag(bool),
+    /// A list.
+    List(Vec<Value>),
     /// JSON's `null`.
     Null,
-    /// A number, a boolean, a list or an object: no field of ours is one.
+    /// A number or an object: no field of ours is one.
     Other,
     /// A text.
     Text(String),
@@ -73,7 +77,7 @@ impl Input {
         match self.fields.remove(name) {
             None => self.missing(name),
             Some(Value::Null) => self.refuse(name, NULL),
-            Some(Value::Other) => self.refuse(name, NOT_TEXT),
+            Some(Value::Flag(_) | Value::List(_) | Value::Other) => self.refuse(name, NOT_TEXT),
             Some(Value::Text(text)) if text.is_empty() => self.refuse(name, BLANK),
             Some(Value::Text(text)) => Some(text),
         }
@@ -92,7 +96,7 @@ impl Input {
     pub(crate) fn optional_secret(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name)? {
             Value::Null => None,
-            Value::Other => self.refuse(name, NOT_TEXT),
+            Value::Flag(_) | Value::List(_) | Value::Other => self.refuse(name, NOT_TEXT),
             Value::Text(text) => Some(text).filter(|text| !text.is_empty()),
         }
     }
@@ -101,9 +105,52 @@ impl Input {
     pub(crate) fn changed(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name)? {
             Value::Null => self.refuse(name, NULL),
-            Value::Other => self.refuse(name, NOT_TEXT),
+            Value::Flag(_) | Value::List(_) | Value::Other => self.refuse(name, NOT_TEXT),
             Value::Text(text) => Some(text.trim().to_owned()),
         }
+    }
+
+    /// A boolean that may be absent, but not null; a form writes it out.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.fields.remove(name)? {
+            Value::Flag(flag) => Some(flag),
+            Value::Null => self.refuse(name, NULL),
+            Value::List(_) | Value::Other => self.refuse(name, NOT_FLAG),
+            Value::Text(text) => match text.trim() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => self.refuse(name, NOT_FLAG),
+            },
+        }
+    }
+
+    /// A list of at most `most` texts that may be absent, but not null, each as `parse` reads it.
+    pub(crate) fn list<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let values = match self.fields.remove(name)? {
+            Value::List(values) => values,
+            Value::Null => return self.refuse(name, NULL),
+            Value::Flag(_) | Value::Other | Value::Text(_) => return self.refuse(name, NOT_LIST),
+        };
+        if values.len() > most {
+            let wrong = format!("Ensure this field has no more than {most} elements.");
+            return self.refuse(name, wrong);
+        }
+        let mut read = Vec::with_capacity(values.len());
+        for value in values {
+            let Value::Text(text) = value else {
+                return self.refuse(name, NOT_TEXT);
+            };
+            match parse(&text) {
+                Ok(one) => read.push(one),
+                Err(wrong) => return self.refuse(name, wrong.to_string()),
+            }
+        }
+        Some(read)
     }
 
     /// What `parse` makes of a text of that field.
@@ -135,8 +182,10 @@ impl Input {
 }
 
 const BLANK: &str = "This field may not be blank.";
-const NULL: &str = "This field may not be null.";
+const NOT_FLAG: &str = "Must be a valid boolean.";
+const NOT_LIST: &str = "Expected a list of items.";
 const NOT_TEXT: &str = "Not a valid string.";
+const NULL: &str = "This field may not be null.";
 
 #[cfg(test)]
 mod tests {
@@ -198,6 +247,60 @@ mod tests {
             Some(String::new())
         });
         assert_eq!(wrong, [FieldError::new("a", NOT_TEXT)]);
+    }
+
+    #[test]
+    fn a_flag_is_a_boolean_or_spells_one_out() {
+        let read = |json: &str| fields(json).read(|input| Some(input.flag("a")));
+        for (json, expected) in [
+            ("{}", None),
+            (r#"{"a":true}"#, Some(true)),
+            (r#"{"a":false}"#, Some(false)),
+            (r#"{"a":"true"}"#, Some(true)),
+            (r#"{"a":" false"}"#, Some(false)),
+        ] {
+            assert_eq!(read(json).unwrap(), expected, "{json}");
+        }
+        for wrong in [
+            "null",
+            "1",
+            "0",
+            r#""yes""#,
+            r#""""#,
+            r#""True ,""#,
+            "[]",
+            "[true]",
+            "{}",
+        ] {
+            assert!(read(&format!(r#"{{"a":{wrong}}}"#)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_list_has_texts_that_can_be_read_and_not_too_many() {
+        let parse = |text: &str| match text {
+            "bad" => Err("It is bad."),
+            good => Ok(good.to_owned()),
+        };
+        let read = |json: &str| fields(json).read(|input| Some(input.list("a", 2, parse)));
+        assert_eq!(read("{}").unwrap(), None);
+        assert_eq!(read(r#"{"a":[]}"#).unwrap(), Some(vec![]));
+        let two = vec!["x".to_owned(), "y".to_owned()];
+        assert_eq!(read(r#"{"a":["x","y"]}"#).unwrap(), Some(two));
+        for wrong in [
+            "null",
+            "1",
+            "true",
+            r#""x""#,
+            r#"{"0":"x"}"#,
+            "[1]",
+            "[null]",
+            "[[]]",
+            r#"["bad"]"#,
+            r#"["x","y","z"]"#,
+        ] {
+            assert!(read(&format!(r#"{{"a":{wrong}}}"#)).is_err(), "{wrong}");
+        }
     }
 
     #[test]

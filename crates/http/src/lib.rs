@@ -1,13 +1,5 @@
 //! The service over HTTP.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        reason = "errors of no one field come with the routes that have them"
-    )
-)]
-
 mod access_log;
 mod answer;
 mod audit_query;
@@ -36,6 +28,7 @@ mod service;
 mod spawn;
 mod state;
 mod unread;
+mod user_query;
 mod views;
 
 pub use access_log::{AccessEvents, AccessLog, Answered};

@@ -31,6 +31,7 @@ mod reference;
 mod registration;
 mod sessions;
 mod tokens;
+mod users;
 
 /// Which endpoints a server has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -235,6 +236,41 @@ fn administration() -> Vec<Endpoint> {
         endpoint(
             &["/api/admin/events/{id}/retry/"],
             [verb!(post, POST, events::retry)],
+        ),
+        endpoint(
+            &["/api/admin/users/"],
+            [
+                verb!(get, GET, users::list),
+                verb!(post, POST, users::invite),
+            ],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/"],
+            [
+                verb!(get, GET, users::show),
+                verb!(patch, PATCH, users::change),
+                verb!(delete, DELETE, users::delete),
+            ],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/disable/"],
+            [verb!(post, POST, users::disable)],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/enable/"],
+            [verb!(post, POST, users::enable)],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/unlock/"],
+            [verb!(post, POST, users::unlock)],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/logout/"],
+            [verb!(post, POST, users::log_out)],
+        ),
+        endpoint(
+            &["/api/admin/users/{id}/sessions/"],
+            [verb!(get, GET, users::sessions)],
         ),
     ]
 }

@@ -10,9 +10,11 @@ pub use self::audit::AuditEntryView;
 pub(crate) use self::audit::AuditView;
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
+pub(crate) use self::users::UsersView;
 
 mod audit;
 mod events;
+mod users;
 
 /// A user, as clients see one.
 #[derive(Apiv2Schema, Serialize)]

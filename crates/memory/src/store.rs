@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use tessera_app::{
     AuditEntry, AuditQuery, AuditTrail, Backlog, Claim, Claimed, CommitError, EventLog, Lease,
     MailQueue, News, Progress, QueuedMail, SessionHolder, Settlement, Store, StoredEvent,
-    TenantKey, Unavailable, Unready, UserKey, WaitingEvent,
+    TenantKey, Unavailable, Unready, UserFilter, UserKey, WaitingEvent,
 };
 use tessera_domain::{
     Changes, Event, Id, Installation, Key, Mail, MailedDigest, MailedToken, SchemaName, Session,
@@ -178,10 +178,11 @@ impl Store for MemoryStore {
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
-        self.read(|data| data.users(tenant, after, limit))
+        self.read(|data| data.users(tenant, filter, after, limit))
     }
 }
 

@@ -10,7 +10,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Text;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::{BoxFuture, FutureExt};
-use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_app::{
+    CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserFilter, UserKey,
+};
 use tessera_domain::{
     Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
     Timestamp, User,
@@ -281,13 +283,14 @@ impl Store for PostgresStore {
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
         let (id, limit) = (tenant.id.uuid(), at_most(limit));
         let rows = self
             .read_of_tenant(&tenant.schema, |connection| {
-                user::page(connection, id, after, limit).boxed()
+                user::page(connection, id, filter.clone(), after, limit).boxed()
             })
             .await?;
         rows.into_iter().map(User::try_from).collect()

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use tessera_app::{Unavailable, UserKey};
+use tessera_app::{Unavailable, UserFilter, UserKey};
 use tessera_domain::{
     Change, EmailAddress, Epoch, Id, Lockout, PasswordRecord, Profile, Role, Tenant, User,
     UserStatus, Username,
@@ -139,23 +139,45 @@ pub(crate) async fn find(
     }
 }
 
-/// At most `limit` users of the tenant, by id, from the one after `after`.
+/// At most `limit` users of the tenant that `filter` lets through, by id, from the one after
+/// `after`.
 pub(crate) async fn page(
     mut connection: &AsyncPgConnection,
     tenant: Uuid,
+    filter: UserFilter,
     after: Option<Id<User>>,
     limit: i64,
 ) -> QueryResult<Vec<UserRow>> {
     // No user has the nil id, and all others come after it.
     let after = after.map_or(Uuid::nil(), Id::uuid);
-    users::table
+    let mut page = users::table
         .filter(users::tenant_id.eq(tenant))
         .filter(users::id.gt(after))
         .order(users::id)
         .limit(limit)
         .select(UserRow::as_select())
-        .load(&mut connection)
-        .await
+        .into_boxed();
+    if let Some(prefix) = filter.search {
+        // The keys are in the order of their bytes (COLLATE "C"): a range of an index each.
+        let (from, end) = (prefix.as_str().to_owned(), prefix.end());
+        let by_email = users::email_key
+            .ge(from.clone())
+            .and(users::email_key.lt(end.clone()));
+        let by_username = users::username_key
+            .ge(from)
+            .and(users::username_key.lt(end));
+        page = page.filter(by_email.or(by_username));
+    }
+    if let Some(role) = filter.role {
+        page = page.filter(users::roles.contains(vec![role.as_str().to_owned()]));
+    }
+    if let Some(status) = filter.status {
+        page = page.filter(users::status.eq(status_text(status)));
+    }
+    if let Some(email_verified) = filter.email_verified {
+        page = page.filter(users::email_verified.eq(email_verified));
+    }
+    page.load(&mut connection).await
 }
 
 /// Adds what happens to a user.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use tessera_domain::{
     EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
     TenantName, Timestamp, Username,
@@ -152,10 +152,13 @@ pub(crate) enum DomainCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Make a user; the password comes on standard input
+    /// Make a user, who is mailed a link to set a password
+    ///
+    /// Where no mail server is configured, or with --print-link, the link is printed instead, this
+    /// once; with --password-stdin the password is read from standard input.
     Create(Box<CreateUser>),
     /// List the users of a tenant
-    List(OfTenant),
+    List(Box<ListUsers>),
     /// Show a user
     Show(OneUser),
     /// Keep a user from logging in, and end all sessions for good
@@ -172,10 +175,64 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Change which roles a user has
+    Roles(Box<ChangeRoles>),
     /// List the live sessions of a user
     Sessions(OneUser),
     /// End all sessions of a user
     Logout(OneUser),
+    /// Delete a user for good, with all sessions and the events of before
+    Delete {
+        #[command(flatten)]
+        user: OneUser,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListUsers {
+    #[command(flatten)]
+    pub(crate) of: OfTenant,
+    /// Only those whose address or username begins so
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) search: Option<String>,
+    /// Only those with this role
+    #[arg(long, value_name = "R", value_parser = Role::parse)]
+    pub(crate) role: Option<Role>,
+    /// Only those who may log in, or those who may not
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub(crate) status: Option<Status>,
+    /// Only those whose address is proved (true), or those whose is not (false)
+    #[arg(long, value_name = "PROVED")]
+    pub(crate) verified: Option<bool>,
+}
+
+/// Whether a user may log in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Status {
+    /// May log in
+    Active,
+    /// May not
+    Disabled,
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct ChangeRoles {
+    #[command(flatten)]
+    pub(crate) user: OneUser,
+    /// A role that is added at the end; may be repeated
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    pub(crate) add: Vec<Role>,
+    /// A role that is taken away; may be repeated
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    pub(crate) remove: Vec<Role>,
+    /// A role instead of all others; may be repeated, the first is the one shown as `role`
+    #[arg(long, value_name = "R", group = "change", value_parser = Role::parse)]
+    #[arg(conflicts_with_all = ["add", "remove"])]
+    pub(crate) set: Vec<Role>,
 }
 
 #[derive(Args, Debug)]
@@ -204,8 +261,11 @@ pub(crate) struct CreateUser {
     #[arg(long)]
     pub(crate) verified: bool,
     /// Read the password from standard input; one newline at its end is no part of it
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub(crate) password_stdin: bool,
+    /// Print a link to set a password, this once, instead of mailing it
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(crate) print_link: bool,
 }
 
 #[derive(Args, Debug)]

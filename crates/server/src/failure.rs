@@ -5,8 +5,9 @@ use core::fmt;
 use std::process::ExitCode;
 
 use tessera_app::{
-    AddDomainError, AuditError, ChangeTenantError, ChangeUserError, CreateTenantError,
-    CreateUserError, KeyError, KeysError, PrepareError, Unavailable, Unready,
+    AddDomainError, AdministerUserError, AuditError, ChangeTenantError, ChangeUserError,
+    CreateTenantError, CreateUserError, InviteLinkError, KeyError, KeysError, PrepareError,
+    Unavailable, Unready,
 };
 
 use crate::config::ConfigError;
@@ -86,6 +87,17 @@ impl From<PrepareError> for Failure {
     }
 }
 
+impl From<AdministerUserError> for Failure {
+    fn from(error: AdministerUserError) -> Self {
+        match error {
+            AdministerUserError::Change(error) => error.into(),
+            AdministerUserError::NotPermitted(_)
+            | AdministerUserError::Oneself
+            | AdministerUserError::PlatformRole => Self::because(&error),
+        }
+    }
+}
+
 impl From<Unready> for Failure {
     fn from(error: Unready) -> Self {
         match error {
@@ -129,6 +141,7 @@ from_errors!(
     ChangeUserError,
     CreateTenantError,
     CreateUserError,
+    InviteLinkError,
     tessera_postgres::MigrateError,
     tessera_sqlite::MigrateError
 );

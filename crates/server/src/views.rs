@@ -1,12 +1,12 @@
 //! What commands show: of users and sessions the same as the API, of the rest this.
 
 use serde::Serialize;
-use tessera_app::Replayed;
+use tessera_app::{Link, Replayed};
 use tessera_domain::{
     JobRoleBy, Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, TenantStatus,
-    Timestamp,
+    Timestamp, User,
 };
-use tessera_http::rfc3339;
+use tessera_http::{UserView, rfc3339};
 
 /// What a table shows of a user.
 pub(crate) const USER_COLUMNS: [&str; 6] = [
@@ -17,6 +17,42 @@ pub(crate) const USER_COLUMNS: [&str; 6] = [
     "is_active",
     "last_login",
 ];
+
+/// A user who was made, with the link that is told this once, where it is not mailed.
+#[derive(Serialize)]
+pub(crate) struct CreatedUserView {
+    #[serde(flatten)]
+    user: UserView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_password_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    set_password_until: Option<String>,
+}
+
+impl CreatedUserView {
+    pub(crate) fn new(user: UserView, link: Option<Link>) -> Self {
+        let until = link.as_ref().map(|link| rfc3339(link.expires_at));
+        Self {
+            user,
+            set_password_url: link.map(|link| link.url),
+            set_password_until: until,
+        }
+    }
+}
+
+/// That a user is no more.
+#[derive(Serialize)]
+pub(crate) struct DeletedView {
+    deleted: String,
+}
+
+impl DeletedView {
+    pub(crate) fn new(user: &User) -> Self {
+        Self {
+            deleted: user.shown_id(),
+        }
+    }
+}
 
 /// What a table shows of a session.
 pub(crate) const SESSION_COLUMNS: [&str; 6] = [

@@ -6,13 +6,12 @@ use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
-use tessera_app::{AuditPlace, AuditQuery, Claim, Claimed, Lease, Settlement};
-use tessera_domain::{Id, MailedDigest, Timestamp};
+use tessera_app::{AuditPlace, AuditQuery, Claim, Claimed, Lease, Settlement, UserFilter};
+use tessera_domain::{Id, MailedDigest, NamePrefix, Role, Timestamp, UserStatus};
 use uuid::Uuid;
 
 use crate::erasure::Erasure;
-use crate::read;
-use crate::{claim, log, mail, mailed_token, migrations, progress, settle, trail};
+use crate::{claim, log, mail, mailed_token, migrations, progress, read, settle, trail};
 
 #[test]
 fn a_claim_beside_much_that_waits_is_a_lookup() {
@@ -116,6 +115,30 @@ fn the_sessions_of_one_user_are_looked_up_beside_those_of_many() {
     let by = |columns: &str| plans.iter().any(|step| step.ends_with(columns));
     assert!(by("(tenant_id=? AND user_id=?)"), "{plans:#?}");
     assert!(!by("(tenant_id=?)"), "{plans:#?}");
+}
+
+#[test]
+fn users_are_looked_up_by_what_they_are_called_and_not_one_by_one() {
+    let mut conn = filled(1);
+    let filter = UserFilter {
+        search: NamePrefix::parse("ada"),
+        role: Role::parse("editor").ok(),
+        status: Some(UserStatus::Active),
+        email_verified: Some(true),
+    };
+    let ((), plans) = planned(&mut conn, |conn| {
+        read::users(conn, Id::from(Uuid::nil()), &filter, None, 10).unwrap();
+    });
+    for lookup in [
+        "SEARCH users USING PRIMARY KEY (tenant_id=? AND id=?)",
+        "(tenant_id=? AND email_key>? AND email_key<?)",
+        "(tenant_id=? AND username_key>? AND username_key<?)",
+    ] {
+        let found = plans.iter().any(|step| step.contains(lookup));
+        assert!(found, "{lookup}: {plans:#?}");
+    }
+    let walks = plans.iter().any(|step| step.contains("SCAN"));
+    assert!(!walks, "{plans:#?}");
 }
 
 #[test]

@@ -3,13 +3,15 @@
 //! A tenant comes with one row a domain, so that a read is one statement and sees one state.
 
 use diesel::alias;
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use tessera_app::{SessionHolder, TenantKey, UserKey};
+use diesel::sql_types::Text;
+use tessera_app::{SessionHolder, TenantKey, UserFilter, UserKey};
 use tessera_domain::{
     Id, Installation, Key, SchemaName, Session, Tenant, TenantDomain, Timestamp, User,
 };
 
-use crate::columns::{Count, Moment, Uid};
+use crate::columns::{Count, Moment, Named, Uid};
 use crate::rows::{DomainRow, KeyRow, SessionRow, TenantRow, UserRow};
 use crate::schema::{installation, keys, sessions, tenant_domains, tenant_names, tenants, users};
 
@@ -174,18 +176,49 @@ pub(crate) fn user(
 pub(crate) fn users(
     conn: &mut SqliteConnection,
     tenant: Id<Tenant>,
+    filter: &UserFilter,
     after: Option<Id<User>>,
     limit: usize,
 ) -> QueryResult<Vec<User>> {
+    let tenant = Uid::from(tenant);
     let after = after.map_or(Vec::new(), |id| id.uuid().as_bytes().to_vec());
-    let rows: Vec<UserRow> = users::table
-        .filter(users::tenant_id.eq(Uid::from(tenant)))
+    let mut page = users::table
+        .filter(users::tenant_id.eq(tenant))
         .filter(users::id.gt(after))
         .order(users::id)
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select(UserRow::as_select())
-        .load(conn)?;
+        .into_boxed();
+    if let Some(prefix) = &filter.search {
+        // A range of an index each, not a look at every user.
+        let (named, from, end) = (alias!(users as named), prefix.as_str(), prefix.end());
+        let email_key = named.field(users::email_key);
+        let username_key = named.field(users::username_key);
+        let ids = named
+            .filter(named.field(users::tenant_id).eq(tenant))
+            .select(named.field(users::id));
+        let by_email = ids.filter(email_key.ge(from).and(email_key.lt(end.clone())));
+        let by_username = ids.filter(username_key.ge(from).and(username_key.lt(end)));
+        page = page.filter(users::id.eq_any(by_email.union(by_username)));
+    }
+    if let Some(role) = &filter.role {
+        let name = format!(",{},", role.as_str());
+        page = page.filter(instr(sql::<Text>("',' || users.roles || ','"), name).gt(0));
+    }
+    if let Some(status) = filter.status {
+        page = page.filter(users::status.eq(Named(status)));
+    }
+    if let Some(email_verified) = filter.email_verified {
+        page = page.filter(users::email_verified.eq(email_verified));
+    }
+    let rows: Vec<UserRow> = page.load(conn)?;
     Ok(rows.into_iter().map(User::from).collect())
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    /// Where the second text begins in the first, from 1; 0 where it does not.
+    fn instr(text: Text, part: Text) -> Integer;
 }
 
 /// Tenants from rows that come tenant by tenant.

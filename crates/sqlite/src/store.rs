@@ -9,7 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::delete;
 use diesel::prelude::*;
-use tessera_app::{CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserKey};
+use tessera_app::{
+    CommitError, SessionHolder, Store, TenantKey, Unavailable, Unready, UserFilter, UserKey,
+};
 use tessera_domain::{
     Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
     Timestamp, User,
@@ -282,11 +284,12 @@ impl Store for SqliteStore {
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
-        let tenant = tenant.id;
-        self.read(move |conn| read::users(conn, tenant, after, limit))
+        let (tenant, filter) = (tenant.id, filter.clone());
+        self.read(move |conn| read::users(conn, tenant, &filter, after, limit))
             .await
     }
 }

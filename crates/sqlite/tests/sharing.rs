@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
-use tessera_app::{CommitError, Store};
+use tessera_app::{CommitError, Store, UserFilter};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, Tenant};
 use tessera_sqlite::{SqliteSettings, SqliteStore};
@@ -43,7 +43,10 @@ async fn two_that_write_at_once_take_turns() {
     }
     tasks.join_all().await;
     for store in &stores {
-        let users = store.users(&acme, None, usize::MAX).await.unwrap();
+        let users = store
+            .users(&acme, &UserFilter::default(), None, usize::MAX)
+            .await
+            .unwrap();
         assert_eq!(users.len(), 200);
     }
 }

@@ -2,7 +2,7 @@
 
 use tessera_domain::EventKind;
 
-use crate::data::{login_failure, session_end, tenant_settings};
+use crate::data::{login_failure, rights, session_end, tenant_settings};
 use crate::json::Object;
 use crate::time;
 
@@ -19,9 +19,10 @@ pub fn audit_data(kind: &EventKind) -> String {
         } => data
             .number("presented", presented.number())
             .number("current", current.number()),
-        EventKind::RolesChanged { roles } | EventKind::UserCreated { roles, .. } => {
-            data.texts("roles", roles)
-        }
+        EventKind::RolesChanged {
+            roles,
+            is_superuser,
+        } => rights(roles, *is_superuser),
         EventKind::SessionEnded { why, .. } => data.text("why", session_end(*why)),
         EventKind::SigningKeyRetired { key } => data.text("kid", key.as_str()),
         EventKind::SigningKeyRotated {
@@ -35,6 +36,7 @@ pub fn audit_data(kind: &EventKind) -> String {
         EventKind::TenantCreated { schema, .. } => data.text("schema", schema),
         EventKind::TenantDomainAdded { domain } => data.text("domain", domain),
         EventKind::TenantSettingsChanged(settings) => tenant_settings(*settings),
+        EventKind::UserCreated { roles, .. } => data.texts("roles", roles),
         EventKind::UserLocked { until, failures } => data
             .text("until", &time(*until))
             .number("failures", u64::from(*failures)),
@@ -111,8 +113,11 @@ mod tests {
                 json!({"presented": 1, "current": 3}),
             ),
             (
-                EventKind::RolesChanged { roles: roles() },
-                json!({"roles": ["tenant-admin", "editor"]}),
+                EventKind::RolesChanged {
+                    roles: roles(),
+                    is_superuser: true,
+                },
+                json!({"roles": ["tenant-admin", "editor"], "is_superuser": true}),
             ),
             (
                 EventKind::SessionEnded {

@@ -30,7 +30,10 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
                 .number("presented", presented.number())
                 .number("current", current.number()),
         ),
-        EventKind::RolesChanged { roles } => ("RolesChanged", data.texts("roles", roles)),
+        EventKind::RolesChanged {
+            roles,
+            is_superuser,
+        } => ("RolesChanged", rights(roles, *is_superuser)),
         EventKind::SessionEnded { user, why } => (
             "SessionEnded",
             data.text("user", &user.to_string())
@@ -123,6 +126,12 @@ fn job_role_by(who: JobRoleBy) -> &'static str {
         JobRoleBy::Administrators => "administrators",
         JobRoleBy::Users => "users",
     }
+}
+
+pub(crate) fn rights(roles: &[String], is_superuser: bool) -> Object {
+    Object::new()
+        .texts("roles", roles)
+        .flag("is_superuser", is_superuser)
 }
 
 pub(crate) fn login_failure(why: LoginFailure) -> &'static str {

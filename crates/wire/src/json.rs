@@ -29,6 +29,10 @@ impl Object {
         self.member(name, &number.to_string())
     }
 
+    pub(crate) fn flag(self, name: &str, flag: bool) -> Self {
+        self.member(name, if flag { "true" } else { "false" })
+    }
+
     pub(crate) fn optional_number(self, name: &str, number: Option<u64>) -> Self {
         self.member(name, &Value::from(number).to_string())
     }

@@ -141,6 +141,7 @@ fn examples() -> Vec<Event> {
             user,
             EventKind::RolesChanged {
                 roles: vec![owned("tenant-admin"), owned("editor")],
+                is_superuser: false,
             },
         ),
         example(

@@ -8,6 +8,7 @@
 
 mod account;
 mod administer_events;
+mod administer_users;
 mod audit;
 mod change_email;
 mod change_password;

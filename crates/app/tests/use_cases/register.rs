@@ -3,7 +3,9 @@
 use core::mem::discriminant;
 use std::sync::Arc;
 
-use tessera_app::{CommitError, Register, RegisterError, Registered, Settings, Unavailable};
+use tessera_app::{
+    CommitError, Register, RegisterError, Registered, Settings, Store, Unavailable, UserFilter,
+};
 use tessera_domain::{
     Actor, Addressee, EmailAddress, EventKind, MailKind, PasswordWeakness, Profile, Registration,
     Subject, UserStatus, Username,
@@ -109,7 +111,8 @@ async fn addresses_that_differ_only_in_case_are_one_account_also_at_the_same_mom
         .map(|answer| answer.unwrap().user)
         .collect();
     assert_eq!(users.len(), 20);
-    let all = tessera_app::Store::users(&world.store, &world.tenant().await, None, 99).await;
+    let all = UserFilter::default();
+    let all = Store::users(&world.store, &world.tenant().await, &all, None, 99).await;
     let stored: Vec<_> = all.unwrap();
     let [ada, grace] = &stored[..] else {
         panic!("{stored:?}");

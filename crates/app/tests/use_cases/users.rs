@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangeUserError, CreateTenant, CreateUser, CreateUserError, Unique};
+use tessera_app::{
+    ChangeUserError, CreateTenant, CreateUser, CreateUserError, FirstPassword, Unique,
+};
 use tessera_domain::{
     Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd,
     Subject, TenantName, UserStatus,
@@ -140,7 +142,7 @@ async fn a_weak_password_is_refused_before_it_is_hashed() {
         "Tessera-1815",
     ] {
         let command = CreateUser {
-            password: typed(password),
+            password: FirstPassword::Given(typed(password)),
             ..new_user("grace@example.com", "grace")
         };
         let (answer, done) = world

@@ -1,6 +1,6 @@
 //! That a commit is written as a whole, or leaves nothing.
 
-use tessera_app::{TenantKey, Unique};
+use tessera_app::{TenantKey, Unique, UserFilter};
 use tessera_domain::{
     Change, Changes, Epoch, Id, Installation, Key, Session, SessionEnd, Tenant, TenantName, User,
 };
@@ -285,7 +285,8 @@ impl Before {
         let name = TenantName::parse("Acme & Co").unwrap().key();
         let renamed = store.tenant(&TenantKey::Name(name)).await.unwrap();
         assert_eq!(renamed, None);
-        let users = store.users(&self.acme, None, 10).await.unwrap();
+        let all = UserFilter::default();
+        let users = store.users(&self.acme, &all, None, 10).await.unwrap();
         assert_eq!(users, core::slice::from_ref(&self.ada));
         for (user, expected) in [(self.ada.id, 2), (values::id(2), 0)] {
             let sessions = store.sessions(&self.acme, user).await.unwrap();

@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::task::Poll;
 use std::sync::Arc;
 
-use tessera_app::{CommitError, Unique, UserKey};
+use tessera_app::{CommitError, Unique, UserFilter, UserKey};
 use tessera_domain::{Change, Changes, Id, SchemaName, Session, Tenant, User};
 use tokio::task::JoinSet;
 
@@ -46,7 +46,11 @@ pub(super) async fn of_racing_inserts_of_one_address_one_wins(fixture: &Fixture)
     });
     let answers = race(fixture, racing).await;
     assert_one_won(&answers, Unique::Email);
-    let written = fixture.store.users(&acme, None, 100).await.unwrap();
+    let written = fixture
+        .store
+        .users(&acme, &UserFilter::default(), None, 100)
+        .await
+        .unwrap();
     assert_eq!(written.len(), 1);
 }
 
@@ -154,7 +158,7 @@ pub(super) async fn a_read_that_is_dropped_leaves_no_trace(fixture: &Fixture) {
     let key = UserKey::Email("ada@example.com".to_owned());
     let session = values::session(&ada, 1);
     fixture.inserted_session(&acme, session.clone()).await;
-    let store = &fixture.store;
+    let (store, all) = (&fixture.store, UserFilter::default());
     for polls in 1..=MOST_POLLS {
         let finished = [
             cut(store.session(&acme.schema, session.id), polls)
@@ -165,7 +169,9 @@ pub(super) async fn a_read_that_is_dropped_leaves_no_trace(fixture: &Fixture) {
                 .await
                 .is_some(),
             cut(store.user(&acme, &key), polls).await.is_some(),
-            cut(store.users(&acme, None, 9), polls).await.is_some(),
+            cut(store.users(&acme, &all, None, 9), polls)
+                .await
+                .is_some(),
             cut(store.prune(&acme, values::NOW, 9), polls)
                 .await
                 .is_some(),
@@ -193,7 +199,10 @@ pub(super) async fn racing_reads_of_two_tenants_see_each_its_own(fixture: &Fixtu
             for _ in 0..RACERS {
                 let found = store.user(&tenant, &key).await.unwrap();
                 assert_eq!(found.as_ref(), Some(&user));
-                let page = store.users(&tenant, None, 9).await.unwrap();
+                let page = store
+                    .users(&tenant, &UserFilter::default(), None, 9)
+                    .await
+                    .unwrap();
                 assert_eq!(page, core::slice::from_ref(&user));
             }
         });

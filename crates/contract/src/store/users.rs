@@ -1,7 +1,9 @@
 //! How users are kept and found.
 
-use tessera_app::{Unique, UserKey};
-use tessera_domain::{Change, EmailAddress, Id, Tenant, User, Username};
+use tessera_app::{Unique, UserFilter, UserKey};
+use tessera_domain::{
+    Change, EmailAddress, Id, NamePrefix, Role, Tenant, User, UserStatus, Username,
+};
 
 use crate::fixture::users;
 use crate::{Fixture, values};
@@ -65,8 +67,152 @@ pub(super) async fn users_are_paged_in_the_order_of_their_ids_in_their_tenant_al
     assert_eq!(page(fixture, &other, Some(8), 9).await, [values::id(10)]);
 }
 
+pub(super) async fn users_are_filtered_by_what_they_are_called_in_their_tenant_alone(
+    fixture: &Fixture,
+) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    for (number, name) in [
+        (1, "ada"),
+        (3, "a_a"),
+        (5, "bob"),
+        (7, "Straße"),
+        (9, "50%"),
+    ] {
+        let user = values::named_user(number, name);
+        fixture.inserted_user(&acme, user).await;
+        let user = values::named_user(number + 1, name);
+        fixture.inserted_user(&other, user).await;
+    }
+    let differing = User {
+        email: EmailAddress::parse("zoe@bücher.example").ok(),
+        username: Username::parse("Åda").ok(),
+        ..values::user(11)
+    };
+    fixture.inserted_user(&acme, differing).await;
+    fixture.inserted_user(&acme, values::user(13)).await;
+    for (typed, expected) in [
+        ("a", [1, 3].as_slice()),
+        (" ADA@", &[1]),
+        ("ada@example.com", &[1]),
+        ("ada@example.comb", &[]),
+        ("da", &[]),
+        ("a_", &[3]),
+        ("a%", &[]),
+        ("50%", &[9]),
+        ("STRASS", &[7]),
+        ("å", &[11]),
+        ("zoe", &[11]),
+        ("zoe@bü", &[]),
+        ("zoe@bücher.ex", &[11]),
+        ("ZOE@BÜCHER.example", &[11]),
+        ("zoe@xn--b", &[11]),
+        ("*", &[]),
+        ("\\", &[]),
+        ("'", &[]),
+        ("\u{10ffff}", &[]),
+    ] {
+        let filter = UserFilter {
+            search: NamePrefix::parse(typed),
+            ..UserFilter::default()
+        };
+        assert_filtered(fixture, &acme, &filter, expected).await;
+    }
+    let filter = UserFilter {
+        search: NamePrefix::parse("A"),
+        ..UserFilter::default()
+    };
+    assert_filtered(fixture, &other, &filter, &[2, 4]).await;
+}
+
+pub(super) async fn users_are_filtered_by_all_that_is_asked_for(fixture: &Fixture) {
+    let [acme, other] = [fixture.tenant("Acme").await, fixture.tenant("Other").await];
+    for (number, names, status, email_verified) in [
+        (
+            1,
+            ["editor", "Übersetzer {\"x\"}"].as_slice(),
+            UserStatus::Active,
+            true,
+        ),
+        (3, &["tenant-admin", "editor"], UserStatus::Active, false),
+        (5, &["editors"], UserStatus::Disabled, true),
+        (7, &[], UserStatus::Disabled, false),
+    ] {
+        let roles = names.iter().map(|name| Role::parse(name).unwrap());
+        let user = User {
+            roles: roles.collect(),
+            status,
+            email_verified,
+            ..values::named_user(number, &format!("ada{number}"))
+        };
+        fixture.inserted_user(&acme, user.clone()).await;
+        let id = values::id(number + 1);
+        fixture.inserted_user(&other, User { id, ..user }).await;
+    }
+    let all = UserFilter::default();
+    let with_role = |name: &str| UserFilter {
+        role: Some(Role::parse(name).unwrap()),
+        ..all.clone()
+    };
+    for (name, expected) in [
+        ("editor", [1, 3].as_slice()),
+        ("tenant-admin", &[3]),
+        ("Übersetzer {\"x\"}", &[1]),
+        ("Editor", &[]),
+        ("admin", &[]),
+        ("\"", &[]),
+        ("%", &[]),
+    ] {
+        assert_filtered(fixture, &acme, &with_role(name), expected).await;
+    }
+    let active = Some(UserStatus::Active);
+    for (status, email_verified, expected) in [
+        (active, None, [1, 3].as_slice()),
+        (Some(UserStatus::Disabled), None, &[5, 7]),
+        (None, Some(true), &[1, 5]),
+        (None, Some(false), &[3, 7]),
+        (active, Some(false), &[3]),
+    ] {
+        let filter = UserFilter {
+            status,
+            email_verified,
+            ..all.clone()
+        };
+        assert_filtered(fixture, &acme, &filter, expected).await;
+    }
+    let everything = UserFilter {
+        search: NamePrefix::parse("ada"),
+        status: active,
+        email_verified: Some(true),
+        ..with_role("editor")
+    };
+    assert_filtered(fixture, &acme, &everything, &[1]).await;
+    assert_filtered(fixture, &other, &everything, &[2]).await;
+    assert_filtered(fixture, &other, &with_role("editor"), &[2, 4]).await;
+}
+
+/// That so many users come through the filter, at once and one by one.
+async fn assert_filtered(
+    fixture: &Fixture,
+    tenant: &Tenant,
+    filter: &UserFilter,
+    expected: &[u32],
+) {
+    let expected: Vec<Id<User>> = expected.iter().copied().map(values::id).collect();
+    let found = filtered(fixture, tenant, filter, None, 100).await;
+    assert_eq!(found, expected, "{filter:?}");
+    let mut after = None;
+    for id in expected {
+        let found = filtered(fixture, tenant, filter, after, 1).await;
+        assert_eq!(found, [id], "{filter:?}");
+        after = Some(id);
+    }
+    let rest = filtered(fixture, tenant, filter, after, 1).await;
+    assert!(after.is_none() || rest.is_empty(), "{filter:?}");
+}
+
 pub(super) async fn every_field_of_a_user_comes_back(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
+    let all = UserFilter::default();
     for user in [values::user(1), values::full_user(2)] {
         let read = fixture.inserted_user(&acme, user.clone()).await;
         let expected = User {
@@ -74,7 +220,7 @@ pub(super) async fn every_field_of_a_user_comes_back(fixture: &Fixture) {
             ..user.clone()
         };
         assert_eq!(read, expected);
-        let page = fixture.store.users(&acme, None, 10).await.unwrap();
+        let page = fixture.store.users(&acme, &all, None, 10).await.unwrap();
         assert!(page.contains(&expected));
     }
     let (least, most) = (values::user(1), values::full_user(2));
@@ -213,7 +359,9 @@ pub(super) async fn users_without_address_and_username_are_many(fixture: &Fixtur
     for number in 1..=3 {
         fixture.inserted_user(&acme, values::user(number)).await;
     }
-    assert_eq!(fixture.store.users(&acme, None, 10).await.unwrap().len(), 3);
+    let all = UserFilter::default();
+    let users = fixture.store.users(&acme, &all, None, 10).await;
+    assert_eq!(users.unwrap().len(), 3);
 }
 
 pub(super) async fn an_address_and_a_username_that_were_given_up_are_free(fixture: &Fixture) {
@@ -244,7 +392,17 @@ async fn page(
     after: Option<u32>,
     limit: usize,
 ) -> Vec<Id<User>> {
-    let after = after.map(values::id);
-    let users = fixture.store.users(tenant, after, limit).await.unwrap();
-    users.iter().map(|user| user.id).collect()
+    let (all, after) = (UserFilter::default(), after.map(values::id));
+    filtered(fixture, tenant, &all, after, limit).await
+}
+
+async fn filtered(
+    fixture: &Fixture,
+    tenant: &Tenant,
+    filter: &UserFilter,
+    after: Option<Id<User>>,
+    limit: usize,
+) -> Vec<Id<User>> {
+    let users = fixture.store.users(tenant, filter, after, limit).await;
+    users.unwrap().iter().map(|user| user.id).collect()
 }

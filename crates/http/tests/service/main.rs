@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod administer_users;
 mod administration;
 mod audit;
 mod conversation;

@@ -11,7 +11,9 @@ use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
-use tessera_app::{CreateTenant, CreateUser, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn};
+use tessera_app::{
+    CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn,
+};
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
     Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
@@ -118,7 +120,7 @@ impl World {
             },
             roles: vec![Role::parse(role).unwrap()],
             is_superuser: false,
-            password: Password::new(PASSWORD.to_owned()),
+            password: FirstPassword::Given(Password::new(PASSWORD.to_owned())),
         };
         let created = self.tessera.create_user(&Actor::Operator, &tenant, command);
         created.await.unwrap();

@@ -4,10 +4,10 @@ use core::hash::Hash;
 use core::ops::Bound;
 use std::collections::{BTreeMap, HashSet};
 
-use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserKey};
+use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserFilter, UserKey};
 use tessera_domain::{
     Change, Changes, EmailAddress, Epoch, Id, Installation, Key, MailedDigest, MailedToken,
-    SchemaName, Session, Subject, Tenant, Timestamp, User, Username,
+    NamePrefix, SchemaName, Session, Subject, Tenant, Timestamp, User, Username,
 };
 
 use crate::store::log::Log;
@@ -186,17 +186,38 @@ impl Data {
     pub(super) fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Vec<User> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let place = self.places.get(&tenant.id);
-        let page = place.map(|place| place.users.range((from, Bound::Unbounded)).take(limit));
-        page.into_iter()
+        let rest = place.map(|place| place.users.range((from, Bound::Unbounded)));
+        rest.into_iter()
             .flatten()
-            .map(|(_, user)| user.clone())
+            .map(|(_, user)| user)
+            .filter(|user| passes(filter, user))
+            .take(limit)
+            .cloned()
             .collect()
     }
+}
+
+/// Whether the filter lets the user through.
+fn passes(filter: &UserFilter, user: &User) -> bool {
+    let begins = |prefix: &NamePrefix| {
+        let keys = [email_key(user), username_key(user)];
+        keys.into_iter().flatten().any(|key| prefix.begins(key))
+    };
+    filter.search.as_ref().is_none_or(begins)
+        && filter
+            .role
+            .as_ref()
+            .is_none_or(|role| user.roles.contains(role))
+        && filter.status.is_none_or(|status| user.status == status)
+        && filter
+            .email_verified
+            .is_none_or(|proved| user.email_verified == proved)
 }
 
 impl Place {

@@ -4,7 +4,7 @@ use core::error::Error;
 use core::fmt::Write;
 use core::time::Duration;
 
-use tessera_app::{CommitError, Store, Unready};
+use tessera_app::{CommitError, Store, Unready, UserFilter};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes};
 use tokio::task::JoinSet;
@@ -101,7 +101,7 @@ async fn after_its_connections_were_killed_it_serves_again() {
     for _ in 0..3 {
         kill(&admin).await;
         serves_again(&store, async || {
-            let read = store.users(&acme, None, 1).await;
+            let read = store.users(&acme, &UserFilter::default(), None, 1).await;
             read.is_ok_and(|users| users == [ada.clone()])
         })
         .await;
@@ -117,7 +117,7 @@ async fn a_server_that_went_is_told_of_within_a_second_and_found_again_within_tw
     for _ in 0..2 {
         proxy.stop().await;
         for _ in 0..8 {
-            let read = timeout(SECOND, store.users(&acme, None, 1)).await;
+            let read = timeout(SECOND, store.users(&acme, &UserFilter::default(), None, 1)).await;
             assert!(read.unwrap().is_err());
             let written = timeout(SECOND, store.commit(&acme, touch(&ada))).await;
             let written = written.unwrap();
@@ -179,7 +179,7 @@ async fn a_full_pool_is_waited_for_and_then_told_of() {
         count(&watcher, "wait_event_type = 'Lock'").await == 1
     })
     .await;
-    let read = store.users(&acme, None, 1).await;
+    let read = store.users(&acme, &UserFilter::default(), None, 1).await;
     assert!(read.is_err());
     admin.batch_execute("ROLLBACK").await.unwrap();
     task.join_all().await.remove(0).unwrap();
@@ -196,7 +196,13 @@ async fn a_server_that_became_read_only_is_left_and_found_again() {
     read_only(&admin, "on").await;
     // As a server that was started again.
     kill(&admin).await;
-    serves_again(&store, async || store.users(&acme, None, 1).await.is_ok()).await;
+    serves_again(&store, async || {
+        store
+            .users(&acme, &UserFilter::default(), None, 1)
+            .await
+            .is_ok()
+    })
+    .await;
     let written = store.commit(&acme, touch(&ada)).await;
     assert!(
         matches!(written, Err(CommitError::Unavailable(_))),

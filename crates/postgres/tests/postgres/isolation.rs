@@ -1,6 +1,6 @@
 //! A statement of one tenant never meets another's rows, whatever is missing.
 
-use tessera_app::{CommitError, Store, Unique, UserKey};
+use tessera_app::{CommitError, Store, Unique, UserFilter, UserKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, SchemaName, Timestamp};
 
@@ -24,8 +24,20 @@ async fn a_tenant_without_its_schema_is_an_error_and_nobody_elses_rows() {
         .await
         .unwrap();
     for _ in 0..2 {
-        assert_eq!(store.users(&acme, None, 9).await.unwrap().len(), 1);
-        assert!(store.users(&other, None, 9).await.is_err());
+        assert_eq!(
+            store
+                .users(&acme, &UserFilter::default(), None, 9)
+                .await
+                .unwrap()
+                .len(),
+            1
+        );
+        assert!(
+            store
+                .users(&other, &UserFilter::default(), None, 9)
+                .await
+                .is_err()
+        );
         assert!(store.session(&other.schema, session.id).await.is_err());
         assert!(store.sessions(&other, ada.id).await.is_err());
         assert!(store.commit(&other, touch(&ada)).await.is_err());
@@ -119,7 +131,14 @@ async fn a_tenant_that_goes_takes_its_schema_along() {
     assert_eq!(found, None);
     // Its name is free again, for data of its own.
     let (acme, _, _) = populated(&store, "Acme").await;
-    assert_eq!(store.users(&acme, None, 9).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .users(&acme, &UserFilter::default(), None, 9)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,13 +164,27 @@ async fn a_commit_of_very_many_changes_is_one_transaction() {
     };
     let answer = store.commit(&acme, refused).await;
     assert!(matches!(answer, Err(CommitError::Stale)), "{answer:?}");
-    assert_eq!(store.users(&acme, None, 999).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .users(&acme, &UserFilter::default(), None, 999)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     let changes = Changes {
         users: many(1_000).collect(),
         ..Changes::default()
     };
     store.commit(&acme, changes).await.unwrap();
-    assert_eq!(store.users(&acme, None, 999).await.unwrap().len(), 201);
+    assert_eq!(
+        store
+            .users(&acme, &UserFilter::default(), None, 999)
+            .await
+            .unwrap()
+            .len(),
+        201
+    );
     let latest = Timestamp::from_micros(i64::MAX);
     assert_eq!(store.prune(&acme, latest, usize::MAX).await.unwrap(), 1);
 }

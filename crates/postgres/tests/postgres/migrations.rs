@@ -66,6 +66,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
         ("tessera", 3, true),
         ("tessera", 4, true),
         ("tessera", 5, true),
+        ("tessera", 6, true),
         ("acme", 1, true),
         ("acme", 2, true),
     ];

@@ -1,14 +1,16 @@
-//! `tessera user`: makes users, shows and changes them.
+//! `tessera user`: makes users, shows, changes and deletes them.
 
-use tessera_app::CreateUser;
-use tessera_domain::{Actor, Password, Profile, Tenant, User};
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use tessera_app::{AmendUser, CreateUser, FirstPassword, Roles, UserAdministration, UserFilter};
+use tessera_domain::{Actor, NamePrefix, Profile, Tenant, User, UserStatus};
 use tessera_http::{SessionView, UserView};
 
-use crate::cli::{self, OfTenant, OneUser, UserCommand};
-use crate::config::Config;
+use crate::cli::{self, OneUser, UserCommand};
+use crate::config::{Config, Post};
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::views::{SESSION_COLUMNS, USER_COLUMNS};
+use crate::views::{CreatedUserView, DeletedView, SESSION_COLUMNS, USER_COLUMNS};
 use crate::wiring::{KeyRingUse, Wired};
 
 pub(super) async fn run(
@@ -20,7 +22,7 @@ pub(super) async fn run(
     match command {
         UserCommand::Create(command) => {
             // Read first: who is asked for a password should not wait for a database.
-            let password = super::password()?;
+            let password = first_password(&command, &config.mails.post)?;
             create(&open().await?, *command, password, output).await
         }
         UserCommand::Disable(who) => {
@@ -33,11 +35,27 @@ pub(super) async fn run(
             let user = wired.tessera.enable_user(&tenant, user.id).await?;
             output.one(&UserView::new(&user, &tenant))
         }
-        UserCommand::List(of) => list(&open().await?, &of, output).await,
+        UserCommand::Delete { user: who, yes } => {
+            let (wired, tenant, user) = find(open().await?, &who).await?;
+            if !yes {
+                agree(&who.user, &tenant)?;
+            }
+            let of = UserAdministration::of_operator(tenant);
+            wired.tessera.delete_user(&of, user.id).await?;
+            output.one(&DeletedView::new(&user))
+        }
+        UserCommand::List(command) => list(&open().await?, *command, output).await,
         UserCommand::Logout(who) => {
             let (wired, tenant, user) = find(open().await?, &who).await?;
             let user = wired.tessera.log_out_user(&tenant, user.id).await?;
             output.one(&UserView::new(&user, &tenant))
+        }
+        UserCommand::Roles(command) => {
+            let (wired, tenant, user) = find(open().await?, &command.user).await?;
+            let of = UserAdministration::of_operator(tenant);
+            let command = roles(*command);
+            let user = wired.tessera.amend_user(&of, user.id, command).await?;
+            output.one(&UserView::new(&user, of.tenant()))
         }
         UserCommand::Sessions(who) => {
             let (wired, tenant, user) = find(open().await?, &who).await?;
@@ -69,13 +87,25 @@ pub(super) async fn run(
     }
 }
 
+/// How a new user comes by a password: where mails are files, no mail reaches anybody.
+fn first_password(command: &cli::CreateUser, post: &Post) -> Result<FirstPassword, Failure> {
+    if command.password_stdin {
+        return super::password().map(FirstPassword::Given);
+    }
+    Ok(match post {
+        Post::Smtp(_) if !command.print_link => FirstPassword::Mailed,
+        Post::Folder | Post::Smtp(_) => FirstPassword::Postponed,
+    })
+}
+
 async fn create(
     wired: &Wired,
     command: cli::CreateUser,
-    password: Password,
+    password: FirstPassword,
     output: Output,
 ) -> Result<(), Failure> {
     let tenant = super::tenant(wired, &command.of.tenant).await?;
+    let postponed = matches!(password, FirstPassword::Postponed);
     let command = CreateUser {
         email: command.email,
         email_verified: command.verified,
@@ -89,24 +119,69 @@ async fn create(
         is_superuser: command.superuser,
         password,
     };
-    let created = wired
-        .tessera
-        .create_user(&Actor::Operator, &tenant, command);
-    let user = created.await?;
-    output.one(&UserView::new(&user, &tenant))
+    let tessera = &wired.tessera;
+    let made = tessera.create_user(&Actor::Operator, &tenant, command);
+    let user = made.await?;
+    let link = if postponed {
+        Some(tessera.invite_link(&tenant, user.id).await?)
+    } else {
+        None
+    };
+    output.one(&CreatedUserView::new(UserView::new(&user, &tenant), link))
 }
 
-async fn list(wired: &Wired, of: &OfTenant, output: Output) -> Result<(), Failure> {
-    let tenant = super::tenant(wired, &of.tenant).await?;
+async fn list(wired: &Wired, command: cli::ListUsers, output: Output) -> Result<(), Failure> {
+    let tenant = super::tenant(wired, &command.of.tenant).await?;
     let store = &wired.tessera.ports().store;
+    let filter = UserFilter {
+        search: command.search.as_deref().and_then(NamePrefix::parse),
+        role: command.role,
+        status: command.status.map(|status| match status {
+            cli::Status::Active => UserStatus::Active,
+            cli::Status::Disabled => UserStatus::Disabled,
+        }),
+        email_verified: command.verified,
+    };
     let (mut views, mut after) = (Vec::new(), None);
     loop {
-        let page = store.users(&tenant, after, PAGE).await?;
+        let page = store.users(&tenant, &filter, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         views.extend(page.iter().map(|user| UserView::new(user, &tenant)));
     }
     output.many(&USER_COLUMNS, &views)
+}
+
+fn roles(command: cli::ChangeRoles) -> AmendUser {
+    let roles = if command.set.is_empty() {
+        Roles::Adjusted {
+            add: command.add,
+            remove: command.remove,
+        }
+    } else {
+        Roles::These(command.set)
+    };
+    AmendUser {
+        roles: Some(roles),
+        ..AmendUser::default()
+    }
+}
+
+/// Asks whoever sits at the terminal; nobody there is no yes.
+fn agree(user: &str, tenant: &Tenant) -> Result<(), Failure> {
+    let (input, tenant) = (io::stdin(), tenant.name.as_str());
+    if !input.is_terminal() {
+        let why = "nobody is there to ask whether the user is to be deleted: say --yes";
+        return Err(Failure::Misused(why.to_owned()));
+    }
+    eprint!("Delete the user `{user}` of the tenant {tenant} for good? Type yes: ");
+    let mut answer = String::new();
+    let read = input.lock().take(MOST_INPUT).read_line(&mut answer);
+    read.map_err(|error| Failure::because(&error))?;
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(Failure::Failed("nothing was deleted".to_owned()))
 }
 
 /// The user that a command names, in the tenant that it names.
@@ -120,4 +195,6 @@ async fn find(wired: Wired, who: &OneUser) -> Result<(Wired, Tenant, User), Fail
     Ok((wired, tenant, user))
 }
 
+/// Far more than a yes.
+const MOST_INPUT: u64 = 1_024;
 const PAGE: usize = 500;

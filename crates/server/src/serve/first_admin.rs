@@ -1,6 +1,6 @@
 //! The one account that is made by itself, in an embedded store that has no user yet.
 
-use tessera_app::{CreateUser, CreateUserError, Tessera};
+use tessera_app::{CreateUser, CreateUserError, FirstPassword, Tessera, UserFilter};
 use tessera_domain::{Actor, EmailAddress, Profile, Role, SchemaName};
 
 use crate::data_folder::{DataFolder, INITIAL_ADMIN};
@@ -12,7 +12,13 @@ pub(crate) async fn make(tessera: &Tessera, folder: &DataFolder) -> Result<(), F
         return Err(Failure::Failed("there is no default tenant".to_owned()));
     };
     let ports = tessera.ports();
-    if !ports.store.users(&tenant, None, 1).await?.is_empty() {
+    let anybody = UserFilter::default();
+    if !ports
+        .store
+        .users(&tenant, &anybody, None, 1)
+        .await?
+        .is_empty()
+    {
         return Ok(());
     }
     let email = EmailAddress::parse(INITIAL_ADMIN).map_err(|error| Failure::because(&error))?;
@@ -24,7 +30,7 @@ pub(crate) async fn make(tessera: &Tessera, folder: &DataFolder) -> Result<(), F
         profile: Profile::default(),
         roles: vec![role],
         is_superuser: true,
-        password: folder.initial_password(ports.entropy.as_ref())?,
+        password: FirstPassword::Given(folder.initial_password(ports.entropy.as_ref())?),
     };
     match tessera.create_user(&Actor::Service, &tenant, command).await {
         Ok(_) | Err(CreateUserError::Duplicate(_)) => Ok(()),

@@ -233,7 +233,7 @@ impl Mailbox<'_> {
     }
 }
 
-fn parameter(link: &str, name: &str) -> String {
+pub(crate) fn parameter(link: &str, name: &str) -> String {
     let (_, query) = link.split_once('?').unwrap();
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, _)| *key == name).unwrap();

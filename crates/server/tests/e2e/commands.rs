@@ -146,7 +146,7 @@ fn wrong_use_is_told_from_failure() {
     let installation = Installation::embedded();
     for wrong in [
         &["nonsense"][..],
-        &["user", "create", "ada@example.org"],
+        &["user", "create"],
         &["user", "create", "no address", "--password-stdin"],
         &[
             "user",

@@ -25,4 +25,5 @@ mod rate_limits;
 mod refresh;
 mod same_answer;
 mod service;
+mod users;
 mod wrong_settings;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use tessera_app::{
     Backlog, CommitError, MailQueue, News, QueuedMail, SessionHolder, Store, TenantKey,
-    Unavailable, Unready, UserKey,
+    Unavailable, Unready, UserFilter, UserKey,
 };
 use tessera_domain::{
     Changes, Id, Installation, Key, Mail, MailedDigest, MailedToken, SchemaName, Session, Tenant,
@@ -139,11 +139,12 @@ impl Store for BusyStore {
     async fn users(
         &self,
         tenant: &Tenant,
+        filter: &UserFilter,
         after: Option<Id<User>>,
         limit: usize,
     ) -> Result<Vec<User>, Unavailable> {
         yield_now().await;
-        self.memory.users(tenant, after, limit).await
+        self.memory.users(tenant, filter, after, limit).await
     }
 }
 

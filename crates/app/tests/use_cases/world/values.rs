@@ -1,7 +1,10 @@
 //! What requests and settings are made of.
 
 use core::net::IpAddr;
-use tessera_app::{CreateUser, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn};
+
+use tessera_app::{
+    CreateUser, FirstPassword, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn,
+};
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
     Profile, Registration, TenantOrder, TokenPolicy, Username,
@@ -40,7 +43,7 @@ pub(crate) fn new_user(email: &str, username: &str) -> CreateUser {
         profile: Profile::default(),
         roles: Vec::new(),
         is_superuser: false,
-        password: typed(PASSWORD),
+        password: FirstPassword::Given(typed(PASSWORD)),
     }
 }
 
