@@ -200,7 +200,7 @@ async fn catalogue(admin: &Client) -> Vec<String> {
              UNION ALL SELECT format('%s %s %s %s %s', nspname, relname, attname, \
                  format_type(atttypid, atttypmod), attnotnull) \
                  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
-                 JOIN ours ON ours.oid = relnamespace WHERE attnum > 0 AND relname <> 'migrations' \
+                 JOIN ours ON ours.oid = relnamespace WHERE attnum > 0 AND NOT attisdropped AND relname <> 'migrations' \
              UNION ALL SELECT format('%s %s %s', nspname, conname, pg_get_constraintdef(c.oid)) \
                  FROM pg_constraint c JOIN ours ON ours.oid = connamespace \
              UNION ALL SELECT indexdef FROM pg_indexes JOIN ours ON nspname = schemaname \
