@@ -106,6 +106,18 @@ fn mails_and_mailed_tokens_are_looked_up_beside_many() {
 }
 
 #[test]
+fn the_sessions_of_one_user_are_looked_up_beside_those_of_many() {
+    let mut conn = with_mails();
+    let nobody = Id::from(Uuid::nil());
+    let (_, plans) = planned(&mut conn, |conn| {
+        read::sessions(conn, Id::from(Uuid::nil()), nobody).unwrap()
+    });
+    let by = |columns: &str| plans.iter().any(|step| step.ends_with(columns));
+    assert!(by("(tenant_id=? AND user_id=?)"), "{plans:#?}");
+    assert!(!by("(tenant_id=?)"), "{plans:#?}");
+}
+
+#[test]
 fn users_are_looked_up_by_what_they_are_called_and_not_one_by_one() {
     let mut conn = filled(1);
     let filter = UserFilter {
@@ -286,7 +298,8 @@ fn with_mails() -> SqliteConnection {
     let mut conn = SqliteConnection::establish(":memory:").unwrap();
     migrations::up(&mut conn).unwrap();
     let sql = "
-        INSERT INTO tenants VALUES (zeroblob(16), NULL, 'Acme', 'acme', 'active', 0, 0, 1);
+        INSERT INTO tenants (id, name, schema, status, created_at, events, version)
+            VALUES (zeroblob(16), 'Acme', 'acme', 'active', 0, 0, 1);
         INSERT INTO users VALUES (zeroblob(16), zeroblob(16), NULL, NULL, NULL, 0, NULL, NULL,
             '', '', '', '', 0, 'active', NULL, 0, NULL, NULL, 0, 0, NULL, 0, 1);
         WITH RECURSIVE numbers (number) AS (

@@ -77,9 +77,15 @@ pub(crate) fn sessions(
     tenant: Id<Tenant>,
     user: Id<User>,
 ) -> QueryResult<Vec<Session>> {
+    // By two columns at once the planner would go through all sessions of the tenant.
+    let of_user = diesel::alias!(sessions as of_user);
+    let ids = of_user
+        .filter(of_user.field(sessions::tenant_id).eq(Uid::from(tenant)))
+        .filter(of_user.field(sessions::user_id).eq(Uid::from(user)))
+        .select(of_user.field(sessions::id));
     let rows: Vec<SessionRow> = sessions::table
         .filter(sessions::tenant_id.eq(Uid::from(tenant)))
-        .filter(sessions::user_id.eq(Uid::from(user)))
+        .filter(sessions::id.eq_any(ids))
         .order((sessions::created_at, sessions::id))
         .select(SessionRow::as_select())
         .load(conn)?;

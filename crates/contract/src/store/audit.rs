@@ -244,6 +244,7 @@ pub(super) async fn entries_are_paged_from_the_newest_on_also_those_of_one_momen
                 let Some(last) = page.last() else { break };
                 query.before = Some(last.place());
                 paged.extend(numbers(&page));
+                assert!(paged.len() <= expected.len(), "{paged:?}");
             }
             assert_eq!(paged, expected);
         }

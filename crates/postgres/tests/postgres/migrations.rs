@@ -18,7 +18,7 @@ async fn up_down_and_up_again_ends_where_up_does() {
     let store = database.store(2);
     let admin = database.admin().await;
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 5);
+    assert_eq!(migrate(&store).await, 6);
     store.check().await.unwrap();
     let fresh = catalogue(&admin).await;
 
@@ -31,12 +31,12 @@ async fn up_down_and_up_again_ends_where_up_does() {
     assert_eq!(migrate(&store).await, 4);
     assert_eq!(catalogue(&admin).await, with_tenants);
 
-    let planned = store.steps_down(9).await.unwrap();
-    assert_eq!(planned.len(), 9, "{planned:?}");
-    let down = store.migrate_down(9, &|_| {}).await.unwrap();
-    assert_eq!(down.len(), 9, "{down:?}");
+    let planned = store.steps_down(10).await.unwrap();
+    assert_eq!(planned.len(), 10, "{planned:?}");
+    let down = store.migrate_down(10, &|_| {}).await.unwrap();
+    assert_eq!(down.len(), 10, "{down:?}");
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 5);
+    assert_eq!(migrate(&store).await, 6);
     assert_eq!(catalogue(&admin).await, fresh);
     populated(&store, "Acme").await;
     store.check().await.unwrap();
@@ -50,7 +50,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let before = catalogue(&admin).await;
     let steps = store.migrations().await.unwrap();
     assert!(steps.iter().all(|step| !step.applied), "{steps:?}");
-    assert_eq!(steps.len(), 5);
+    assert_eq!(steps.len(), 6);
     assert_eq!(catalogue(&admin).await, before);
 
     migrate(&store).await;
@@ -66,6 +66,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
         ("tessera", 3, true),
         ("tessera", 4, true),
         ("tessera", 5, true),
+        ("tessera", 6, true),
         ("acme", 1, true),
         ("acme", 2, true),
     ];
@@ -155,7 +156,7 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
     let store = database.store(1);
     let admin = database.admin().await;
     let parted = catalogue(&admin).await;
-    store.migrate_down(3, &|_| {}).await.unwrap();
+    store.migrate_down(4, &|_| {}).await.unwrap();
     let whole = catalogue(&admin).await;
     for last in [999_999_i64, 2_500_001] {
         let setval = "SELECT setval('tessera.events_position_seq', $1)";
@@ -167,7 +168,7 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
         let kept = store.events(None, before - 1, 9).await.unwrap();
         assert_eq!(kept.len(), 2);
         while store.expire(kept[0].at).await.unwrap() {}
-        store.migrate_down(3, &|_| {}).await.unwrap();
+        store.migrate_down(4, &|_| {}).await.unwrap();
         assert_eq!(store.events(None, before - 1, 9).await.unwrap(), kept);
         assert_eq!(insert(&admin).await, before + 2);
     }
@@ -199,7 +200,7 @@ async fn catalogue(admin: &Client) -> Vec<String> {
              UNION ALL SELECT format('%s %s %s %s %s', nspname, relname, attname, \
                  format_type(atttypid, atttypmod), attnotnull) \
                  FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
-                 JOIN ours ON ours.oid = relnamespace WHERE attnum > 0 AND relname <> 'migrations' \
+                 JOIN ours ON ours.oid = relnamespace WHERE attnum > 0 AND NOT attisdropped AND relname <> 'migrations' \
              UNION ALL SELECT format('%s %s %s', nspname, conname, pg_get_constraintdef(c.oid)) \
                  FROM pg_constraint c JOIN ours ON ours.oid = connamespace \
              UNION ALL SELECT indexdef FROM pg_indexes JOIN ours ON nspname = schemaname \
