@@ -10,11 +10,12 @@ use actix_web::http::header::USER_AGENT;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use paperclip::actix::OperationModifier;
-use paperclip::v2::models::DefaultOperationRaw;
+use paperclip::v2::models::{DefaultOperationRaw, DefaultSchemaRaw};
 use paperclip::v2::schema::Apiv2Schema;
 use tessera_app::{Caller, NotPermitted, Purview, TenantHints, Tessera, ValidateError};
 use tessera_domain::Device;
 
+use crate::answer::{Body, FromInput};
 use crate::client::Client;
 use crate::limits::{bearer, host};
 use crate::problem::Problem;
@@ -76,6 +77,45 @@ impl OperationModifier for Administrator {
 
     fn update_security(op: &mut DefaultOperationRaw) {
         Authenticated::update_security(op);
+    }
+}
+
+/// What an administrator sends. The body is read once it is known that one is asking: arguments of
+/// a handler are taken at the same time, and the first that fails is told.
+pub(crate) struct FromAdministrator<T>(pub(crate) Administrator, pub(crate) T);
+
+impl<T: FromInput + 'static> FromRequest for FromAdministrator<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let administrator = Administrator::from_request(request, payload);
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let administrator = administrator.await?;
+            let body = Body::<T>::from_request(&request, &mut payload).await?;
+            Ok(Self(administrator, body.0))
+        })
+    }
+}
+
+impl<T: Apiv2Schema> Apiv2Schema for FromAdministrator<T> {
+    fn name() -> Option<String> {
+        T::name()
+    }
+
+    fn raw_schema() -> DefaultSchemaRaw {
+        T::raw_schema()
+    }
+}
+
+impl<T: Apiv2Schema> OperationModifier for FromAdministrator<T> {
+    fn update_parameter(op: &mut DefaultOperationRaw) {
+        Body::<T>::update_parameter(op);
+    }
+
+    fn update_security(op: &mut DefaultOperationRaw) {
+        Administrator::update_security(op);
     }
 }
 

@@ -11,8 +11,8 @@ use tessera_app::{
 };
 use tessera_domain::{Id, User};
 
-use crate::answer::{Answer, Body, NoContent};
-use crate::caller::{Administrator, run, tessera};
+use crate::answer::{Answer, NoContent};
+use crate::caller::{Administrator, FromAdministrator, run, tessera};
 use crate::problem::{FieldError, Problem};
 use crate::requests::{AmendRequest, InviteRequest};
 use crate::user_query::{TenantQuery, UsersQuery};
@@ -41,13 +41,13 @@ pub(crate) async fn list(
 #[api_v2_operation(operation_id = "inviteUser", tags("Administration"))]
 pub(crate) async fn invite(
     request: HttpRequest,
-    administrator: Administrator,
     query: TenantQuery,
-    body: Body<InviteRequest>,
+    sent: FromAdministrator<InviteRequest>,
 ) -> Result<Answer<UserView>, Problem> {
+    let FromAdministrator(administrator, invited) = sent;
     let of = users(&request, &administrator, &query).await?;
     let (tessera, tenant) = (tessera(&request)?, of.tenant().clone());
-    let invited = async move { tessera.invite_user(&of, body.0.0).await };
+    let invited = async move { tessera.invite_user(&of, invited.0).await };
     let user = run(&request, invited).await?;
     Ok(Answer::ok(UserView::new(&user, &tenant)).with_status(StatusCode::CREATED))
 }
@@ -74,12 +74,12 @@ pub(crate) async fn show(
 #[api_v2_operation(operation_id = "changeUser", tags("Administration"))]
 pub(crate) async fn change(
     request: HttpRequest,
-    administrator: Administrator,
     query: TenantQuery,
     path: Path<UserPath>,
-    body: Body<AmendRequest>,
+    sent: FromAdministrator<AmendRequest>,
 ) -> Result<Answer<UserView>, Problem> {
-    amend(&request, &administrator, &query, &path, body.0.0).await
+    let FromAdministrator(administrator, amended) = sent;
+    amend(&request, &administrator, &query, &path, amended.0).await
 }
 
 /// Disable a user

@@ -51,6 +51,13 @@ fn administered(installation: &Installation) {
         changed.json(),
         "an administrator sees a user as clients do"
     );
+    for body in [json!({"email": "zoe"}), json!("no object")] {
+        let answer = service.ask(&Request::post(USERS, body).bearer(&session));
+        assert_eq!(
+            answer.status, 403,
+            "before the body is looked at: {answer:?}"
+        );
+    }
     let above = json!({"roles": ["platform-admin"]});
     assert_eq!(
         change(&service, "PATCH", &one, &eve, Some(above)).status,
