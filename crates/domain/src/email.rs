@@ -2,13 +2,14 @@
 
 use core::fmt;
 
-use crate::fold::{fold, invisible};
+use crate::fold::{composed, fold, invisible};
 
 /// An address as its owner wrote it, and the `email_key` that identifies it.
 ///
 /// Two addresses are one account when their keys are equal: case and compatibility forms of the
 /// local part do not matter, nor how an international domain is spelled; dots and plus signs do.
-/// Mail goes to the address as it was given. `Debug` shows nothing of it.
+/// Mail goes to the address as it was given, compatibility forms of the local part replaced: no mail
+/// server would take them for what they stand for. `Debug` shows nothing of it.
 #[derive(Clone, Eq, PartialEq)]
 pub struct EmailAddress {
     address: String,
@@ -32,11 +33,24 @@ impl EmailAddress {
         if !well_formed(local) || !well_formed(&folded) {
             return Err(EmailAddressError::Malformed);
         }
-        let domain = ascii_domain(domain).ok_or(EmailAddressError::Malformed)?;
+        let key = ascii_domain(domain).ok_or(EmailAddressError::Malformed)?;
         Ok(Self {
-            address: address.to_owned(),
-            key: format!("{folded}@{domain}"),
+            address: format!("{}@{domain}", composed(local)),
+            key: format!("{folded}@{key}"),
         })
+    }
+
+    /// Reads an address that somebody says is theirs, to make an account of it.
+    ///
+    /// Refuses one whose key is that of another mailbox: `straße@` would be the account of
+    /// `strasse@`, whose owner would never get a mail of it.
+    pub fn parse_claimed(text: &str) -> Result<Self, EmailAddressError> {
+        let address = Self::parse(text)?;
+        let local = |text: &str| text.rsplit_once('@').map(|(local, _)| local.is_ascii());
+        if local(&address.key) == Some(true) && local(&address.address) == Some(false) {
+            return Err(EmailAddressError::Malformed);
+        }
+        Ok(address)
     }
 
     /// An address that a store kept, with the key it was kept under.
@@ -132,6 +146,28 @@ mod tests {
             EmailAddress::parse(" Ada@Example.COM ").unwrap().as_str(),
             "Ada@Example.COM"
         );
+    }
+
+    #[test]
+    fn compatibility_forms_are_kept_as_what_they_stand_for() {
+        let kept = |text| EmailAddress::parse(text).unwrap().as_str().to_owned();
+        assert_eq!(kept("ｖictim@example.com"), "victim@example.com");
+        assert_eq!(kept("Rene\u{301}@Example.com"), "Ren\u{e9}@Example.com");
+    }
+
+    #[test]
+    fn nobody_claims_an_address_whose_key_is_that_of_another_mailbox() {
+        for text in ["straße@example.com", "jeßica@example.com"] {
+            let claimed = EmailAddress::parse_claimed(text);
+            assert_eq!(claimed, Err(EmailAddressError::Malformed), "{text}");
+        }
+        for text in [
+            "ｖictim@example.com",
+            "größe@example.com",
+            "Ada@bücher.example",
+        ] {
+            assert_eq!(EmailAddress::parse_claimed(text), EmailAddress::parse(text));
+        }
     }
 
     #[test]

@@ -24,6 +24,11 @@ fn fold_any(text: &str) -> String {
     folded
 }
 
+/// The text without compatibility forms, each letter with its marks as one (NFKC); case stays.
+pub(crate) fn composed(text: &str) -> String {
+    ComposingNormalizer::new_nfkc().normalize(text).into_owned()
+}
+
 /// Whether a character cannot be seen, so that two names with and without it look the same.
 pub fn invisible(c: char) -> bool {
     c.is_control()

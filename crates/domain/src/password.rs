@@ -6,7 +6,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use self::common::is_common;
 use self::names::is_made_of;
-use crate::fold::fold;
+use crate::fold::{fold, invisible};
 
 mod common;
 mod names;
@@ -78,7 +78,11 @@ impl PasswordPolicy {
                 max: self.max_chars,
             });
         }
-        let folded = Zeroizing::new(fold(password.as_str()));
+        let seen = password.as_str().chars().filter(|c| !invisible(*c));
+        let folded = Zeroizing::new(fold(&Zeroizing::new(seen.collect::<String>())));
+        if folded.trim().is_empty() {
+            return Err(PasswordWeakness::Common);
+        }
         if is_common(&folded) {
             return Err(PasswordWeakness::Common);
         }
@@ -173,6 +177,18 @@ mod tests {
         assert_eq!(accept("ﬃﬃﬃﬃ"), Err(PasswordWeakness::TooShort { min: 8 }));
         assert_eq!(accept(&"ﬃ".repeat(256)), Ok(()));
         assert_eq!(accept(" \t7\u{200b}x\n? "), Ok(()));
+    }
+
+    #[test]
+    fn what_cannot_be_seen_makes_no_password_of_blanks_or_of_a_common_one() {
+        for typed in [
+            "        ",
+            "\t\t\t\t\t\t\t\t",
+            "\u{3000} \u{200b}     ",
+            "pass\u{ad}word1",
+        ] {
+            assert_eq!(accept(typed), Err(PasswordWeakness::Common), "{typed:?}");
+        }
     }
 
     #[test]

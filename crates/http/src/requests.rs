@@ -143,7 +143,7 @@ pub(crate) struct RegisterRequest {
 
 impl FromInput for RegisterRequest {
     fn take(input: &mut Input) -> Option<Self> {
-        let email = Email::take(input, "email");
+        let email = Email::claimed(input);
         let username = Name::take(input, email.as_ref());
         let password = input.required_secret("password");
         let password_confirm = confirmed(input, password.as_ref(), "password_confirm");
@@ -173,7 +173,7 @@ pub(crate) struct EmailRequest {
 
 impl FromInput for EmailRequest {
     fn take(input: &mut Input) -> Option<Self> {
-        let email = Email::take(input, "email");
+        let email = Email::take(input);
         let tenant = input.optional("tenant");
         Some(Self {
             email: email?,
@@ -191,7 +191,7 @@ pub(crate) struct ChangeEmailRequest {
 
 impl FromInput for ChangeEmailRequest {
     fn take(input: &mut Input) -> Option<Self> {
-        let email = Email::take(input, "email")?;
+        let email = Email::claimed(input)?;
         Some(Self { email })
     }
 }
@@ -279,9 +279,16 @@ impl FromInput for ChangeProfileRequest {
 pub(crate) struct Email(pub(crate) EmailAddress);
 
 impl Email {
-    fn take(input: &mut Input, name: &'static str) -> Option<Self> {
-        let text = input.required(name)?;
-        input.parsed(name, &text, EmailAddress::parse).map(Self)
+    fn take(input: &mut Input) -> Option<Self> {
+        let text = input.required("email")?;
+        input.parsed("email", &text, EmailAddress::parse).map(Self)
+    }
+
+    /// One that somebody says is theirs.
+    fn claimed(input: &mut Input) -> Option<Self> {
+        let text = input.required("email")?;
+        let claimed = input.parsed("email", &text, EmailAddress::parse_claimed);
+        claimed.map(Self)
     }
 }
 

@@ -117,7 +117,9 @@ fn post(environment: &Environment, notices: &mut Vec<Notice>) -> Result<Post, Co
 }
 
 fn host(setting: Setting<'_>) -> Result<String, ConfigError> {
-    let strange = setting.value.contains(['/', '@', ' ']);
+    // An IPv6 address has several colons, a port after a name is one.
+    let with_port = setting.value.matches(':').count() == 1;
+    let strange = with_port || setting.value.contains(['/', '@', ' ']);
     (!strange)
         .then(|| setting.value.to_owned())
         .ok_or_else(|| setting.wrong("the name or the address of a mail server"))
@@ -273,6 +275,7 @@ mod tests {
             ("DEFAULT_FROM_EMAIL", "nobody"),
             ("DEFAULT_FROM_EMAIL", "Tessera <id@example.org"),
             ("EMAIL_HOST", "smtp://mail"),
+            ("EMAIL_HOST", "mail:25"),
             ("EMAIL_HOST_PASSWORD_FILE", "/nowhere/password"),
             ("EMAIL_PORT", "0"),
             ("EMAIL_USE_TLS", "perhaps"),
