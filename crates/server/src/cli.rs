@@ -260,12 +260,19 @@ pub(crate) struct CreateUser {
     /// The owner of the address has proved it
     #[arg(long)]
     pub(crate) verified: bool,
+    #[command(flatten)]
+    pub(crate) password: PasswordBy,
+}
+
+/// How a new user comes by a password, if not by mail.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PasswordBy {
     /// Read the password from standard input; one newline at its end is no part of it
-    #[arg(long)]
-    pub(crate) password_stdin: bool,
+    #[arg(long = "password-stdin")]
+    pub(crate) stdin: bool,
     /// Print a link to set a password, this once, instead of mailing it
-    #[arg(long, conflicts_with = "password_stdin")]
-    pub(crate) print_link: bool,
+    #[arg(long = "print-link", conflicts_with = "stdin")]
+    pub(crate) link: bool,
 }
 
 #[derive(Args, Debug)]
