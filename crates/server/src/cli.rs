@@ -454,6 +454,8 @@ mod tests {
         let with = [&create[..], &["--password", "secret"]].concat();
         assert!(Cli::try_parse_from(with).is_err());
         let by_stdin = [&create[..], &["--password-stdin"]].concat();
-        assert!(Cli::try_parse_from(by_stdin).is_ok());
+        assert!(Cli::try_parse_from(&by_stdin).is_ok());
+        let by_both = [&by_stdin[..], &["--print-link"]].concat();
+        assert!(Cli::try_parse_from(by_both).is_err());
     }
 }
