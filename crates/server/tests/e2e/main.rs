@@ -25,5 +25,6 @@ mod rate_limits;
 mod refresh;
 mod same_answer;
 mod service;
+mod smtp;
 mod users;
 mod wrong_settings;
