@@ -1,8 +1,8 @@
 //! How many requests an address, and a tenant, may send in a while.
 //!
 //! A bucket for each group of routes and each address: it holds a number of requests, each takes
-//! one, and it fills up again steadily. A second one, for each tenant, is for what all of its
-//! addresses send together. `docs/rate-limits.md` has the numbers and the reasons.
+//! one, and it fills up again steadily. Most groups have a second one for each tenant, for what all
+//! of its addresses send together. `docs/rate-limits.md` has the numbers and the reasons.
 
 use core::hash::Hash;
 use core::net::{IpAddr, Ipv4Addr};
