@@ -1,8 +1,8 @@
 //! How many requests an address, and a tenant, may send in a while.
 //!
 //! A bucket for each group of routes and each address: it holds a number of requests, each takes
-//! one, and it fills up again steadily. A second one, for each tenant, is for what all of its
-//! addresses send together. `docs/rate-limits.md` has the numbers and the reasons.
+//! one, and it fills up again steadily. Most groups have a second one for each tenant, for what all
+//! of its addresses send together. `docs/rate-limits.md` has the numbers and the reasons.
 
 use core::hash::Hash;
 use core::net::{IpAddr, Ipv4Addr};
@@ -31,11 +31,11 @@ pub(crate) use limited::{Limited, within_share};
 pub(crate) enum Group {
     /// A caller's own password is changed.
     ChangePassword,
-    /// What was mailed comes back: an address is verified, a password is set.
+    /// What was mailed comes back: an address is verified or changed, a password is set.
     Confirm,
     /// Log in.
     LogIn,
-    /// A mail is asked for: a forgotten password, another verification.
+    /// A mail is asked for: a forgotten password, another verification, another address.
     Mail,
     /// Refresh.
     Refresh,
@@ -79,13 +79,16 @@ impl Group {
     }
 
     /// What all addresses together may send to one tenant, where a process hashes on so many
-    /// threads. A refresh hashes nothing, and a tenant's live sessions are no share to be used up.
+    /// threads.
+    ///
+    /// None for what costs a stranger nothing to send: without a good token neither a refresh nor a
+    /// confirmation comes as far as a hash, and a share of them would be there to be used up.
     fn of_tenant(self, hash_threads: u32) -> Option<Allowance> {
         match self {
-            Self::ChangePassword | Self::Confirm => Some(allowance(3_000, 600)),
+            Self::ChangePassword => Some(allowance(3_000, 600)),
+            Self::Confirm | Self::Refresh => None,
             Self::LogIn => Some(allowance(hash_threads.max(1).saturating_mul(1_800), 60)),
             Self::Mail => Some(allowance(10_000, 3_600)),
-            Self::Refresh => None,
             Self::Register => Some(allowance(3_000, 3_600)),
         }
     }

@@ -261,18 +261,18 @@ pub(crate) struct CreateUser {
     #[arg(long)]
     pub(crate) verified: bool,
     #[command(flatten)]
-    pub(crate) password: FirstPassword,
+    pub(crate) password: PasswordBy,
 }
 
-/// How the user comes by a password, where it is not by a link in a mail.
-#[derive(Args, Debug)]
-pub(crate) struct FirstPassword {
+/// How a new user comes by a password, if not by mail.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct PasswordBy {
     /// Read the password from standard input; one newline at its end is no part of it
-    #[arg(long)]
-    pub(crate) password_stdin: bool,
+    #[arg(long = "password-stdin")]
+    pub(crate) stdin: bool,
     /// Print a link to set a password, this once, instead of mailing it
-    #[arg(long, conflicts_with = "password_stdin")]
-    pub(crate) print_link: bool,
+    #[arg(long = "print-link", conflicts_with = "stdin")]
+    pub(crate) link: bool,
 }
 
 #[derive(Args, Debug)]
@@ -450,10 +450,12 @@ mod tests {
     #[test]
     fn a_password_is_never_an_argument() {
         let create = ["tessera", "user", "create", "ada@example.org"];
-        assert!(Cli::try_parse_from(create).is_err());
+        assert!(Cli::try_parse_from(create).is_ok());
         let with = [&create[..], &["--password", "secret"]].concat();
         assert!(Cli::try_parse_from(with).is_err());
         let by_stdin = [&create[..], &["--password-stdin"]].concat();
-        assert!(Cli::try_parse_from(by_stdin).is_ok());
+        assert!(Cli::try_parse_from(&by_stdin).is_ok());
+        let by_both = [&by_stdin[..], &["--print-link"]].concat();
+        assert!(Cli::try_parse_from(by_both).is_err());
     }
 }

@@ -7,8 +7,8 @@ use tessera_app::{
     CommitError, Register, RegisterError, Registered, Settings, Store, Unavailable, UserFilter,
 };
 use tessera_domain::{
-    Actor, Addressee, EmailAddress, EventKind, MailKind, PasswordWeakness, Profile, Registration,
-    Subject, UserStatus, Username,
+    Actor, Addressee, EmailAddress, EventKind, MailKind, PasswordChars, PasswordWeakness, Profile,
+    Registration, Subject, TenantSettings, UserStatus, Username,
 };
 use tokio::task::JoinSet;
 
@@ -221,6 +221,63 @@ async fn a_weak_password_is_refused_whatever_there_is_of_the_address() {
 }
 
 #[tokio::test]
+async fn the_tenant_says_how_many_characters_a_new_password_has_at_least() {
+    let world = World::new().await;
+    let tenant = world.create_tenant("Acme", &[]).await;
+    let sign_up = |tenant: &str, number: usize, chars: usize| {
+        let command = Register {
+            hints: explicit(&[tenant]),
+            username: None,
+            password: typed(&pass_phrase(chars)),
+            ..registration(&format!("grace-{number}@example.com"))
+        };
+        world.tessera.register(command)
+    };
+    for (number, least) in [(0, 12), (10, 64), (20, 8)] {
+        let chars = PasswordChars::new(least).filter(|_| least != 8);
+        let decide = |so_far| TenantSettings {
+            password_chars: chars,
+            ..so_far
+        };
+        let changed = world.tessera.change_tenant_settings("Acme", decide);
+        changed.await.unwrap();
+        let min = usize::from(least);
+        let Err(RegisterError::WeakPassword(why)) = sign_up("Acme", number, min - 1).await else {
+            panic!("{min}");
+        };
+        assert_eq!(why, PasswordWeakness::TooShort { min });
+        let made = sign_up("Acme", number, min).await.unwrap();
+        assert_eq!(made.tenant.id, tenant.id);
+        sign_up("public", number, 8).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_has_256_characters_at_most_and_all_of_them_count() {
+    let world = World::new().await;
+    for (name, chars) in [("sixty-four", 64), ("most", 256)] {
+        let (email, password) = (format!("{name}@example.com"), pass_phrase(chars));
+        let command = Register {
+            password: typed(&password),
+            ..registering(&email, name)
+        };
+        world.tessera.register(command).await.unwrap();
+        for other in [pass_phrase(chars + 1), pass_phrase(chars - 1)] {
+            world.try_log_in(name, &other).await.unwrap_err();
+        }
+        world.try_log_in(name, &password).await.unwrap();
+    }
+    let command = Register {
+        password: typed(&pass_phrase(257)),
+        ..registration("grace@example.com")
+    };
+    let Err(RegisterError::WeakPassword(why)) = world.tessera.register(command).await else {
+        panic!("it was accepted");
+    };
+    assert_eq!(why, PasswordWeakness::TooLong { max: 256 });
+}
+
+#[tokio::test]
 async fn where_sign_up_is_not_open_nobody_signs_up_and_nothing_is_told_of_addresses() {
     for (registration_is, refused) in [
         (Registration::Closed, RegisterError::Closed),
@@ -370,6 +427,15 @@ async fn a_user_whom_an_operator_made_is_taken_too() {
     );
     let login = command("noah@example.com", PASSWORD);
     world.tessera.log_in(login).await.unwrap_err();
+}
+
+/// So many characters, which are not as many bytes.
+fn pass_phrase(chars: usize) -> String {
+    "grüne Hügel, blaue Wale; "
+        .chars()
+        .cycle()
+        .take(chars)
+        .collect()
 }
 
 fn registering(email: &str, username: &str) -> Register {

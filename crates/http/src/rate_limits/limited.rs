@@ -80,8 +80,8 @@ where
 
 /// Counts the request of a limited route for its tenant, which may have had its share.
 ///
-/// Comes before anything that is read or hashed for it. Nobody is refused where the tenant is not
-/// known yet.
+/// Comes before anything is hashed for it, and where no caller is known before anything is read.
+/// Nobody is refused where the tenant is not known yet.
 pub(crate) fn within_share(
     request: &HttpRequest,
     tenant: Option<Id<Tenant>>,

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use tessera_memory::ManualClock;
 
 use super::*;
@@ -27,7 +29,6 @@ fn at_once(limits: &RateLimits, group: Group, from: &str) -> u32 {
 
 #[test]
 fn each_group_lets_through_what_the_documentation_says() {
-    const PAGE: &str = include_str!("../../../../docs/rate-limits.md");
     let thousands = |number: u32| match number / 1_000 {
         0 => number.to_string(),
         thousands => format!("{thousands},{:03}", number % 1_000),
@@ -50,6 +51,25 @@ fn each_group_lets_through_what_the_documentation_says() {
             .unwrap();
         let cells = format!("| {} | {of_tenant} |", written(group.of_address()));
         assert!(row.ends_with(&cells), "{row}\n{cells}");
+    }
+}
+
+#[test]
+fn each_group_has_the_routes_that_the_documentation_says() {
+    for group in Group::ALL {
+        let head = format!("- `{}`: ", group.name());
+        let mut lines = PAGE.lines().skip_while(|line| !line.starts_with(&head));
+        let first = lines.next().unwrap().to_owned();
+        let wrapped = lines.take_while(|line| line.starts_with("  "));
+        let written = wrapped.fold(first, |so_far, line| so_far + line);
+        let written: BTreeSet<&str> = written
+            .split('`')
+            .filter(|text| text.starts_with('/'))
+            .collect();
+        let endpoints = endpoints();
+        let served = endpoints.iter().filter(|it| it.limits == Some(group));
+        let served: BTreeSet<&str> = served.flat_map(|it| it.paths).copied().collect();
+        assert_eq!(written, served, "{group:?}");
     }
 }
 
@@ -171,3 +191,5 @@ fn a_clock_that_is_set_back_locks_nobody_out() {
     clock.advance(Duration::from_secs(1));
     assert!(take().is_ok());
 }
+
+const PAGE: &str = include_str!("../../../../docs/rate-limits.md");

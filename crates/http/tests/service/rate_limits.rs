@@ -7,6 +7,7 @@ use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera_http::RateLimits;
 
+use crate::accounts::letters;
 use crate::world::{Answer, EMAIL, PASSWORD, Request, World, text};
 
 async fn world() -> World {
@@ -269,6 +270,41 @@ async fn a_tenant_has_its_share_of_changes_of_password_too() {
 }
 
 #[actix_web::test]
+async fn made_up_tokens_from_everywhere_keep_nobody_from_a_reset_or_a_verification() {
+    let world = world().await;
+    let newcomer = json!({"email": "eve@example.com", "password": PASSWORD});
+    world.post("/api/auth/register/", newcomer).await;
+    world
+        .post("/api/auth/password-reset/", json!({"email": EMAIL}))
+        .await;
+    let mut letters = letters(&world).await;
+    letters.sort_by_key(|letter| letter.kind.as_str());
+    let tokens = letters.into_iter().map(|letter| letter.link.unwrap().token);
+    let [reset, verification] = tokens.collect::<Vec<_>>().try_into().unwrap();
+    let confirm = |path: &str, token: &str, from: &str| {
+        let body = json!({"token": token, "new_password": "another long password"});
+        let request = Request::new(Method::POST, path).json(&body);
+        request.from(from)
+    };
+    let paths = [
+        "/api/auth/verify-email/",
+        "/api/auth/password-reset/confirm/",
+        "/api/auth/change-email/confirm/",
+    ];
+    let junk = (0..JUNK).map(|number| {
+        let from = format!("198.51.100.{}", number % 250);
+        confirm(paths[number % 3], &format!("public.{number}"), &from)
+    });
+    for answer in world.send_all(junk).await {
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.text);
+    }
+    for (path, token) in [(paths[0], verification), (paths[1], reset)] {
+        let answer = world.send(confirm(path, &token, ADDRESS)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    }
+}
+
+#[actix_web::test]
 async fn made_up_tenants_share_the_part_of_the_default_one() {
     let world = world().await;
     let guesses = (0..SHARE).map(|number| {
@@ -312,3 +348,6 @@ async fn pages_and_operators_can_see_it() {
 const ADDRESS: &str = "192.0.2.1";
 const BURST: usize = 1_200;
 const SHARE: usize = 1_800;
+
+/// More than a tenant has of what takes a session and a hash.
+const JUNK: usize = 4_000;

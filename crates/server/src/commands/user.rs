@@ -22,7 +22,7 @@ pub(super) async fn run(
     match command {
         UserCommand::Create(command) => {
             // Read first: who is asked for a password should not wait for a database.
-            let password = first_password(&command.password, &config.mails.post)?;
+            let password = first_password(command.password, &config.mails.post)?;
             create(&open().await?, *command, password, output).await
         }
         UserCommand::Disable(who) => {
@@ -88,12 +88,12 @@ pub(super) async fn run(
 }
 
 /// How a new user comes by a password: where mails are files, no mail reaches anybody.
-fn first_password(asked: &cli::FirstPassword, post: &Post) -> Result<FirstPassword, Failure> {
-    if asked.password_stdin {
+fn first_password(by: cli::PasswordBy, post: &Post) -> Result<FirstPassword, Failure> {
+    if by.stdin {
         return super::password().map(FirstPassword::Given);
     }
     Ok(match post {
-        Post::Smtp(_) if !asked.print_link => FirstPassword::Mailed,
+        Post::Smtp(_) if !by.link => FirstPassword::Mailed,
         Post::Folder | Post::Smtp(_) => FirstPassword::Postponed,
     })
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::client::{Answer, Request, connect, log_in, read, refresh, validate};
-use crate::service::{ADMIN, Installation, Service};
+use crate::service::{ADMIN, Installation, Over, Service};
 
 #[test]
 fn guesses_cost_their_address_its_log_ins_and_the_owner_there_nothing_else() {
@@ -30,10 +30,9 @@ fn guesses_cost_their_address_its_log_ins_and_the_owner_there_nothing_else() {
                 (access, token) = (answer.text("access"), answer.text("refresh"));
             }
         });
+        let _over = Over(over);
         let all = guessers.into_iter().map(thread::ScopedJoinHandle::join);
-        let answers = all.flat_map(Result::unwrap).collect();
-        over.store(true, Ordering::Relaxed);
-        answers
+        all.flat_map(Result::unwrap).collect()
     });
     let mut limited = 0;
     for answer in &answers {
