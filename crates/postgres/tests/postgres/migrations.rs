@@ -119,6 +119,7 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let (acme, ada, session) = populated(&store, "Acme").await;
     store.migrate_down(1, &|_| {}).await.unwrap();
     store.check().await.unwrap();
+    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
     assert!(store.mailed_tokens(&acme, ada.id).await.is_err());
     let keep = || Changes {
         mailed_tokens: vec![values::mailed_token(1, &ada)],
@@ -128,7 +129,10 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let read = store.session(&acme.schema, session.id).await.unwrap();
     assert_eq!(read.unwrap().user, ada);
 
+    populated(&store, "Other").await;
+    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
     assert_eq!(migrate(&store).await, 1);
+    assert_eq!(store.lagging_tenants().await.unwrap(), 0);
     store.commit(&acme, keep()).await.unwrap();
     let kept = store.mailed_tokens(&acme, ada.id).await.unwrap();
     assert_eq!(kept, [values::mailed_token(1, &ada)]);
