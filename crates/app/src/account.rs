@@ -91,8 +91,8 @@ impl Tessera {
             user: user.id,
         });
         let changes = Changes {
-            epochs: vec![(user.id, user.epoch)],
-            users: vec![Change::Remove(user.id)],
+            // Changed first, so that it is refused where the user is not what was read any more.
+            users: vec![Change::Update(user.clone()), Change::Remove(user.id)],
             mails: farewell
                 .map(|to| self.mail(tenant, MailKind::AccountDeleted, to))
                 .into_iter()

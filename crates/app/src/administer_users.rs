@@ -265,7 +265,7 @@ impl Tessera {
             if of.is_by(&user) {
                 return Err(AdministerUserError::Oneself);
             }
-            // What a user becomes meanwhile is an event more, with which this commit is stale.
+            // What a user becomes meanwhile is another version, with which this commit is stale.
             let removed = self.remove_user(&of.tenant, &user, of.by.clone()).await;
             match removed {
                 Ok(()) => return Ok(()),

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::client::{self, Answer, Connection, member};
+use crate::installation::register_request;
 use crate::process::Process;
 use crate::watch::Stopwatch;
 
@@ -18,6 +19,13 @@ pub(crate) enum Asked {
     Same(Vec<u8>),
     /// Refreshes, each with the token that the one before gave.
     Refresh(String),
+    /// Sign ups, each with another address.
+    Register {
+        /// Nobody else's.
+        client: usize,
+        /// How often the client signed up so far.
+        done: usize,
+    },
 }
 
 impl Asked {
@@ -28,17 +36,26 @@ impl Asked {
                 "/api/token/refresh/",
                 &format!(r#"{{"refresh":"{token}"}}"#),
             ),
+            Self::Register { client, done } => register_request(*client, *done),
         }
     }
 
     fn answered(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
-        if answer.status != 200 {
+        let expected = match self {
+            Self::Same(_) | Self::Refresh(_) => 200,
+            Self::Register { .. } => 201,
+        };
+        if answer.status != expected {
             let body = String::from_utf8_lossy(answer.body);
             return Err(format!("answered {}: {body}", answer.status).into());
         }
-        if let Self::Refresh(token) = self {
-            let next = member(answer.body, "refresh").ok_or("a refresh without a token")?;
-            next.clone_into(token);
+        match self {
+            Self::Same(_) => {}
+            Self::Refresh(token) => {
+                let next = member(answer.body, "refresh").ok_or("a refresh without a token")?;
+                next.clone_into(token);
+            }
+            Self::Register { done, .. } => *done += 1,
         }
         Ok(())
     }

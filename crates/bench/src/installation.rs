@@ -180,6 +180,13 @@ pub(crate) fn log_in_request(number: usize) -> Vec<u8> {
     client::post("/api/token/", &body)
 }
 
+/// The request that signs up somebody new.
+pub(crate) fn register_request(client: usize, number: usize) -> Vec<u8> {
+    let body =
+        format!(r#"{{"email":"new-{client}-{number}@example.com","password":"{PASSWORD}"}}"#);
+    client::post("/api/auth/register/", &body)
+}
+
 /// Asks until the answer is 200, as often as a thousand times a second.
 fn until_answered(process: &mut Process, path: &str) -> Result<(), Failure> {
     let watch = Stopwatch::start();

@@ -63,6 +63,7 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
 #[derive(Default)]
 pub(crate) struct Measured {
     pub(crate) log_in: Rates,
+    pub(crate) register: Rates,
     pub(crate) refresh: Rates,
     pub(crate) validate: Rates,
     pub(crate) jwks: Rates,
@@ -93,7 +94,7 @@ fn measure_bounds(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let span = settings.span;
-    if settings.measure(&[Row::LogIn]) {
+    if settings.measure(&[Row::LogIn, Row::Register]) {
         report.hashes.record(hashes(2, span)?);
     }
     for signer in signers {
@@ -126,6 +127,7 @@ pub(crate) struct Subject {
     /// Resident memory before the first request, in MiB.
     idle: f64,
     log_in: Crowd,
+    register: Crowd,
     refresh: Crowd,
     validate: Crowd,
     jwks: Crowd,
@@ -146,11 +148,13 @@ impl Subject {
         // Each logs in as somebody else; those who refresh are yet others, for a user has only so
         // many sessions.
         let log_in = (0..LOG_INS).map(|number| Asked::Same(log_in_request(number)));
+        let register = (0..LOG_INS).map(|client| Asked::Register { client, done: 0 });
         let key_set = Asked::Same(client::get("/.well-known/jwks.json", None));
         Ok(Self {
             name,
             idle: process.resident()?,
             log_in: crowd(log_in.collect(), Duration::ZERO),
+            register: crowd(register.collect(), Duration::ZERO),
             refresh: crowd(Vec::new(), Duration::ZERO),
             validate: crowd(Vec::new(), Duration::ZERO),
             jwks: crowd(vec![key_set; CLIENTS], Duration::ZERO),
@@ -190,6 +194,7 @@ impl Subject {
         }
         let Measured {
             log_in,
+            register,
             refresh,
             validate,
             jwks,
@@ -197,6 +202,7 @@ impl Subject {
         } = &mut self.measured;
         for (row, crowd, rates) in [
             (Row::LogIn, &mut self.log_in, log_in),
+            (Row::Register, &mut self.register, register),
             (Row::Refresh, &mut self.refresh, refresh),
             (Row::Validate, &mut self.validate, validate),
             (Row::Jwks, &mut self.jwks, jwks),
@@ -294,7 +300,7 @@ pub(crate) struct RoundTripsMade {
 
 /// Clients of each rate but log in.
 const CLIENTS: usize = 32;
-/// Clients that log in; more than hash threads, fewer than may wait.
+/// Clients that log in, and as many that sign up; more than hash threads, fewer than may wait.
 const LOG_INS: usize = 8;
 /// Clients whose latency is measured, and their breaks.
 const PATIENT: usize = 4;

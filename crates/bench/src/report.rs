@@ -229,6 +229,13 @@ impl Report {
                 "97 %",
             ),
             row(
+                &format!("register ({name})"),
+                &against(&measured.register, hashed, 1),
+                &format!("{:.1}/s hashes", hashed.median()),
+                "90 %",
+                "97 %",
+            ),
+            row(
                 &format!("refresh ({name})"),
                 &rate(&measured.refresh),
                 &signed,
@@ -252,6 +259,7 @@ impl Report {
         ];
         let rates = [
             &measured.log_in,
+            &measured.register,
             &measured.refresh,
             &measured.validate,
             &measured.jwks,

@@ -45,6 +45,7 @@ pub(crate) enum Row {
     LogIn,
     P99,
     Refresh,
+    Register,
     Validate,
 }
 
@@ -58,6 +59,7 @@ impl FromStr for Row {
             "log-in" => Ok(Self::LogIn),
             "p99" => Ok(Self::P99),
             "refresh" => Ok(Self::Refresh),
+            "register" => Ok(Self::Register),
             "validate" => Ok(Self::Validate),
             _ => Err(format!("there is no row {name}").into()),
         }

@@ -64,6 +64,7 @@ suite! { $
         a_user_is_inserted_at_version_one_and_updated_at_the_version_it_was_read_at
         a_user_that_does_not_exist_cannot_be_updated
         a_user_of_another_tenant_cannot_be_updated
+        a_user_that_changed_since_it_was_read_is_not_removed
         an_insert_overwrites_nothing
         an_address_is_taken_once_in_a_tenant
         a_username_is_taken_once_in_a_tenant

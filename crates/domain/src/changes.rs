@@ -13,7 +13,7 @@ pub struct Changes {
     pub installation: Option<Installation>,
     /// Tenants; a new one gets the place where its data lives in the same commit.
     pub tenants: Vec<Change<Tenant>>,
-    /// Users of the tenant.
+    /// Users of the tenant; what happens to the same one, in this order.
     pub users: Vec<Change<User>>,
     /// Sessions of the tenant.
     pub sessions: Vec<Change<Session>>,

@@ -21,6 +21,11 @@ pub(crate) fn is_read_only(error: &Error) -> bool {
     )
 }
 
+/// Whether a lock was waited for as long as one may. Its SQLSTATE is dropped, too: see [`meaning`].
+pub(crate) fn is_lock_timeout(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, said) if said.message() == LOCK_TIMEOUT)
+}
+
 /// A stored value that no version of ours writes.
 pub(crate) fn unknown(column: &'static str) -> Unavailable {
     Unavailable::new(format!("{column} holds a value that is not known"))
@@ -69,4 +74,5 @@ fn taken(constraint: &str) -> Option<CommitError> {
 }
 
 const DEADLOCK: &str = "deadlock detected";
+const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
 const STALE: &str = "tessera_stale";

@@ -6,12 +6,17 @@
 use core::error::Error;
 use core::num::NonZeroUsize;
 
+use diesel::dsl::count_star;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use futures_util::future::FutureExt;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tessera_app::Unavailable;
 use tessera_domain::SchemaName;
 
 use crate::PostgresStore;
 use crate::migration::{Migration, SHARED, SHARED_SCHEMA, TENANT, list};
+use crate::schema::migrations;
 use crate::worker::Worker;
 
 /// Which migrations to run, and how.
@@ -98,6 +103,22 @@ impl PostgresStore {
             .await?;
         taken.extend(done.into_iter().flatten());
         Ok(taken)
+    }
+
+    /// How many tenants lack a step, as one that a process of the version before made since.
+    pub async fn lagging_tenants(&self) -> Result<usize, Unavailable> {
+        let versions: Vec<i32> = TENANT.iter().map(|step| step.version).collect();
+        let all = i64::try_from(versions.len()).unwrap_or(i64::MAX);
+        let lagging = migrations::table
+            .filter(migrations::schema.ne(SHARED_SCHEMA))
+            .filter(migrations::version.eq_any(versions))
+            .group_by(migrations::schema)
+            .having(count_star().lt(all))
+            .select(migrations::schema);
+        let schemas: Vec<String> = self
+            .read(|mut connection| async move { lagging.load(&mut connection).await }.boxed())
+            .await?;
+        Ok(schemas.len())
     }
 
     /// Every step there is, and whether it was taken: what `migrate` would do is what was not.

@@ -1,12 +1,16 @@
 //! One connection that migrates, and the book in which it looks up what is done.
 
+use core::time::Duration;
+
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tessera_app::Unavailable;
 use tessera_domain::SchemaName;
+use tokio::time::sleep;
 
 use crate::connect::{Connection, Connector};
+use crate::error::is_lock_timeout;
 use crate::migrate::{MigrateError, Step};
 use crate::migration::{self, Migration, SHARED, SHARED_SCHEMA, TENANT, list};
 use crate::pipeline::{place, quoted};
@@ -59,6 +63,16 @@ impl Worker {
 
     /// Takes a step, unless somebody else was faster.
     async fn apply(&mut self, schema: &str, migration: &Migration) -> QueryResult<bool> {
+        for _ in 1..TRIES {
+            match self.try_to_apply(schema, migration).await {
+                Err(error) if is_lock_timeout(&error) => self.give_way().await?,
+                answer => return answer,
+            }
+        }
+        self.try_to_apply(schema, migration).await
+    }
+
+    async fn try_to_apply(&mut self, schema: &str, migration: &Migration) -> QueryResult<bool> {
         let connection = &mut self.connection.postgres;
         connection.batch_execute("BEGIN").await?;
         lock(connection, schema).await?;
@@ -99,6 +113,16 @@ impl Worker {
     }
 
     async fn take_back(&mut self, schema: &str, migration: &Migration) -> QueryResult<()> {
+        for _ in 1..TRIES {
+            match self.try_to_take_back(schema, migration).await {
+                Err(error) if is_lock_timeout(&error) => self.give_way().await?,
+                answer => return answer,
+            }
+        }
+        self.try_to_take_back(schema, migration).await
+    }
+
+    async fn try_to_take_back(&mut self, schema: &str, migration: &Migration) -> QueryResult<()> {
         let connection = &mut self.connection.postgres;
         connection.batch_execute("BEGIN").await?;
         lock(connection, schema).await?;
@@ -115,6 +139,13 @@ impl Worker {
             connection.batch_execute(&drop).await?;
         }
         connection.batch_execute("COMMIT").await
+    }
+
+    /// Lets those go first who queue for a table behind this.
+    async fn give_way(&mut self) -> QueryResult<()> {
+        self.connection.postgres.batch_execute("ROLLBACK").await?;
+        sleep(PAUSE).await;
+        Ok(())
     }
 
     /// What was applied so far, as far as anybody wrote it down.
@@ -240,12 +271,13 @@ fn failed(schema: &str, migration: &Migration, source: diesel::result::Error) ->
     }
 }
 
-/// Until the end of the transaction, nobody else changes `schema`.
-async fn lock(connection: &mut AsyncPgConnection, schema: &str) -> QueryResult<usize> {
+/// Until the end of the transaction, nobody else changes `schema`, and no table is waited for long.
+async fn lock(connection: &mut AsyncPgConnection, schema: &str) -> QueryResult<()> {
     diesel::sql_query("SELECT pg_advisory_xact_lock(84737, hashtext($1))")
         .bind::<Text, _>(schema)
         .execute(connection)
-        .await
+        .await?;
+    connection.batch_execute(BRISK).await
 }
 
 fn search_path(schema: &str) -> String {
@@ -278,8 +310,14 @@ const BOOK: &str = "
 const CHECKSUMS: &str = "\
     SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex') AS checksum \
     FROM unnest($1) WITH ORDINALITY AS list (text, place) ORDER BY place";
-/// A migration may take its time, but not while it makes everybody else wait for a lock.
+/// A migration may take its time, and wait for another one.
 const PATIENT: &str = "
     SET statement_timeout = 0;
     SET idle_in_transaction_session_timeout = 0;
     SET lock_timeout = '10s'";
+/// Whoever only reads a table queues behind a migration that waits for it, and a read is given up
+/// after 900 ms.
+const BRISK: &str = "SET LOCAL lock_timeout = '300ms'";
+/// How often a step is tried, some twenty seconds in all; in between, others have the table.
+const TRIES: usize = 25;
+const PAUSE: Duration = Duration::from_millis(500);

@@ -114,6 +114,15 @@ impl Backend {
         Ok(())
     }
 
+    /// How many tenants lack migrations that the others have.
+    pub(crate) async fn lagging_tenants(&self) -> Result<usize, Failure> {
+        match self {
+            Self::Postgres(store) => Ok(store.lagging_tenants().await?),
+            // They are all in the same tables.
+            Self::Sqlite(_) => Ok(0),
+        }
+    }
+
     /// Every migration there is, and whether it is applied.
     pub(crate) async fn migrations(&self) -> Result<Vec<MigrationView>, Failure> {
         match self {

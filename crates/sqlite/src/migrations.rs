@@ -160,6 +160,7 @@ const ALL: &[Migration] = &[
     migration!(3, "0003_mails"),
     migration!(4, "0004_audit"),
     migration!(5, "0005_tenant_settings"),
+    migration!(6, "0006_figures"),
 ];
 
 const BOOKKEEPING: &str = "

@@ -7,9 +7,13 @@ use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::Text;
 use tessera_app::{AuditPlace, AuditQuery, Claim, Claimed, Lease, Settlement, UserFilter};
-use tessera_domain::{Id, MailedDigest, NamePrefix, Role, Timestamp, UserStatus};
+use tessera_contract::values;
+use tessera_domain::{
+    Change, Changes, Id, MailedDigest, NamePrefix, Role, Tenant, Timestamp, UserStatus,
+};
 use uuid::Uuid;
 
+use crate::commit::Commit;
 use crate::erasure::Erasure;
 use crate::{claim, log, mail, mailed_token, migrations, progress, read, settle, trail};
 
@@ -115,6 +119,50 @@ fn the_sessions_of_one_user_are_looked_up_beside_those_of_many() {
     let by = |columns: &str| plans.iter().any(|step| step.ends_with(columns));
     assert!(by("(tenant_id=? AND user_id=?)"), "{plans:#?}");
     assert!(!by("(tenant_id=?)"), "{plans:#?}");
+}
+
+#[test]
+fn the_dead_are_found_among_the_sessions_of_one_tenant() {
+    let mut conn = with_mails();
+    let (_, plans) = planned(&mut conn, |conn| {
+        read::dead(conn, Id::from(Uuid::nil()), NOW, 10).unwrap()
+    });
+    let [sessions, user] = plans.as_slice() else {
+        panic!("{plans:#?}");
+    };
+    assert_eq!(sessions, "SEARCH sessions USING PRIMARY KEY (tenant_id=?)");
+    let by_key = "SEARCH users USING PRIMARY KEY (tenant_id=? AND id=?)";
+    assert!(user.starts_with(by_key), "{user}");
+}
+
+#[test]
+fn what_goes_with_a_user_is_looked_up_beside_what_is_of_others() {
+    let mut conn = with_mails();
+    conn.batch_execute("PRAGMA foreign_keys = ON").unwrap();
+    let tenant = Tenant {
+        id: Id::from(Uuid::nil()),
+        ..values::tenant("Acme")
+    };
+    let changes = Changes {
+        users: vec![Change::Remove(Id::from(Uuid::nil()))],
+        ..Changes::default()
+    };
+    let ((), plans) = planned(&mut conn, |conn| {
+        Commit::new(&tenant, changes).write(conn).unwrap();
+    });
+    for table in ["sessions", "mailed_tokens"] {
+        let of_table = format!("SEARCH {table} ");
+        let mut steps = plans.iter().filter(|step| step.starts_with(&of_table));
+        let by_user = |step: &String| step.ends_with("(tenant_id=? AND user_id=?)");
+        assert!(
+            steps.clone().count() > 0 && steps.all(by_user),
+            "{plans:#?}"
+        );
+    }
+    let walks = plans
+        .iter()
+        .any(|step| step.starts_with("SCAN sessions") || step.starts_with("SCAN mailed_tokens"));
+    assert!(!walks, "{plans:#?}");
 }
 
 #[test]

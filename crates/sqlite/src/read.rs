@@ -102,15 +102,16 @@ pub(crate) fn dead(
     let owner = users::tenant_id
         .eq(sessions::tenant_id)
         .and(users::id.eq(sessions::user_id));
+    // Each has a user; this join keeps the planner from going through users that have no session.
     sessions::table
-        .inner_join(users::table.on(owner))
+        .left_join(users::table.on(owner))
         .filter(sessions::tenant_id.eq(Uid::from(tenant)))
         .filter(
             sessions::ended_at
                 .is_not_null()
                 .or(sessions::idle_end.le(Moment(now)))
                 .or(sessions::absolute_end.le(Moment(now)))
-                .or(sessions::epoch.ne(users::epoch)),
+                .or(sessions::epoch.nullable().ne(users::epoch.nullable())),
         )
         .limit(i64::try_from(limit).unwrap_or(i64::MAX))
         .select((sessions::id, sessions::version))

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Unavailable};
+use tessera_app::{
+    ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Store, Unavailable,
+};
 use tessera_domain::{
-    EventKind, JobRoleBy, MailKind, Profile, SessionEnd, Subject, TenantSettings,
+    Change, Changes, EmailAddress, EventKind, JobRoleBy, MailKind, Profile, SessionEnd, Subject,
+    TenantSettings, User,
 };
 
 use crate::world::{PASSWORD, World, cut, registration};
@@ -164,6 +167,28 @@ async fn the_address_of_a_deleted_account_is_told() {
     let farewell = world.letter(MailKind::AccountDeleted).await;
     assert_eq!(farewell.to.as_str(), "Grace@Example.com");
     assert_eq!((farewell.link, farewell.new_email), (None, None));
+}
+
+#[tokio::test]
+async fn the_address_that_is_told_is_the_one_at_the_moment_of_deletion() {
+    let world = World::new().await;
+    world.sign_up().await;
+    let caller = world.log_in_as("grace").await;
+    let (store, tenant) = (world.store.memory().clone(), world.tenant().await);
+    let moved = User {
+        email: Some(EmailAddress::parse("grace@navy.example").unwrap()),
+        ..world.grace().await
+    };
+    world.store.before_next_commit(async move {
+        let changes = Changes {
+            users: vec![Change::Update(moved)],
+            ..Changes::default()
+        };
+        store.commit(&tenant, changes).await.unwrap();
+    });
+    world.tessera.delete_account(&caller).await.unwrap();
+    let farewell = world.letter(MailKind::AccountDeleted).await;
+    assert_eq!(farewell.to.as_str(), "grace@navy.example");
 }
 
 #[tokio::test]

@@ -294,6 +294,29 @@ pub(super) async fn a_user_of_another_tenant_cannot_be_updated(fixture: &Fixture
     assert_eq!(fixture.user(&acme, ada.id).await, Some(ada));
 }
 
+pub(super) async fn a_user_that_changed_since_it_was_read_is_not_removed(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    let other = fixture.inserted_user(&acme, values::user(2)).await;
+    let read = fixture.inserted_user(&acme, values::user(1)).await;
+    let as_read = |user: &User| {
+        // In this order, whatever happens beside.
+        users([
+            Change::Update(user.clone()),
+            Change::Update(other.clone()),
+            Change::Remove(user.id),
+        ])
+    };
+    let touched = users([Change::Update(read.clone())]);
+    fixture.write(&acme, touched).await;
+    let changed = fixture.user(&acme, read.id).await;
+    fixture.stale(&acme, as_read(&read)).await;
+    assert_eq!(fixture.user(&acme, read.id).await, changed);
+
+    fixture.write(&acme, as_read(&changed.unwrap())).await;
+    assert_eq!(fixture.user(&acme, read.id).await, None);
+    fixture.stale(&acme, as_read(&read)).await;
+}
+
 pub(super) async fn an_insert_overwrites_nothing(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
     let ada = fixture

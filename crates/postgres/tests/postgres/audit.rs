@@ -42,6 +42,10 @@ async fn an_entry_is_neither_changed_nor_removed_before_it_expires() {
 
     let later = NOW + Duration::from_secs(1);
     assert_eq!(store.expire_audit(later, 1).await.unwrap(), 1);
+    let back = "UPDATE tessera.audit_expiry SET before = before - 1";
+    let refused = admin.batch_execute(back).await.unwrap_err();
+    let said = refused.as_db_error().unwrap().message();
+    assert!(said.contains("never becomes more"), "{said}");
     admin
         .batch_execute("DELETE FROM tessera.audit")
         .await

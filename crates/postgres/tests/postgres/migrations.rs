@@ -10,7 +10,7 @@ use tessera_postgres::{Migrate, MigrateError, PostgresStore};
 use tokio_postgres::Client;
 
 use crate::relay::insert;
-use crate::server::{Database, migrate, populated, touch};
+use crate::server::{Database, migrate, populated, touch, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn up_down_and_up_again_ends_where_up_does() {
@@ -119,6 +119,7 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let (acme, ada, session) = populated(&store, "Acme").await;
     store.migrate_down(1, &|_| {}).await.unwrap();
     store.check().await.unwrap();
+    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
     assert!(store.mailed_tokens(&acme, ada.id).await.is_err());
     let keep = || Changes {
         mailed_tokens: vec![values::mailed_token(1, &ada)],
@@ -128,10 +129,40 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let read = store.session(&acme.schema, session.id).await.unwrap();
     assert_eq!(read.unwrap().user, ada);
 
+    populated(&store, "Other").await;
+    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
     assert_eq!(migrate(&store).await, 1);
+    assert_eq!(store.lagging_tenants().await.unwrap(), 0);
     store.commit(&acme, keep()).await.unwrap();
     let kept = store.mailed_tokens(&acme, ada.id).await.unwrap();
     assert_eq!(kept, [values::mailed_token(1, &ada)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_a_table_goes_first_while_a_migration_waits_for_it() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    store.migrate_down(1, &|_| {}).await.unwrap();
+    let [holder, reader, admin] = [
+        database.admin().await,
+        database.admin().await,
+        database.admin().await,
+    ];
+    let hold = "BEGIN; LOCK TABLE tessera.tenants IN ACCESS SHARE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let read = async {
+        until("the migration waits", async || {
+            let waits = "SELECT FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock' \
+                AND relation = 'tessera.tenants'::regclass";
+            !admin.query(waits, &[]).await.unwrap().is_empty()
+        })
+        .await;
+        let read = "SET statement_timeout = '5s'; SELECT FROM tessera.tenants";
+        reader.batch_execute(read).await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (taken, ()) = tokio::join!(migrate(&store), read);
+    assert_eq!(taken, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,6 +37,7 @@ pub(crate) fn start(wired: &Wired, events: &Events, audit_retention: Duration) -
             keep_keys(&tessera),
             prune(&tessera),
             expire_audit(&tessera, audit_retention),
+            look_for_laggards(&backend),
         );
     });
     Upkeep {
@@ -148,9 +149,27 @@ async fn expire_audit(tessera: &Tessera, retention: Duration) {
     }
 }
 
+/// Tells of tenants that a process of the version before made after the migration.
+async fn look_for_laggards(backend: &Backend) {
+    let mut ticks = interval(LAGGARDS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match backend.lagging_tenants().await {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(
+                count,
+                "tenants lack migrations, and part of what they ask for fails; run `tessera migrate`"
+            ),
+            Err(why) => tracing::debug!(%why, "migrations of tenants could not be counted"),
+        }
+    }
+}
+
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
+const LAGGARDS: Duration = Duration::from_hours(1);
 const EXPIRE: Duration = Duration::from_mins(1);
 /// Removing much that is old leaves room for requests.
 const BREATH: Duration = Duration::from_millis(50);

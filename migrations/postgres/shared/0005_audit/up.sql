@@ -34,6 +34,15 @@ CREATE TABLE tessera.audit_expiry (
 
 INSERT INTO tessera.audit_expiry VALUES (true, 0);
 
+CREATE FUNCTION tessera.keep_audit_expiry() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what the audit trail has to keep never becomes more';
+END
+$$;
+
+CREATE TRIGGER audit_expiry_update BEFORE UPDATE ON tessera.audit_expiry
+    FOR EACH ROW WHEN (new.before < old.before) EXECUTE FUNCTION tessera.keep_audit_expiry();
+
 CREATE FUNCTION tessera.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'an entry of the audit trail is never changed';
