@@ -24,6 +24,9 @@ pub trait MailQueue: Send + Sync {
     /// Has a mail due again at `due`, with one more try counted; nothing when it is gone.
     async fn defer_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable>;
 
+    /// Has a mail due again at `due` that nobody tried to send; nothing when it is gone.
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable>;
+
     /// Drops a mail; nothing when it is gone.
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable>;
 
@@ -106,11 +109,15 @@ impl core::fmt::Debug for Link {
 /// Why a mail was not sent. What is said names no address.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MailError {
+    /// This mail has to wait, and the next one may fare better: the server does not take it for now
+    /// (greylisting, a mailbox that is full).
+    #[error("held: {0}")]
+    Held(String),
     /// It will never be taken as it is: the server refused it for good, or a template cannot be
     /// spelt out.
     #[error("rejected: {0}")]
     Rejected(String),
-    /// The server is away, is busy, or did not answer in time.
+    /// The server is away, or did not answer in time: the next mail would not fare better.
     #[error("unavailable: {0}")]
     Unavailable(String),
 }

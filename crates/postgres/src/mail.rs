@@ -124,6 +124,13 @@ pub(crate) fn defer(id: Id<Mail>, due: Timestamp) -> Statement<'static> {
         .bind::<SqlUuid, _>(id.uuid())
 }
 
+/// A statement that has a mail due again.
+pub(crate) fn give_back(id: Id<Mail>, due: Timestamp) -> Statement<'static> {
+    Statement::new("UPDATE tessera.mails SET due_at = $ WHERE id = $")
+        .bind::<BigInt, _>(due.as_micros())
+        .bind::<SqlUuid, _>(id.uuid())
+}
+
 /// A statement that removes a mail.
 pub(crate) fn remove(id: Id<Mail>) -> Statement<'static> {
     Statement::new("DELETE FROM tessera.mails WHERE id = $").bind::<SqlUuid, _>(id.uuid())

@@ -51,6 +51,17 @@ pub(crate) fn defer(conn: &mut SqliteConnection, id: Id<Mail>, due: Timestamp) -
     Ok(())
 }
 
+pub(crate) fn give_back(
+    conn: &mut SqliteConnection,
+    id: Id<Mail>,
+    due: Timestamp,
+) -> QueryResult<()> {
+    update(mails::table.find(Uid::from(id)))
+        .set(mails::due_at.eq(Moment(due)))
+        .execute(conn)?;
+    Ok(())
+}
+
 pub(crate) fn remove(conn: &mut SqliteConnection, id: Id<Mail>) -> QueryResult<()> {
     delete(mails::table.find(Uid::from(id))).execute(conn)?;
     Ok(())

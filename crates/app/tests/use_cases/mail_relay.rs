@@ -8,8 +8,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tessera_app::{
     ChangePassword, Letter, MailError, MailQueue, MailRelay, MailStep, MailTally, Mailer, Settings,
+    Store,
 };
-use tessera_domain::{MailKind, MailedTokenPurpose, Timestamp};
+use tessera_domain::{
+    Change, Changes, MailKind, MailedTokenPurpose, Tenant, TenantStatus, Timestamp,
+};
 use tessera_memory::MemoryMailer;
 use tokio::task::yield_now;
 
@@ -145,6 +148,122 @@ async fn while_the_server_is_away_mails_wait_and_come_later() {
         let verified = world.show(MailedTokenPurpose::VerifyEmail, &shown).await;
         assert!(!verified);
     }
+}
+
+#[tokio::test]
+async fn a_mail_that_is_held_waits_alone() {
+    let world = World::new().await;
+    let addresses = world.ask_for_mails(3).await;
+    let held = |why: &str| MailError::Held(why.to_owned());
+    let picky = Picky::about(&world.mailer, &addresses[0], held("mailbox full"));
+    let relay = MailRelay::new(Arc::clone(&world.tessera), picky);
+    let first = world.store.memory().mails()[0].id;
+    let mut whole = Duration::from_secs(1);
+    for sent in [2, 0, 0] {
+        let expected = MailTally {
+            sent,
+            held: vec![(first, "mailbox full".to_owned())],
+            ..MailTally::default()
+        };
+        assert_eq!(relay.step().await.unwrap(), MailStep::Progress(expected));
+        let MailStep::Quiet(Some(due)) = relay.step().await.unwrap() else {
+            panic!("it comes again");
+        };
+        let now = world.now();
+        assert!(now + whole / 2 <= due && due <= now + whole, "{whole:?}");
+        whole *= 2;
+        wait_until(&world, due);
+    }
+    assert_eq!(world.letter(MailKind::ResetPassword).await.id, first);
+}
+
+#[tokio::test]
+async fn a_mail_that_the_server_never_answers_to_shields_no_other() {
+    let world = World::new().await;
+    let addresses = world.ask_for_mails(20).await;
+    let picky = Picky::about(&world.mailer, &addresses[0], unavailable());
+    let relay = MailRelay::new(Arc::clone(&world.tessera), picky);
+    let mut paused = 0;
+    while world.mailer.sent().len() < 19 {
+        match relay.step().await.unwrap() {
+            MailStep::Paused(_, _, until) => {
+                paused += 1;
+                wait_until(&world, until);
+            }
+            MailStep::Progress(_) => {}
+            MailStep::Quiet(due) => wait_until(&world, due.unwrap()),
+        }
+    }
+    assert_eq!(paused, 1, "the others come first then");
+}
+
+#[tokio::test]
+async fn mails_that_were_not_tried_are_given_back_with_no_try_counted() {
+    let world = World::new().await;
+    world.ask_for_mails(3).await;
+    fail(&world, unavailable());
+    let MailStep::Paused(_, _, until) = world.mail_relay().step().await.unwrap() else {
+        panic!("the server is away");
+    };
+    wait_until(&world, until + Duration::from_secs(1));
+    let now = world.now();
+    let waiting = world.store.take_mails(now, now, 9).await.unwrap();
+    let tries: Vec<u32> = waiting.iter().map(|one| one.tries).collect();
+    assert_eq!(tries, [0, 0, 1], "the one that was tried comes last");
+}
+
+#[tokio::test]
+async fn a_mail_of_a_tenant_that_cannot_be_read_waits_alone_and_is_given_up_after_a_day() {
+    let world = World::new().await;
+    let acme = world.create_tenant("Acme", &["acme.example"]).await;
+    world.create_user(&acme, "ada@acme.example", "ada").await;
+    world.forgot("ada@acme.example").await;
+    let (bad, asked_at) = (world.store.memory().mails()[0].id, world.now());
+    world.forgot("ada@example.com").await;
+    world.store.break_tenant(Some(acme.id));
+    let relay = world.mail_relay();
+    let why = "the mail cannot be made: a table is missing";
+    let held = MailTally {
+        sent: 1,
+        held: vec![(bad, why.to_owned())],
+        ..MailTally::default()
+    };
+    assert_eq!(relay.step().await.unwrap(), MailStep::Progress(held));
+    loop {
+        match relay.step().await.unwrap() {
+            MailStep::Progress(tally) if tally.failed.is_empty() => {}
+            MailStep::Progress(tally) => {
+                assert_eq!(tally.failed, [(bad, why.to_owned())]);
+                break;
+            }
+            MailStep::Quiet(due) => wait_until(&world, due.unwrap()),
+            MailStep::Paused(..) => panic!("no server is away"),
+        }
+    }
+    assert!(world.now() > asked_at + Duration::from_hours(24));
+    assert_eq!(world.store.memory().mails(), []);
+}
+
+#[tokio::test]
+async fn a_mail_of_a_suspended_tenant_waits_until_it_is_resumed() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    world.suspend("public").await;
+    let MailStep::Progress(tally) = world.mail_relay().step().await.unwrap() else {
+        panic!("it is due");
+    };
+    assert_eq!((tally.unneeded, tally.held.len()), (0, 1));
+    let tenant = Tenant {
+        status: TenantStatus::Active,
+        ..world.tenant().await
+    };
+    let changes = Changes {
+        tenants: vec![Change::Update(tenant.clone())],
+        ..Changes::default()
+    };
+    world.store.commit(&tenant, changes).await.unwrap();
+    world.wait(60);
+    world.letter(MailKind::ResetPassword).await;
 }
 
 #[tokio::test]
@@ -426,6 +545,51 @@ impl Mailer for Slow {
         }
         yield_now().await;
         Ok(())
+    }
+}
+
+/// A mailer that fails with one address alone.
+struct Picky {
+    inner: MemoryMailer,
+    address: String,
+    error: MailError,
+}
+
+impl Picky {
+    fn about(inner: &MemoryMailer, address: &str, error: MailError) -> Arc<Self> {
+        let (inner, address) = (inner.clone(), address.to_owned());
+        Arc::new(Self {
+            inner,
+            address,
+            error,
+        })
+    }
+}
+
+#[async_trait]
+impl Mailer for Picky {
+    async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+        if letter.to.as_str() == self.address {
+            return Err(self.error.clone());
+        }
+        self.inner.send(letter).await
+    }
+}
+
+impl World {
+    /// So many accounts of the default tenant that forgot their passwords, one after the other.
+    async fn ask_for_mails(&self, count: usize) -> Vec<String> {
+        let tenant = self.tenant().await;
+        let mut addresses = Vec::new();
+        for number in 0..count {
+            let email = format!("user-{number}@example.com");
+            self.create_user(&tenant, &email, &format!("user-{number}"))
+                .await;
+            self.forgot(&email).await;
+            self.clock.advance(Duration::from_millis(1));
+            addresses.push(email);
+        }
+        addresses
     }
 }
 

@@ -133,8 +133,16 @@ async fn what_a_server_refuses_is_told_by_its_code_and_without_the_address() {
         ),
         (
             "busy",
+            MailError::Held("the mail server refuses the recipient: 451, for now".to_owned()),
+        ),
+        (
+            "full",
+            MailError::Held("the mail server refuses the mail: 452, for now".to_owned()),
+        ),
+        (
+            "leaving",
             MailError::Unavailable(
-                "the mail server refuses the recipient: 451, for now".to_owned(),
+                "the mail server refuses the recipient: 421, for now".to_owned(),
             ),
         ),
         (

@@ -111,7 +111,7 @@ impl Running {
         match step {
             Ok(MailStep::Progress(tally)) => {
                 self.tell(&tally);
-                if self.troubles.end() {
+                if tally.sent > 0 && self.troubles.end() {
                     tracing::info!("mails go out again");
                 }
                 Duration::ZERO
@@ -136,6 +136,9 @@ impl Running {
         let failed = u64::try_from(tally.failed.len()).unwrap_or(u64::MAX);
         self.figures.sent.fetch_add(tally.sent, Ordering::Relaxed);
         self.figures.failed.fetch_add(failed, Ordering::Relaxed);
+        for (mail, why) in &tally.held {
+            tracing::info!(%mail, %why, "a mail waits");
+        }
         for (mail, why) in &tally.failed {
             tracing::warn!(%mail, %why, "a mail is given up");
         }
