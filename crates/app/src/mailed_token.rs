@@ -112,6 +112,28 @@ impl Tessera {
         }
     }
 
+    /// A mail that tells the user what happened to the account, at the address it has in `user`,
+    /// whatever becomes of it before the mail goes out; none where it has no address.
+    pub(crate) fn notice(&self, tenant: &Tenant, kind: MailKind, user: &User) -> Option<Mail> {
+        let to = Addressee::Address {
+            email: user.email.clone()?,
+            user: user.id,
+        };
+        Some(self.mail(tenant, kind, to))
+    }
+
+    /// How many mails have led to a token of the user that works for `purpose` now.
+    pub(crate) fn live_mails(
+        &self,
+        kept: &[MailedToken],
+        purpose: MailedTokenPurpose,
+        user: &User,
+    ) -> usize {
+        let now = self.now();
+        let live = |token: &&MailedToken| token.works(purpose, user, now);
+        kept.iter().filter(live).count()
+    }
+
     pub(crate) fn new_secret(&self, tenant: &Tenant) -> MailedSecret {
         let mut random = [0; 32];
         self.ports.entropy.fill(&mut random);

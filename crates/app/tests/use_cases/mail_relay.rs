@@ -11,7 +11,7 @@ use tessera_app::{
     Store,
 };
 use tessera_domain::{
-    Change, Changes, MailKind, MailedTokenPurpose, Tenant, TenantStatus, Timestamp,
+    Change, Changes, EmailAddress, MailKind, MailedTokenPurpose, Tenant, TenantStatus, Timestamp,
 };
 use tessera_memory::MemoryMailer;
 use tokio::task::yield_now;
@@ -416,26 +416,43 @@ async fn mails_of_a_user_who_was_disabled_meanwhile_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_mail_goes_to_the_address_that_the_account_has_by_then() {
+async fn what_happened_to_an_account_is_told_at_the_address_that_it_had() {
+    for kind in [
+        MailKind::ChangeEmailRequested,
+        MailKind::EmailChanged,
+        MailKind::PasswordChanged,
+    ] {
+        let world = World::new().await;
+        world.sign_up().await;
+        let caller = world.log_in_as("grace").await;
+        if kind == MailKind::EmailChanged {
+            let link = world.mailed(MailedTokenPurpose::ChangeEmail).await;
+            world.tessera.confirm_email(link).await.unwrap();
+        } else if kind == MailKind::PasswordChanged {
+            let (old, new) = (typed(PASSWORD), typed(OTHER));
+            let command = ChangePassword { old, new };
+            let changing = world.tessera.change_password(&caller, command);
+            changing.await.unwrap();
+        } else {
+            let asking = world.ask_to_change(&caller, "hopper@example.com");
+            asking.await.unwrap();
+        }
+        world.move_grace("elsewhere@example.com").await;
+        let letters = world.letters().await;
+        let notice = letters.iter().find(|letter| letter.kind == kind).unwrap();
+        assert_eq!(notice.to.as_str(), "Grace@Example.com", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_reset_set_another_password_is_told_at_the_address_that_had_the_link() {
     let world = World::new().await;
     world.sign_up().await;
-    let link = world.mailed(MailedTokenPurpose::ChangeEmail).await;
-    let caller = world.log_in_as("grace").await;
-    let (old, new) = (typed(PASSWORD), typed(OTHER));
-    // Both wait: that the password changed is told where the account then is.
-    world.tessera.confirm_email(link).await.unwrap();
-    let command = ChangePassword { old, new };
-    world
-        .tessera
-        .change_password(&caller, command)
-        .await
-        .unwrap();
-    let letters = world.letters().await;
-    let to = |kind| letters.iter().find(|one| one.kind == kind).unwrap();
-    let told = to(MailKind::PasswordChanged).to.as_str();
-    assert_eq!(told, "Hopper@Example.com");
-    let told = to(MailKind::EmailChanged).to.as_str();
-    assert_eq!(told, "Grace@Example.com");
+    let link = world.mailed(MailedTokenPurpose::ResetPassword).await;
+    world.reset(&link).await.unwrap();
+    world.move_grace("elsewhere@example.com").await;
+    let notice = world.letter(MailKind::PasswordChanged).await;
+    assert_eq!(notice.to.as_str(), "Grace@Example.com");
 }
 
 #[tokio::test]
@@ -577,6 +594,17 @@ impl Mailer for Picky {
 }
 
 impl World {
+    /// Gives `grace` another address, from behind.
+    async fn move_grace(&self, email: &str) {
+        let email = EmailAddress::parse(email).unwrap();
+        let (tenant, (moved, _)) = (self.tenant().await, self.grace().await.change_email(email));
+        let changes = Changes {
+            users: vec![Change::Update(moved)],
+            ..Changes::default()
+        };
+        self.store.commit(&tenant, changes).await.unwrap();
+    }
+
     /// So many accounts of the default tenant that forgot their passwords, one after the other.
     async fn ask_for_mails(&self, count: usize) -> Vec<String> {
         let tenant = self.tenant().await;
