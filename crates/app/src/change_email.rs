@@ -9,7 +9,7 @@ use tessera_domain::{
 };
 
 use crate::fresh_log_in::NotFresh;
-use crate::mailed_token::{MailedTokenError, ShowToken, token_of};
+use crate::mailed_token::{MailedTokenError, ShowToken};
 use crate::ports::{CommitError, Unavailable, Unique, UserKey};
 use crate::validate::Caller;
 use crate::{ATTEMPTS, Contended, Tessera};
@@ -81,8 +81,8 @@ impl Tessera {
         }
     }
 
-    /// What is kept of the token until the relay makes the one that it mails, in its place: bound to
-    /// the account as it is here, so that nothing asked for in a session that ended goes out after.
+    /// What is kept of the token until the relay makes the one that it mails, beside it: bound to the
+    /// account as it is here, so that nothing asked for in a session that ended goes out after.
     fn pledge(
         &self,
         tenant: &Tenant,
@@ -90,8 +90,9 @@ impl Tessera {
         asking: &Mail,
         email: EmailAddress,
     ) -> MailedToken {
+        let [first, ..] = MailedToken::places(asking.id);
         MailedToken::new(
-            token_of(asking.id),
+            first,
             self.new_secret(tenant).digest(),
             PURPOSE,
             user,

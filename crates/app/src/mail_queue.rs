@@ -60,16 +60,19 @@ pub struct Backlog {
 /// Sends mails: by SMTP, into a folder.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends one letter, within a time-out of its own. It may have arrived although this fails:
-    /// then it comes again.
+    /// Sends one letter, within a time-out of its own. It may have arrived although this fails: then
+    /// the mail comes again.
     async fn send(&self, letter: &Letter) -> Result<(), MailError>;
 }
 
 /// What a mail says, for a template to spell out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Letter {
-    /// The mail's id: a repeat has the same `Message-ID`.
+    /// The mail's id.
     pub id: Id<Mail>,
+    /// Which copy it is, for its `Message-ID`: another one each time where it leads somewhere, as each
+    /// has a link of its own and none is to be hidden behind another.
+    pub copy: Id<Letter>,
     /// When it was asked for.
     pub at: Timestamp,
     /// What it is about.

@@ -10,7 +10,6 @@ use tessera_domain::{
 
 use crate::link::Errand;
 use crate::mail_queue::{Letter, Link, MailError, Mailer, QueuedMail};
-use crate::mailed_token::token_of;
 use crate::ports::{CommitError, TenantKey, Unavailable, UserKey};
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -83,7 +82,11 @@ impl MailRelay {
             match self.send(&queued.mail).await {
                 Ok(true) => tally.sent += 1,
                 Ok(false) => tally.unneeded += 1,
-                Err(MailError::Rejected(why)) => tally.failed.push((id, why)),
+                Err(MailError::Rejected(why)) => {
+                    // One that stays counts until it is over; that is no reason to try again.
+                    let _forgotten = self.forget(&queued.mail).await;
+                    tally.failed.push((id, why));
+                }
                 Err(MailError::Held(why)) => {
                     if self.defer(&queued).await?.is_some() {
                         tally.held.push((id, why));
@@ -102,6 +105,21 @@ impl MailRelay {
             queue.drop_mail(id).await?;
         }
         Ok(MailStep::Progress(tally))
+    }
+
+    /// Removes what is kept of the tokens of a mail that reached nobody.
+    async fn forget(&self, mail: &Mail) -> Result<(), CommitError> {
+        let key = TenantKey::Id(mail.tenant);
+        let changes = Changes {
+            spent_tokens: MailedToken::places(mail.id).into(),
+            ..Changes::default()
+        };
+        match self.tessera.ports.store.tenant(&key).await? {
+            Some(tenant) if Errand::of(mail.kind).is_some() => {
+                self.tessera.commit(&tenant, changes).await
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Has a mail come again, and says after how long; not when it was tried for long enough.
@@ -170,6 +188,10 @@ impl MailRelay {
             let account = user.as_ref().and_then(|user| user.email.clone());
             return Ok(Some(Letter {
                 id: mail.id,
+                copy: match link {
+                    Some(_) => self.tessera.new_id(),
+                    None => Id::from(mail.id.uuid()),
+                },
                 at: mail.at,
                 kind: mail.kind,
                 new_email: match mail.kind {
@@ -234,26 +256,32 @@ impl MailRelay {
     ) -> Result<Option<Link>, CommitError> {
         let tessera = &*self.tessera;
         let store = &tessera.ports.store;
-        let (now, id) = (tessera.now(), token_of(mail.id));
+        let now = tessera.now();
         let kept = store.mailed_tokens(tenant, user.id).await?;
-        let live = |one: &&MailedToken| one.works(errand.purpose, user, now);
+        let places = MailedToken::places(mail.id);
+        let of_mail = |one: &MailedToken| places.contains(&one.id);
+        let (own, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(of_mail);
+        let live = |one: &MailedToken| one.works(errand.purpose, user, now);
         if errand.purpose == MailedTokenPurpose::ChangeEmail {
             let key = UserKey::Email(to.key().to_owned());
             let owner = store.user(tenant, &key).await?;
             let of_other = owner.is_some_and(|owner| owner.id != user.id);
-            if of_other || !kept.iter().filter(live).any(|one| one.id == id) {
+            if of_other || !own.iter().any(live) {
                 return Ok(None);
             }
         } else {
-            let others = kept.iter().filter(live).filter(|one| one.id != id);
-            if others.count() >= tessera.settings.mailed_tokens.most {
+            let most = tessera.settings.mailed_tokens.most;
+            if tessera.live_mails(&others, errand.purpose, user) >= most {
                 return Ok(None);
             }
         }
+        // The copies before may have arrived: where there is no place left, the last one makes room.
+        let [.., last] = places;
+        let taken = |id: &Id<_>| own.iter().any(|one| one.id == *id && live(one));
+        let id = places.into_iter().find(|id| !taken(id)).unwrap_or(last);
         let base = self.base().unwrap_or_default();
         let (stored, link) = tessera.new_token(errand, &base, id, tenant, user, to.clone());
-        let first_try = !kept.iter().any(|one| one.id == id);
-        let (told, fact) = if mail.kind == MailKind::ResetPassword && first_try {
+        let (told, fact) = if mail.kind == MailKind::ResetPassword && own.is_empty() {
             let (told, fact) = user.password_reset_requested();
             (told, Some(fact))
         } else {

@@ -76,7 +76,7 @@ impl Stationery {
         } = &letter.profile;
         let called = name(&format!("{first_name} {last_name}"));
         Ok(Message {
-            id: letter.id,
+            id: letter.copy,
             at: letter.at,
             from: self.sender.clone(),
             to: Mailbox::new((!called.is_empty()).then_some(called), address),
@@ -195,6 +195,7 @@ fn sample(kind: MailKind, profile: Profile) -> Letter {
     let key = || "ada@example.org".to_owned();
     Letter {
         id: Id::new(Timestamp::from_secs(0), [0; 10]),
+        copy: Id::new(Timestamp::from_secs(0), [0; 10]),
         at: Timestamp::from_secs(0),
         kind,
         to: EmailAddress::restore(key(), key()),

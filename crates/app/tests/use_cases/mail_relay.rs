@@ -2,7 +2,7 @@
 
 use core::future::pending;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,12 +11,15 @@ use tessera_app::{
     Store,
 };
 use tessera_domain::{
-    Change, Changes, EmailAddress, MailKind, MailedTokenPurpose, Tenant, TenantStatus, Timestamp,
+    Change, Changes, EmailAddress, Id, Mail, MailKind, MailedTokenPolicy, MailedTokenPurpose,
+    Tenant, TenantStatus, Timestamp,
 };
 use tessera_memory::MemoryMailer;
 use tokio::task::yield_now;
 
-use crate::world::{OTHER, PASSWORD, World, command, cut, registration, settings, shown, typed};
+use crate::world::{
+    OTHER, PASSWORD, World, ask, command, cut, registration, settings, shown, typed,
+};
 
 #[tokio::test]
 async fn a_mail_goes_out_once() {
@@ -353,25 +356,97 @@ async fn two_relays_at_the_same_time_send_each_mail_once() {
 }
 
 #[tokio::test]
-async fn a_repeat_replaces_its_own_token_and_is_told_once() {
+async fn of_a_mail_that_came_twice_either_link_works_once_and_it_is_told_once() {
+    for kind in [
+        MailKind::ChangeEmail,
+        MailKind::ResetPassword,
+        MailKind::VerifyEmail,
+    ] {
+        for used in [0, 1] {
+            let world = World::new().await;
+            world.sign_up().await;
+            let purpose = world.ask_for(kind).await;
+            let slow = Slow::to(&world.mailer, Some(kind));
+            let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+            // The letter arrives, and nobody hears of it.
+            let (first, done) = world.watch(async { cut(relay.step(), 64) }).await;
+            assert!(first.is_none());
+            let told = usize::from(kind == MailKind::ResetPassword);
+            assert_eq!(done.names().len(), told);
+            world.wait(3 * 60);
+            let (_, done) = world.watch(world.letters()).await;
+            assert_eq!(done.names(), [""; 0]);
+            let mut sent = world.mailer.sent().split_off(1);
+            sent.retain(|letter| letter.kind == kind);
+            let [one, two] = &sent[..] else {
+                panic!("it came twice: {sent:?}");
+            };
+            assert_eq!(one.id, two.id);
+            assert_ne!(one.copy, two.copy, "a mail program may hide it");
+            let links = [shown(one), shown(two)];
+            assert!(world.show(purpose, &links[used]).await, "{kind} {used}");
+            for link in &links {
+                assert!(!world.show(purpose, link).await, "{kind} {used}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn however_often_a_mail_comes_it_counts_once_and_its_first_and_last_links_work() {
+    let most = MailedTokenPolicy::default().most;
+    for first_works in [true, false] {
+        let world = World::new().await;
+        for _ in 0..most {
+            world.forgot("ada@example.com").await;
+        }
+        for _ in 0..6 {
+            let slow = Slow::to(&world.mailer, Some(MailKind::ResetPassword));
+            let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+            assert!(cut(relay.step(), 64).is_none());
+            world.wait(3 * 60);
+        }
+        world.letters().await;
+        let sent = world.mailer.sent();
+        let mails: HashSet<Id<Mail>> = sent.iter().map(|letter| letter.id).collect();
+        assert_eq!(mails.len(), most);
+        let first = sent.first().unwrap();
+        let last = sent.iter().rfind(|letter| letter.id == first.id);
+        let link = shown(if first_works { first } else { last.unwrap() });
+        world.reset(&link).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_leads_nowhere_is_the_same_when_it_comes_again() {
     let world = World::new().await;
-    world.forgot("ada@example.com").await;
-    let slow = Slow::to(&world.mailer, Some(MailKind::ResetPassword));
+    let caller = world.log_in_as("ada").await;
+    world.tessera.delete_account(&caller).await.unwrap();
+    let slow = Slow::to(&world.mailer, Some(MailKind::AccountDeleted));
     let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
-    // The letter arrives, and nobody hears of it.
-    let (first, done) = world.watch(async { cut(relay.step(), 64) }).await;
-    assert!(first.is_none());
-    assert_eq!(done.names(), ["PasswordResetRequested"]);
+    assert!(cut(relay.step(), 64).is_none());
     world.wait(3 * 60);
-    let (again, done) = world.watch(world.letter(MailKind::ResetPassword)).await;
-    assert_eq!(done.names(), [""; 0]);
-    let sent = world.mailer.sent();
-    assert_eq!(sent.len(), 2);
-    assert_eq!(sent[0].id, again.id);
-    let (tenant, ada) = (world.tenant().await, world.ada().await);
-    assert_eq!(world.mailed_tokens(&tenant, &ada).await.len(), 1);
-    world.reset(&shown(&sent[0])).await.unwrap_err();
-    world.reset(&shown(&again)).await.unwrap();
+    let again = world.letter(MailKind::AccountDeleted).await;
+    assert_eq!(world.mailer.sent(), [again.clone(), again]);
+}
+
+#[tokio::test]
+async fn of_a_mail_that_is_rejected_no_token_is_left() {
+    for kind in [
+        MailKind::ChangeEmail,
+        MailKind::ResetPassword,
+        MailKind::VerifyEmail,
+    ] {
+        let world = World::new().await;
+        let (grace, letter) = world.sign_up().await;
+        world.ask_for(kind).await;
+        fail(&world, MailError::Rejected("no such mailbox".to_owned()));
+        world.mail_relay().step().await.unwrap();
+        let left = world.mailed_tokens(&world.tenant().await, &grace).await;
+        assert_eq!(left.len(), 1, "{kind}");
+        let purpose = MailedTokenPurpose::VerifyEmail;
+        assert!(world.show(purpose, &shown(&letter)).await, "{kind}");
+    }
 }
 
 #[tokio::test]
@@ -594,6 +669,23 @@ impl Mailer for Picky {
 }
 
 impl World {
+    /// Asks for a mail of that kind, as `grace`; answers what its link is good for.
+    async fn ask_for(&self, kind: MailKind) -> MailedTokenPurpose {
+        if kind == MailKind::ChangeEmail {
+            let caller = self.log_in_as("grace").await;
+            let asking = self.ask_to_change(&caller, "hopper@example.com");
+            asking.await.unwrap();
+            return MailedTokenPurpose::ChangeEmail;
+        }
+        if kind == MailKind::ResetPassword {
+            self.forgot("grace@example.com").await;
+            return MailedTokenPurpose::ResetPassword;
+        }
+        let command = ask("grace@example.com");
+        self.tessera.resend_verification(command).await.unwrap();
+        MailedTokenPurpose::VerifyEmail
+    }
+
     /// Gives `grace` another address, from behind.
     async fn move_grace(&self, email: &str) {
         let email = EmailAddress::parse(email).unwrap();

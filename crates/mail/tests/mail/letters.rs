@@ -27,6 +27,7 @@ pub(crate) fn letter(kind: MailKind) -> Letter {
     );
     Letter {
         id: Id::new(NOW, [7; 10]),
+        copy: Id::new(NOW, [8; 10]),
         at: NOW,
         kind,
         to: email("ada@example.org"),

@@ -22,7 +22,7 @@ async fn a_mail_arrives_as_it_was_written() {
     assert_eq!(mail["recipients"], json!(["ada@example.org"]));
     assert_eq!(mail["options"], json!([]));
     assert_eq!(mail["hello"], "example.org");
-    assert_eq!(mail["id"], format!("<{}@example.org>", letter.id));
+    assert_eq!(mail["id"], format!("<{}@example.org>", letter.copy));
     assert_eq!(mail["from"], json!([["Tessera", "id@example.org"]]));
     assert_eq!(mail["to"], json!([["Ada Lovelace", "ada@example.org"]]));
     assert_eq!(

@@ -76,7 +76,7 @@ async fn a_mail_has_the_headers_of_one_that_nobody_wrote() {
     let letter = letter(MailKind::VerifyEmail);
     let mail = filed(&letter, stationery()).await;
     let (head, _) = mail.split_once("\r\n\r\n").unwrap();
-    let id = letter.id;
+    let id = letter.copy;
     assert_eq!(
         head.replace("\r\n", "\n"),
         format!(
