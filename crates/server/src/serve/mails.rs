@@ -121,9 +121,9 @@ impl Running {
                 if self.troubles.is_news(&why) {
                     tracing::warn!(%why, "mails wait");
                 }
-                until.since(now)
+                until.since(now).max(LEAST)
             }
-            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| due.since(now)),
+            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| due.since(now).max(LEAST)),
             Err(error) => {
                 let why = Failure::from(error);
                 tracing::debug!(%why, "the queue of mails failed");
@@ -219,6 +219,10 @@ const LANES: usize = 4;
 
 /// How long a mail of another process may go unnoticed where nothing tells of it.
 const POLL: Duration = Duration::from_secs(5);
+
+/// How long to wait at least where there is nothing to do: what is due may be out of reach (of another
+/// lane, of a version that knows more).
+const LEAST: Duration = Duration::from_millis(100);
 
 /// After how long a queue that failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);
