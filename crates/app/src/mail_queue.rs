@@ -83,7 +83,8 @@ pub struct Letter {
     pub profile: Profile,
     /// What the tenant is called.
     pub tenant: String,
-    /// The address that the account now has, or is to have, where the mail is about that.
+    /// The address that the account is to have, in a mail to that one; or has by now, if it has any, in
+    /// a mail to the one before.
     pub new_email: Option<EmailAddress>,
     /// Where it leads, in mails that lead somewhere.
     pub link: Option<Link>,

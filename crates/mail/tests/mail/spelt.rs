@@ -25,7 +25,7 @@ async fn each_kind_says_what_it_is_about_and_what_to_do_if_it_was_not_you() {
             ),
             MailKind::ChangeEmailRequested => (
                 "Another address was asked for",
-                &["ada@example.net", "If it was not you", "change it at once"],
+                &["ada@example.org", "If it was not you", "change it at once"],
             ),
             MailKind::EmailChanged => (
                 "address at Tessera was changed",
