@@ -1,13 +1,16 @@
 //! Change the address of one's account: asked for with a fresh log in, confirmed from the new
 //! address, told to the old one. Until it is confirmed nothing changes.
 
+use core::iter;
+
 use tessera_domain::{
     Addressee, Change, Changes, EmailAddress, Mail, MailKind, MailedToken, MailedTokenPurpose,
+    Tenant, User,
 };
 
 use crate::fresh_log_in::NotFresh;
-use crate::mailed_token::{MailedTokenError, ShowToken, token_of};
-use crate::ports::{CommitError, Unavailable, Unique};
+use crate::mailed_token::{MailedTokenError, ShowToken};
+use crate::ports::{CommitError, Unavailable, Unique, UserKey};
 use crate::validate::Caller;
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -36,47 +39,63 @@ impl Tessera {
         email: EmailAddress,
     ) -> Result<(), ChangeEmailError> {
         self.check_fresh(caller)?;
-        let (tenant, user) = (&caller.tenant, caller.user.id);
-        let kept = self.ports.store.mailed_tokens(tenant, user).await?;
-        let now = self.now();
-        let live = |token: &&MailedToken| token.works(PURPOSE, &caller.user, now);
-        if kept.iter().filter(live).count() >= self.settings.mailed_tokens.most {
-            return Ok(());
+        let store = &self.ports.store;
+        let tenant = &caller.tenant;
+        for _ in 0..ATTEMPTS {
+            // Read before the tokens, and updated: so of two who ask at the same time one counts the
+            // token of the other.
+            let user = store.user(tenant, &UserKey::Id(caller.user.id)).await?;
+            let user = user
+                // Else all sessions were ended meanwhile, this one among them.
+                .filter(|user| user.epoch == caller.user.epoch)
+                .ok_or(ChangeEmailError::Invalid)?;
+            let kept = store.mailed_tokens(tenant, user.id).await?;
+            if self.live_mails(&kept, PURPOSE, &user) >= self.settings.mailed_tokens.most {
+                return Ok(());
+            }
+            let changes = self.ask_to_change(caller, user, email.clone());
+            match self.commit(tenant, changes).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error.unless_stale()?,
+            }
         }
+        Err(Unavailable::new(Contended).into())
+    }
+
+    /// Changes that have the new address asked, and the old one told.
+    fn ask_to_change(&self, caller: &Caller, user: User, email: EmailAddress) -> Changes {
+        let tenant = &caller.tenant;
         let to_new = Addressee::Address {
             email: email.clone(),
-            user,
+            user: user.id,
         };
         let asking = self.mail(tenant, MailKind::ChangeEmail, to_new);
-        let pledge = self.pledge(caller, &asking, email);
-        let mut mails = vec![asking];
-        if caller.user.email.is_some() {
-            let to_old = Addressee::User(user);
-            mails.push(self.mail(tenant, MailKind::ChangeEmailRequested, to_old));
-        }
-        let changes = Changes {
-            epochs: vec![(user, caller.user.epoch)],
-            mails,
+        let pledge = self.pledge(tenant, &user, &asking, email);
+        let notice = self.notice(tenant, MailKind::ChangeEmailRequested, &user);
+        Changes {
+            users: vec![Change::Update(user)],
+            mails: iter::once(asking).chain(notice).collect(),
             mailed_tokens: vec![pledge],
             actor: caller.actor(),
             ..Changes::default()
-        };
-        match self.commit(tenant, changes).await {
-            Ok(()) => Ok(()),
-            // All sessions were ended meanwhile, this one among them.
-            Err(CommitError::Stale) => Err(ChangeEmailError::Invalid),
-            Err(error) => Err(Unavailable::new(error).into()),
         }
     }
 
-    /// What is kept of the token until the relay makes the one that it mails, in its place: bound to
-    /// the account as it is here, so that nothing asked for in a session that ended goes out after.
-    fn pledge(&self, caller: &Caller, asking: &Mail, email: EmailAddress) -> MailedToken {
+    /// What is kept of the token until the relay makes the one that it mails, beside it: bound to the
+    /// account as it is here, so that nothing asked for in a session that ended goes out after.
+    fn pledge(
+        &self,
+        tenant: &Tenant,
+        user: &User,
+        asking: &Mail,
+        email: EmailAddress,
+    ) -> MailedToken {
+        let [first, ..] = MailedToken::places(asking.id);
         MailedToken::new(
-            token_of(asking.id),
-            self.new_secret(&caller.tenant).digest(),
+            first,
+            self.new_secret(tenant).digest(),
             PURPOSE,
-            &caller.user,
+            user,
             email,
             asking.at + self.settings.mailed_tokens.change_email,
         )
@@ -94,11 +113,8 @@ impl Tessera {
             changes.spent_tokens = kept.into_iter().map(|token| token.id).collect();
             changes.users = vec![Change::Update(user)];
             changes.events = vec![self.event(tenant, self.now(), fact)];
-            if let Some(email) = shown.user.email.clone() {
-                let user = shown.user.id;
-                let to_old = Addressee::Address { email, user };
-                changes.mails = vec![self.mail(tenant, MailKind::EmailChanged, to_old)];
-            }
+            let notice = self.notice(tenant, MailKind::EmailChanged, &shown.user);
+            changes.mails = notice.into_iter().collect();
             match self.commit(tenant, changes).await {
                 Ok(()) => return Ok(()),
                 // Somebody else has it by now.

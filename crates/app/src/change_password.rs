@@ -1,8 +1,7 @@
 //! Change one's password: every other session ends, this one goes on.
 
 use tessera_domain::{
-    Addressee, Change, Changes, MailKind, Password, PasswordRecord, PasswordWeakness, SessionEnd,
-    Verdict,
+    Change, Changes, MailKind, Password, PasswordRecord, PasswordWeakness, SessionEnd, Verdict,
 };
 
 use crate::ports::{CommitError, Overloaded, SessionHolder, Unavailable};
@@ -112,13 +111,13 @@ impl Tessera {
         let (tenant, spared) = (&holder.tenant, holder.session.id);
         let sessions = self.ports.store.sessions(tenant, holder.user.id).await?;
         let (user, fact) = holder.user.set_password(new);
-        let notice = Addressee::User(user.id);
+        let notice = self.notice(tenant, MailKind::PasswordChanged, &user);
         let why = SessionEnd::PasswordChange;
         let ended = holder.user.ended_facts(&sessions, Some(spared), why, now);
         let changes = Changes {
             sessions: vec![Change::Update(holder.session.carried_into(user.epoch))],
             users: vec![Change::Update(user)],
-            mails: vec![self.mail(tenant, MailKind::PasswordChanged, notice)],
+            mails: notice.into_iter().collect(),
             actor: caller.actor(),
             events: self.events(tenant, now, [fact].into_iter().chain(ended)),
             ..Changes::default()

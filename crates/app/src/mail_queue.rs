@@ -24,6 +24,9 @@ pub trait MailQueue: Send + Sync {
     /// Has a mail due again at `due`, with one more try counted; nothing when it is gone.
     async fn defer_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable>;
 
+    /// Has a mail due again at `due` that nobody tried to send; nothing when it is gone.
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable>;
+
     /// Drops a mail; nothing when it is gone.
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable>;
 
@@ -57,16 +60,19 @@ pub struct Backlog {
 /// Sends mails: by SMTP, into a folder.
 #[async_trait]
 pub trait Mailer: Send + Sync {
-    /// Sends one letter, within a time-out of its own. It may have arrived although this fails:
-    /// then it comes again.
+    /// Sends one letter, within a time-out of its own. It may have arrived although this fails: then
+    /// the mail comes again.
     async fn send(&self, letter: &Letter) -> Result<(), MailError>;
 }
 
 /// What a mail says, for a template to spell out.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Letter {
-    /// The mail's id: a repeat has the same `Message-ID`.
+    /// The mail's id.
     pub id: Id<Mail>,
+    /// Which copy it is, for its `Message-ID`: another one each time where it leads somewhere, as each
+    /// has a link of its own and none is to be hidden behind another.
+    pub copy: Id<Letter>,
     /// When it was asked for.
     pub at: Timestamp,
     /// What it is about.
@@ -77,7 +83,8 @@ pub struct Letter {
     pub profile: Profile,
     /// What the tenant is called.
     pub tenant: String,
-    /// The address that the account now has, or is to have, where the mail is about that.
+    /// The address that the account is to have, in a mail to that one; or has by now, if it has any, in
+    /// a mail to the one before.
     pub new_email: Option<EmailAddress>,
     /// Where it leads, in mails that lead somewhere.
     pub link: Option<Link>,
@@ -106,11 +113,15 @@ impl core::fmt::Debug for Link {
 /// Why a mail was not sent. What is said names no address.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MailError {
+    /// This mail has to wait, and the next one may fare better: the server does not take it for now
+    /// (greylisting, a mailbox that is full).
+    #[error("held: {0}")]
+    Held(String),
     /// It will never be taken as it is: the server refused it for good, or a template cannot be
     /// spelt out.
     #[error("rejected: {0}")]
     Rejected(String),
-    /// The server is away, is busy, or did not answer in time.
+    /// The server is away, or did not answer in time: the next mail would not fare better.
     #[error("unavailable: {0}")]
     Unavailable(String),
 }

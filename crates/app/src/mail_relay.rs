@@ -10,7 +10,6 @@ use tessera_domain::{
 
 use crate::link::Errand;
 use crate::mail_queue::{Letter, Link, MailError, Mailer, QueuedMail};
-use crate::mailed_token::token_of;
 use crate::ports::{CommitError, TenantKey, Unavailable, UserKey};
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -24,7 +23,8 @@ pub struct MailRelay {
 /// What one step came to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum MailStep {
-    /// The mail server is away, for the reason given: nothing is tried before that moment.
+    /// The mail server is away, for the reason given: nothing of what was taken is tried before that
+    /// moment.
     Paused(MailTally, String, Timestamp),
     /// There may be more.
     Progress(MailTally),
@@ -41,6 +41,8 @@ pub struct MailTally {
     pub unneeded: u64,
     /// They were given up: which, and what was said.
     pub failed: Vec<(Id<Mail>, String)>,
+    /// They come again later, each by itself: which, and why.
+    pub held: Vec<(Id<Mail>, String)>,
 }
 
 impl MailRelay {
@@ -58,6 +60,9 @@ impl MailRelay {
 
     /// Takes a few mails that are due, and sends each, unless nobody needs it any more.
     ///
+    /// What fails with one mail defers that mail alone. Where the server is away, those that were not
+    /// tried are given back, and come before the one that was: none ever shields the others.
+    ///
     /// Dropped at any await, it leaves mails that come again once their time is over.
     pub async fn step(&self) -> Result<MailStep, Unavailable> {
         let queue = &self.tessera.ports.mails;
@@ -71,41 +76,90 @@ impl MailRelay {
             return Ok(MailStep::Quiet(queue.backlog().await?.next_due));
         }
         let mut tally = MailTally::default();
-        let mut away = None;
-        for queued in taken {
-            if let Some((_, until)) = &away {
-                queue.defer_mail(queued.mail.id, *until).await?;
-                continue;
-            }
-            match self.send(&queued).await? {
+        let mut taken = taken.into_iter();
+        while let Some(queued) = taken.next() {
+            let id = queued.mail.id;
+            match self.send(&queued.mail).await {
                 Ok(true) => tally.sent += 1,
                 Ok(false) => tally.unneeded += 1,
-                Err(MailError::Rejected(why)) => tally.failed.push((queued.mail.id, why)),
-                Err(MailError::Unavailable(why)) => {
-                    let now = self.tessera.now();
-                    if queued.mail.at + GIVEN_UP < now {
-                        tally.failed.push((queued.mail.id, why));
-                    } else {
-                        let until = now + self.retry.wait(queued.tries, self.jitter());
-                        queue.defer_mail(queued.mail.id, until).await?;
-                        away = Some((why, until));
+                Err(MailError::Rejected(why)) => {
+                    // One that stays counts until it is over; that is no reason to try again.
+                    let _forgotten = self.forget(&queued.mail).await;
+                    tally.failed.push((id, why));
+                }
+                Err(MailError::Held(why)) => {
+                    if self.defer(&queued).await?.is_some() {
+                        tally.held.push((id, why));
                         continue;
                     }
+                    tally.failed.push((id, why));
+                }
+                Err(MailError::Unavailable(why)) => {
+                    if let Some(wait) = self.defer(&queued).await? {
+                        let until = self.give_back(taken, wait).await?;
+                        return Ok(MailStep::Paused(tally, why, until));
+                    }
+                    tally.failed.push((id, why));
                 }
             }
-            queue.drop_mail(queued.mail.id).await?;
+            queue.drop_mail(id).await?;
         }
-        Ok(match away {
-            Some((why, until)) => MailStep::Paused(tally, why, until),
-            None => MailStep::Progress(tally),
-        })
+        Ok(MailStep::Progress(tally))
+    }
+
+    /// Removes what is kept of the tokens of a mail that reached nobody.
+    async fn forget(&self, mail: &Mail) -> Result<(), CommitError> {
+        let key = TenantKey::Id(mail.tenant);
+        let changes = Changes {
+            spent_tokens: MailedToken::places(mail.id).into(),
+            ..Changes::default()
+        };
+        match self.tessera.ports.store.tenant(&key).await? {
+            Some(tenant) if Errand::of(mail.kind).is_some() => {
+                self.tessera.commit(&tenant, changes).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Has a mail come again, and says after how long; not when it was tried for long enough.
+    async fn defer(&self, queued: &QueuedMail) -> Result<Option<Duration>, Unavailable> {
+        let now = self.tessera.now();
+        if queued.mail.at + GIVEN_UP < now {
+            return Ok(None);
+        }
+        let wait = self.retry.wait(queued.tries, self.jitter());
+        let queue = &self.tessera.ports.mails;
+        queue.defer_mail(queued.mail.id, now + wait).await?;
+        Ok(Some(wait))
+    }
+
+    /// Has those that were not tried come before one that comes after `wait`, and soon, as it may be
+    /// that one which is to blame; answers when to go on.
+    async fn give_back(
+        &self,
+        untried: impl Iterator<Item = QueuedMail> + Send,
+        wait: Duration,
+    ) -> Result<Timestamp, Unavailable> {
+        let now = self.tessera.now();
+        let (mut until, due) = (now + wait, now + (wait / 2).min(PAUSE));
+        for queued in untried {
+            until = due;
+            let queue = &self.tessera.ports.mails;
+            queue.give_back_mail(queued.mail.id, due).await?;
+        }
+        Ok(until)
     }
 
     /// Whether the mailer took it; false when nobody needs it.
-    async fn send(&self, queued: &QueuedMail) -> Result<Result<bool, MailError>, Unavailable> {
-        match self.letter(&queued.mail).await? {
-            Some(letter) => Ok(self.mailer.send(&letter).await.map(|()| true)),
-            None => Ok(Ok(false)),
+    async fn send(&self, mail: &Mail) -> Result<bool, MailError> {
+        match self.letter(mail).await {
+            Ok(Some(letter)) => self.mailer.send(&letter).await.map(|()| true),
+            Ok(None) => Ok(false),
+            // That of its tenant may be all that fails.
+            Err(Unavailable(why)) => {
+                Err(MailError::Held(format!("the mail cannot be made: {why}")))
+            }
         }
     }
 
@@ -134,6 +188,10 @@ impl MailRelay {
             let account = user.as_ref().and_then(|user| user.email.clone());
             return Ok(Some(Letter {
                 id: mail.id,
+                copy: match link {
+                    Some(_) => self.tessera.new_id(),
+                    None => Id::from(mail.id.uuid()),
+                },
                 at: mail.at,
                 kind: mail.kind,
                 new_email: match mail.kind {
@@ -162,10 +220,13 @@ impl MailRelay {
         mail: &Mail,
     ) -> Result<Option<(Tenant, Option<User>, EmailAddress)>, Unavailable> {
         let store = &self.tessera.ports.store;
-        let found = store.tenant(&TenantKey::Id(mail.tenant)).await?;
-        let Some(tenant) = found.filter(|tenant| tenant.status == TenantStatus::Active) else {
+        let Some(tenant) = store.tenant(&TenantKey::Id(mail.tenant)).await? else {
             return Ok(None);
         };
+        match tenant.status {
+            TenantStatus::Active => {}
+            TenantStatus::Suspended => return Err(Unavailable::new(Suspended)),
+        }
         let key = match &mail.to {
             Addressee::Account(key) => UserKey::Email(key.clone()),
             Addressee::Address { user, .. } | Addressee::User(user) => UserKey::Id(*user),
@@ -195,26 +256,32 @@ impl MailRelay {
     ) -> Result<Option<Link>, CommitError> {
         let tessera = &*self.tessera;
         let store = &tessera.ports.store;
-        let (now, id) = (tessera.now(), token_of(mail.id));
+        let now = tessera.now();
         let kept = store.mailed_tokens(tenant, user.id).await?;
-        let live = |one: &&MailedToken| one.works(errand.purpose, user, now);
+        let places = MailedToken::places(mail.id);
+        let of_mail = |one: &MailedToken| places.contains(&one.id);
+        let (own, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(of_mail);
+        let live = |one: &MailedToken| one.works(errand.purpose, user, now);
         if errand.purpose == MailedTokenPurpose::ChangeEmail {
             let key = UserKey::Email(to.key().to_owned());
             let owner = store.user(tenant, &key).await?;
             let of_other = owner.is_some_and(|owner| owner.id != user.id);
-            if of_other || !kept.iter().filter(live).any(|one| one.id == id) {
+            if of_other || !own.iter().any(live) {
                 return Ok(None);
             }
         } else {
-            let others = kept.iter().filter(live).filter(|one| one.id != id);
-            if others.count() >= tessera.settings.mailed_tokens.most {
+            let most = tessera.settings.mailed_tokens.most;
+            if tessera.live_mails(&others, errand.purpose, user) >= most {
                 return Ok(None);
             }
         }
+        // The copies before may have arrived: where there is no place left, the last one makes room.
+        let [.., last] = places;
+        let taken = |id: &Id<_>| own.iter().any(|one| one.id == *id && live(one));
+        let id = places.into_iter().find(|id| !taken(id)).unwrap_or(last);
         let base = self.base().unwrap_or_default();
         let (stored, link) = tessera.new_token(errand, &base, id, tenant, user, to.clone());
-        let first_try = !kept.iter().any(|one| one.id == id);
-        let (told, fact) = if mail.kind == MailKind::ResetPassword && first_try {
+        let (told, fact) = if mail.kind == MailKind::ResetPassword && own.is_empty() {
             let (told, fact) = user.password_reset_requested();
             (told, Some(fact))
         } else {
@@ -245,11 +312,19 @@ impl MailRelay {
     }
 }
 
+/// What is of a suspended tenant waits: it may be active again in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the tenant is suspended")]
+struct Suspended;
+
 /// How many mails are taken at a time.
 const BATCH: usize = 8;
 
 /// How long they are nobody else's: longer than sending all of them may take.
 const HELD: Duration = Duration::from_mins(3);
+
+/// How long those wait at most that were not tried because the server was away.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a mail is tried to be sent.
 const GIVEN_UP: Duration = Duration::from_hours(24);

@@ -1,12 +1,13 @@
 //! What a mailed token leads to, and asking for another one.
 
 use core::fmt;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tessera_domain::{
-    Actor, Addressee, Changes, Contradiction, EmailAddress, Id, Mail, MailKind, MailedSecret,
+    Actor, Addressee, Changes, Contradiction, EmailAddress, Mail, MailKind, MailedSecret,
     MailedToken, MailedTokenPurpose, Tenant, TenantStatus, User,
 };
 
@@ -112,6 +113,29 @@ impl Tessera {
         }
     }
 
+    /// A mail that tells the user what happened to the account, at the address it has in `user`,
+    /// whatever becomes of it before the mail goes out; none where it has no address.
+    pub(crate) fn notice(&self, tenant: &Tenant, kind: MailKind, user: &User) -> Option<Mail> {
+        let to = Addressee::Address {
+            email: user.email.clone()?,
+            user: user.id,
+        };
+        Some(self.mail(tenant, kind, to))
+    }
+
+    /// How many mails have led to a token of the user that works for `purpose` now.
+    pub(crate) fn live_mails(
+        &self,
+        kept: &[MailedToken],
+        purpose: MailedTokenPurpose,
+        user: &User,
+    ) -> usize {
+        let now = self.now();
+        let live = kept.iter().filter(|token| token.works(purpose, user, now));
+        let mails: HashSet<_> = live.map(|token| MailedToken::places(token.id)).collect();
+        mails.len()
+    }
+
     pub(crate) fn new_secret(&self, tenant: &Tenant) -> MailedSecret {
         let mut random = [0; 32];
         self.ports.entropy.fill(&mut random);
@@ -159,11 +183,11 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Changes that use the token up.
+    /// Changes that use the token up, and with it those of other copies of its mail.
     pub(crate) fn spend(&self, command: &ShowToken) -> Changes {
         let ip = command.ip.clone();
         Changes {
-            spent_tokens: vec![self.token.id],
+            spent_tokens: MailedToken::places(self.token.id).into(),
             actor: Actor::User {
                 id: self.user.id,
                 tenant: self.tenant.id,
@@ -177,11 +201,6 @@ impl Shown {
 /// The id of a user as Django writes it into links: base64url of the id that clients see.
 pub(crate) fn uid_of(user: &User) -> String {
     URL_SAFE_NO_PAD.encode(user.shown_id())
-}
-
-/// The id of what is stored of a mail's token: the mail's own.
-pub(crate) fn token_of(mail: Id<Mail>) -> Id<MailedToken> {
-    Id::from(mail.uuid())
 }
 
 impl From<ResolveTenantError> for AskForMailError {

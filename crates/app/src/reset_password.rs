@@ -1,8 +1,7 @@
 //! Set another password with a token from a mail.
 
 use tessera_domain::{
-    Addressee, Change, MailKind, MailedTokenPurpose, Password, PasswordRecord, PasswordWeakness,
-    SessionEnd,
+    Change, MailKind, MailedTokenPurpose, Password, PasswordRecord, PasswordWeakness, SessionEnd,
 };
 
 use crate::mailed_token::{MailedTokenError, ShowToken, Shown};
@@ -70,10 +69,10 @@ impl Tessera {
         let (user, facts) = shown.user.reset_password(record);
         let why = SessionEnd::PasswordChange;
         let ended = shown.user.ended_facts(&sessions, None, why, now);
-        let notice = Addressee::User(user.id);
+        let notice = self.notice(tenant, MailKind::PasswordChanged, &user);
         let mut changes = shown.spend(command);
         changes.users = vec![Change::Update(user)];
-        changes.mails = vec![self.mail(tenant, MailKind::PasswordChanged, notice)];
+        changes.mails = notice.into_iter().collect();
         changes.events = self.events(tenant, now, facts.into_iter().chain(ended));
         self.commit(tenant, changes).await
     }

@@ -161,6 +161,7 @@ suite! { $
         a_mail_that_was_taken_comes_again_once_its_time_is_over
         taking_stops_at_its_limit
         a_deferred_mail_comes_when_it_is_due_with_one_more_try
+        a_mail_that_is_given_back_comes_when_it_is_due_with_no_more_tries
         a_dropped_mail_is_gone
         what_is_gone_is_neither_deferred_nor_dropped_again
         racing_takes_never_give_out_the_same_mail

@@ -9,6 +9,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{EmailAddress, Epoch, Id, SchemaName, Timestamp, User};
@@ -85,10 +86,10 @@ impl MailedDigest {
     }
 }
 
-/// What is stored of a token that was mailed.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What is stored of a token that was mailed. `Debug` shows nothing of where.
+#[derive(Clone, Eq, PartialEq)]
 pub struct MailedToken {
-    /// Its id: that of the mail that carries it.
+    /// Its id: one of those that the mail has [places](MailedToken::places) for.
     pub id: Id<MailedToken>,
     /// What identifies it.
     pub digest: MailedDigest,
@@ -128,6 +129,13 @@ impl MailedToken {
         }
     }
 
+    /// The ids that tokens of one mail have, by its id or by that of any of them: a mail that comes
+    /// again has another token, and the link of the copy before goes on working.
+    pub fn places<T>(of: Id<T>) -> [Id<Self>; 4] {
+        let first = of.uuid().as_u128() & !3;
+        [0, 1, 2, 3].map(|place| Id::from(Uuid::from_u128(first | place)))
+    }
+
     /// Whether it works for `purpose` and `user`, as the account is now.
     pub fn works(&self, purpose: MailedTokenPurpose, user: &User, now: Timestamp) -> bool {
         self.purpose == purpose
@@ -135,6 +143,19 @@ impl MailedToken {
             && self.account_key == key_of(user)
             && self.epoch == user.epoch
             && now < self.expires_at
+    }
+}
+
+impl fmt::Debug for MailedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailedToken")
+            .field("id", &self.id)
+            .field("digest", &self.digest)
+            .field("purpose", &self.purpose)
+            .field("user", &self.user)
+            .field("epoch", &self.epoch)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -249,6 +270,24 @@ mod tests {
         assert_eq!(read.digest(), secret().digest());
         assert_eq!(read.schema().as_str(), "Acme-2");
         assert!(!format!("{read:?}").contains("a5"));
+    }
+
+    #[test]
+    fn of_a_stored_token_no_address_is_shown() {
+        let shown = format!("{:?}", token(&user()));
+        assert!(!shown.contains("ada"), "{shown}");
+    }
+
+    #[test]
+    fn the_tokens_of_one_mail_are_known_by_any_of_their_ids() {
+        let mail: Id<crate::Mail> = Id::new(at(0), [2; 10]);
+        let places = MailedToken::places(mail);
+        for (number, place) in places.into_iter().enumerate() {
+            assert_eq!(MailedToken::places(place), places);
+            assert!(!places[..number].contains(&place));
+        }
+        let other: Id<crate::Mail> = Id::new(at(0), [3; 10]);
+        assert!(!MailedToken::places(other).contains(&places[0]));
     }
 
     #[test]

@@ -6,15 +6,15 @@ use std::time::SystemTime;
 use lettre::Address;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Body, Mailbox, MultiPart, SinglePart};
-use tessera_app::MailError;
-use tessera_domain::{Id, Mail, Timestamp};
+use tessera_app::{Letter, MailError};
+use tessera_domain::{Id, Timestamp};
 
 use crate::templates::Texts;
 
 /// A mail that is ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Message {
-    pub(crate) id: Id<Mail>,
+    pub(crate) id: Id<Letter>,
     pub(crate) at: Timestamp,
     pub(crate) from: Mailbox,
     pub(crate) to: Mailbox,

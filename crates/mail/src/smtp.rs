@@ -200,16 +200,18 @@ enum Step {
 }
 
 impl Step {
-    /// What it means that it failed. A refusal for good is one of this mail where it comes after its
-    /// recipient was named; before, the next mail would not fare better.
+    /// What it means that it failed. A refusal is one of this mail where it comes after its recipient
+    /// was named; before, the next mail would not fare better.
     fn failed(self, error: &Error) -> MailError {
         let said = format!("{}: {}", self.name(), reason(error));
         let of_this_mail = match self {
             Self::Greeting | Self::StartTls | Self::LogIn | Self::Sender => false,
-            Self::Recipient | Self::Content => error.is_permanent() && !asks_to_log_in(error),
+            Self::Recipient | Self::Content => !is_of_the_server(error),
         };
-        if of_this_mail {
+        if of_this_mail && error.is_permanent() {
             MailError::Rejected(said)
+        } else if of_this_mail && error.is_transient() {
+            MailError::Held(said)
         } else {
             MailError::Unavailable(said)
         }
@@ -227,10 +229,11 @@ impl Step {
     }
 }
 
-fn asks_to_log_in(error: &Error) -> bool {
+/// Whether what was answered has nothing to do with the mail.
+fn is_of_the_server(error: &Error) -> bool {
     error
         .status()
-        .is_some_and(|code| u16::from(code) == LOG_IN_FIRST)
+        .is_some_and(|code| [LOG_IN_FIRST, SHUTTING_DOWN].contains(&u16::from(code)))
 }
 
 /// The code, or what happened to the connection. The server's own words stay out: they often name the
@@ -298,5 +301,6 @@ pub enum SmtpSettingsError {
 
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 const LOG_IN_FIRST: u16 = 530;
+const SHUTTING_DOWN: u16 = 421;
 const PARTING: Duration = Duration::from_secs(1);
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";

@@ -37,7 +37,7 @@ pub struct Stationery {
 }
 
 impl Stationery {
-    /// Reads the templates, and tries each.
+    /// Reads the templates, and tries each: with all that a letter can have, and without.
     pub fn new(
         settings: &StationerySettings,
         clock: Arc<dyn Clock>,
@@ -49,9 +49,16 @@ impl Stationery {
             clock,
         };
         for kind in MailKind::ALL {
-            for profile in [sample_profile("Ada", "Lovelace"), sample_profile("", "")] {
-                let values = stationery.values(&sample(kind, profile));
-                stationery.templates.render(kind, &values)?;
+            let full = sample(kind, sample_profile("Ada", "Lovelace"));
+            let mut bare = sample(kind, sample_profile("", ""));
+            // The account may be gone before its former address is told.
+            if kind == MailKind::EmailChanged {
+                bare.new_email = None;
+            }
+            for letter in [full, bare] {
+                stationery
+                    .templates
+                    .render(kind, &stationery.values(&letter))?;
             }
         }
         Ok(stationery)
@@ -76,7 +83,7 @@ impl Stationery {
         } = &letter.profile;
         let called = name(&format!("{first_name} {last_name}"));
         Ok(Message {
-            id: letter.id,
+            id: letter.copy,
             at: letter.at,
             from: self.sender.clone(),
             to: Mailbox::new((!called.is_empty()).then_some(called), address),
@@ -182,19 +189,20 @@ fn address(email: &EmailAddress) -> Option<Address> {
 /// A letter that has all that letters of its kind have.
 fn sample(kind: MailKind, profile: Profile) -> Letter {
     let (new_email, leads_somewhere) = match kind {
-        MailKind::AccountDeleted | MailKind::PasswordChanged => (None, false),
+        MailKind::AccountDeleted | MailKind::ChangeEmailRequested | MailKind::PasswordChanged => {
+            (None, false)
+        }
         MailKind::AlreadyRegistered
         | MailKind::Invitation
         | MailKind::ResetPassword
         | MailKind::VerifyEmail => (None, true),
         MailKind::ChangeEmail => (sample_email("new@example.org"), true),
-        MailKind::ChangeEmailRequested | MailKind::EmailChanged => {
-            (sample_email("new@example.org"), false)
-        }
+        MailKind::EmailChanged => (sample_email("new@example.org"), false),
     };
     let key = || "ada@example.org".to_owned();
     Letter {
         id: Id::new(Timestamp::from_secs(0), [0; 10]),
+        copy: Id::new(Timestamp::from_secs(0), [0; 10]),
         at: Timestamp::from_secs(0),
         kind,
         to: EmailAddress::restore(key(), key()),

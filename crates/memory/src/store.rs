@@ -310,6 +310,11 @@ impl MailQueue for MemoryStore {
         Ok(())
     }
 
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        self.reachable()?.data.mails.give_back(id, due);
+        Ok(())
+    }
+
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {
         self.reachable()?.data.mails.drop(id);
         Ok(())

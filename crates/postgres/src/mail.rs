@@ -105,11 +105,9 @@ pub(crate) async fn take(
     until: Timestamp,
     limit: i64,
 ) -> QueryResult<Vec<MailRow>> {
-    // Those of a later version are for its processes.
-    let known: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.as_str()).collect();
     Statement::new(TAKE)
         .bind::<BigInt, _>(now.as_micros())
-        .bind::<Array<Text>, _>(known)
+        .bind::<Array<Text>, _>(known())
         .bind::<BigInt, _>(limit)
         .bind::<BigInt, _>(until.as_micros())
         .rows::<MailColumns>()
@@ -124,6 +122,13 @@ pub(crate) fn defer(id: Id<Mail>, due: Timestamp) -> Statement<'static> {
         .bind::<SqlUuid, _>(id.uuid())
 }
 
+/// A statement that has a mail due again.
+pub(crate) fn give_back(id: Id<Mail>, due: Timestamp) -> Statement<'static> {
+    Statement::new("UPDATE tessera.mails SET due_at = $ WHERE id = $")
+        .bind::<BigInt, _>(due.as_micros())
+        .bind::<SqlUuid, _>(id.uuid())
+}
+
 /// A statement that removes a mail.
 pub(crate) fn remove(id: Id<Mail>) -> Statement<'static> {
     Statement::new("DELETE FROM tessera.mails WHERE id = $").bind::<SqlUuid, _>(id.uuid())
@@ -132,6 +137,7 @@ pub(crate) fn remove(id: Id<Mail>) -> Statement<'static> {
 /// What waits.
 pub(crate) async fn backlog(mut connection: &AsyncPgConnection) -> QueryResult<Backlog> {
     let (waiting, oldest, next_due): (i64, Option<i64>, Option<i64>) = Statement::new(BACKLOG)
+        .bind::<Array<Text>, _>(known())
         .rows::<(BigInt, Nullable<BigInt>, Nullable<BigInt>)>()
         .get_result(&mut connection)
         .await?;
@@ -140,6 +146,11 @@ pub(crate) async fn backlog(mut connection: &AsyncPgConnection) -> QueryResult<B
         oldest: of_micros(oldest),
         next_due: of_micros(next_due),
     })
+}
+
+/// What is of no known kind is of a later version, and for its processes.
+fn known() -> Vec<&'static str> {
+    MailKind::ALL.iter().map(|kind| kind.as_str()).collect()
 }
 
 // The ids are read first: joined, the planner might read all that waits.
@@ -154,4 +165,5 @@ const TAKE: &str = "\
 
 const DEFER: &str = "UPDATE tessera.mails SET due_at = $, tries = tries + 1 WHERE id = $";
 
-const BACKLOG: &str = "SELECT count(*), min(asked_at), min(due_at) FROM tessera.mails";
+const BACKLOG: &str = "\
+    SELECT count(*), min(asked_at), min(due_at) FILTER (WHERE kind = ANY ($)) FROM tessera.mails";

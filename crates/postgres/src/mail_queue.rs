@@ -33,6 +33,10 @@ impl MailQueue for PostgresStore {
         self.write(mail::defer(id, due)).await
     }
 
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        self.write(mail::give_back(id, due)).await
+    }
+
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {
         self.write(mail::remove(id)).await
     }

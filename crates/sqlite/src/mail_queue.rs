@@ -22,6 +22,10 @@ impl MailQueue for SqliteStore {
         self.write(move |conn| mail::defer(conn, id, due)).await
     }
 
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        self.write(move |conn| mail::give_back(conn, id, due)).await
+    }
+
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {
         self.write(move |conn| mail::remove(conn, id)).await
     }

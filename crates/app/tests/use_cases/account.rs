@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tessera_app::{
-    ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Store, Unavailable,
+    ChangeProfile, ChangeUserError, CommitError, DeleteAccountError, Letter, Store, Unavailable,
 };
 use tessera_domain::{
     Change, Changes, EmailAddress, EventKind, JobRoleBy, MailKind, Profile, SessionEnd, Subject,
@@ -204,7 +204,7 @@ async fn the_names_of_a_deleted_account_are_free() {
 }
 
 #[tokio::test]
-async fn mails_of_a_deleted_account_that_wait_are_unneeded() {
+async fn of_a_deleted_account_what_happened_is_told_and_nothing_leads_to_it() {
     let world = World::new().await;
     world.sign_up().await;
     let caller = world.log_in_as("grace").await;
@@ -214,7 +214,12 @@ async fn mails_of_a_deleted_account_that_wait_are_unneeded() {
         .await
         .unwrap();
     world.tessera.delete_account(&caller).await.unwrap();
-    world.letter(MailKind::AccountDeleted).await;
+    let letters = world.letters().await;
+    let mut kinds: Vec<&str> = letters.iter().map(|one| one.kind.as_str()).collect();
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["account_deleted", "change_email_requested"]);
+    let to = |one: &Letter| one.to.as_str() == "Grace@Example.com" && one.link.is_none();
+    assert!(letters.iter().all(to), "{letters:?}");
     assert_eq!(world.store.memory().mails(), []);
 }
 

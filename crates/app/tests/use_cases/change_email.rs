@@ -7,6 +7,8 @@ use tessera_domain::{
     Actor, EmailAddress, EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject, User,
 };
 
+use tokio::task::JoinSet;
+
 use crate::world::{PASSWORD, World, new_user, registration, shown};
 
 #[tokio::test]
@@ -190,6 +192,24 @@ async fn a_flood_of_changes_is_a_few_mails_and_kills_no_link() {
         let purpose = MailedTokenPurpose::ChangeEmail;
         assert!(world.show(purpose, &shown(&letters[0])).await);
     }
+}
+
+#[tokio::test]
+async fn of_many_changes_asked_for_at_the_same_time_a_few_are_mailed() {
+    let most = MailedTokenPolicy::default().most;
+    let world = World::new().await;
+    let caller = world.log_in_as("ada").await;
+    let asking = (0..3 * most).map(|number| {
+        let (tessera, caller) = (Arc::clone(&world.tessera), caller.clone());
+        let email = EmailAddress::parse(&format!("ada-{number}@example.com")).unwrap();
+        async move { tessera.change_email(&caller, email).await }
+    });
+    for answer in asking.collect::<JoinSet<_>>().join_all().await {
+        answer.unwrap();
+    }
+    let mut letters = world.letters().await;
+    letters.retain(|letter| letter.kind == MailKind::ChangeEmail);
+    assert_eq!(letters.len(), most);
 }
 
 #[tokio::test]

@@ -2,18 +2,24 @@
 
 use core::future::pending;
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tessera_app::{
     ChangePassword, Letter, MailError, MailQueue, MailRelay, MailStep, MailTally, Mailer, Settings,
+    Store,
 };
-use tessera_domain::{MailKind, MailedTokenPurpose, Timestamp};
+use tessera_domain::{
+    Change, Changes, EmailAddress, Id, Mail, MailKind, MailedTokenPolicy, MailedTokenPurpose,
+    Tenant, TenantStatus, Timestamp,
+};
 use tessera_memory::MemoryMailer;
 use tokio::task::yield_now;
 
-use crate::world::{OTHER, PASSWORD, World, command, cut, registration, settings, shown, typed};
+use crate::world::{
+    OTHER, PASSWORD, World, ask, command, cut, registration, settings, shown, typed,
+};
 
 #[tokio::test]
 async fn a_mail_goes_out_once() {
@@ -148,6 +154,122 @@ async fn while_the_server_is_away_mails_wait_and_come_later() {
 }
 
 #[tokio::test]
+async fn a_mail_that_is_held_waits_alone() {
+    let world = World::new().await;
+    let addresses = world.ask_for_mails(3).await;
+    let held = |why: &str| MailError::Held(why.to_owned());
+    let picky = Picky::about(&world.mailer, &addresses[0], held("mailbox full"));
+    let relay = MailRelay::new(Arc::clone(&world.tessera), picky);
+    let first = world.store.memory().mails()[0].id;
+    let mut whole = Duration::from_secs(1);
+    for sent in [2, 0, 0] {
+        let expected = MailTally {
+            sent,
+            held: vec![(first, "mailbox full".to_owned())],
+            ..MailTally::default()
+        };
+        assert_eq!(relay.step().await.unwrap(), MailStep::Progress(expected));
+        let MailStep::Quiet(Some(due)) = relay.step().await.unwrap() else {
+            panic!("it comes again");
+        };
+        let now = world.now();
+        assert!(now + whole / 2 <= due && due <= now + whole, "{whole:?}");
+        whole *= 2;
+        wait_until(&world, due);
+    }
+    assert_eq!(world.letter(MailKind::ResetPassword).await.id, first);
+}
+
+#[tokio::test]
+async fn a_mail_that_the_server_never_answers_to_shields_no_other() {
+    let world = World::new().await;
+    let addresses = world.ask_for_mails(20).await;
+    let picky = Picky::about(&world.mailer, &addresses[0], unavailable());
+    let relay = MailRelay::new(Arc::clone(&world.tessera), picky);
+    let mut paused = 0;
+    while world.mailer.sent().len() < 19 {
+        match relay.step().await.unwrap() {
+            MailStep::Paused(_, _, until) => {
+                paused += 1;
+                wait_until(&world, until);
+            }
+            MailStep::Progress(_) => {}
+            MailStep::Quiet(due) => wait_until(&world, due.unwrap()),
+        }
+    }
+    assert_eq!(paused, 1, "the others come first then");
+}
+
+#[tokio::test]
+async fn mails_that_were_not_tried_are_given_back_with_no_try_counted() {
+    let world = World::new().await;
+    world.ask_for_mails(3).await;
+    fail(&world, unavailable());
+    let MailStep::Paused(_, _, until) = world.mail_relay().step().await.unwrap() else {
+        panic!("the server is away");
+    };
+    wait_until(&world, until + Duration::from_secs(1));
+    let now = world.now();
+    let waiting = world.store.take_mails(now, now, 9).await.unwrap();
+    let tries: Vec<u32> = waiting.iter().map(|one| one.tries).collect();
+    assert_eq!(tries, [0, 0, 1], "the one that was tried comes last");
+}
+
+#[tokio::test]
+async fn a_mail_of_a_tenant_that_cannot_be_read_waits_alone_and_is_given_up_after_a_day() {
+    let world = World::new().await;
+    let acme = world.create_tenant("Acme", &["acme.example"]).await;
+    world.create_user(&acme, "ada@acme.example", "ada").await;
+    world.forgot("ada@acme.example").await;
+    let (bad, asked_at) = (world.store.memory().mails()[0].id, world.now());
+    world.forgot("ada@example.com").await;
+    world.store.break_tenant(Some(acme.id));
+    let relay = world.mail_relay();
+    let why = "the mail cannot be made: a table is missing";
+    let held = MailTally {
+        sent: 1,
+        held: vec![(bad, why.to_owned())],
+        ..MailTally::default()
+    };
+    assert_eq!(relay.step().await.unwrap(), MailStep::Progress(held));
+    loop {
+        match relay.step().await.unwrap() {
+            MailStep::Progress(tally) if tally.failed.is_empty() => {}
+            MailStep::Progress(tally) => {
+                assert_eq!(tally.failed, [(bad, why.to_owned())]);
+                break;
+            }
+            MailStep::Quiet(due) => wait_until(&world, due.unwrap()),
+            MailStep::Paused(..) => panic!("no server is away"),
+        }
+    }
+    assert!(world.now() > asked_at + Duration::from_hours(24));
+    assert_eq!(world.store.memory().mails(), []);
+}
+
+#[tokio::test]
+async fn a_mail_of_a_suspended_tenant_waits_until_it_is_resumed() {
+    let world = World::new().await;
+    world.forgot("ada@example.com").await;
+    world.suspend("public").await;
+    let MailStep::Progress(tally) = world.mail_relay().step().await.unwrap() else {
+        panic!("it is due");
+    };
+    assert_eq!((tally.unneeded, tally.held.len()), (0, 1));
+    let tenant = Tenant {
+        status: TenantStatus::Active,
+        ..world.tenant().await
+    };
+    let changes = Changes {
+        tenants: vec![Change::Update(tenant.clone())],
+        ..Changes::default()
+    };
+    world.store.commit(&tenant, changes).await.unwrap();
+    world.wait(60);
+    world.letter(MailKind::ResetPassword).await;
+}
+
+#[tokio::test]
 async fn the_longer_the_server_is_away_the_longer_the_relay_waits() {
     let world = World::new().await;
     world.forgot("ada@example.com").await;
@@ -234,25 +356,97 @@ async fn two_relays_at_the_same_time_send_each_mail_once() {
 }
 
 #[tokio::test]
-async fn a_repeat_replaces_its_own_token_and_is_told_once() {
+async fn of_a_mail_that_came_twice_either_link_works_once_and_it_is_told_once() {
+    for kind in [
+        MailKind::ChangeEmail,
+        MailKind::ResetPassword,
+        MailKind::VerifyEmail,
+    ] {
+        for used in [0, 1] {
+            let world = World::new().await;
+            world.sign_up().await;
+            let purpose = world.ask_for(kind).await;
+            let slow = Slow::to(&world.mailer, Some(kind));
+            let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+            // The letter arrives, and nobody hears of it.
+            let (first, done) = world.watch(async { cut(relay.step(), 64) }).await;
+            assert!(first.is_none());
+            let told = usize::from(kind == MailKind::ResetPassword);
+            assert_eq!(done.names().len(), told);
+            world.wait(3 * 60);
+            let (_, done) = world.watch(world.letters()).await;
+            assert_eq!(done.names(), [""; 0]);
+            let mut sent = world.mailer.sent().split_off(1);
+            sent.retain(|letter| letter.kind == kind);
+            let [one, two] = &sent[..] else {
+                panic!("it came twice: {sent:?}");
+            };
+            assert_eq!(one.id, two.id);
+            assert_ne!(one.copy, two.copy, "a mail program may hide it");
+            let links = [shown(one), shown(two)];
+            assert!(world.show(purpose, &links[used]).await, "{kind} {used}");
+            for link in &links {
+                assert!(!world.show(purpose, link).await, "{kind} {used}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn however_often_a_mail_comes_it_counts_once_and_its_first_and_last_links_work() {
+    let most = MailedTokenPolicy::default().most;
+    for first_works in [true, false] {
+        let world = World::new().await;
+        for _ in 0..most {
+            world.forgot("ada@example.com").await;
+        }
+        for _ in 0..6 {
+            let slow = Slow::to(&world.mailer, Some(MailKind::ResetPassword));
+            let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
+            assert!(cut(relay.step(), 64).is_none());
+            world.wait(3 * 60);
+        }
+        world.letters().await;
+        let sent = world.mailer.sent();
+        let mails: HashSet<Id<Mail>> = sent.iter().map(|letter| letter.id).collect();
+        assert_eq!(mails.len(), most);
+        let first = sent.first().unwrap();
+        let last = sent.iter().rfind(|letter| letter.id == first.id);
+        let link = shown(if first_works { first } else { last.unwrap() });
+        world.reset(&link).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_leads_nowhere_is_the_same_when_it_comes_again() {
     let world = World::new().await;
-    world.forgot("ada@example.com").await;
-    let slow = Slow::to(&world.mailer, Some(MailKind::ResetPassword));
+    let caller = world.log_in_as("ada").await;
+    world.tessera.delete_account(&caller).await.unwrap();
+    let slow = Slow::to(&world.mailer, Some(MailKind::AccountDeleted));
     let relay = MailRelay::new(Arc::clone(&world.tessera), slow);
-    // The letter arrives, and nobody hears of it.
-    let (first, done) = world.watch(async { cut(relay.step(), 64) }).await;
-    assert!(first.is_none());
-    assert_eq!(done.names(), ["PasswordResetRequested"]);
+    assert!(cut(relay.step(), 64).is_none());
     world.wait(3 * 60);
-    let (again, done) = world.watch(world.letter(MailKind::ResetPassword)).await;
-    assert_eq!(done.names(), [""; 0]);
-    let sent = world.mailer.sent();
-    assert_eq!(sent.len(), 2);
-    assert_eq!(sent[0].id, again.id);
-    let (tenant, ada) = (world.tenant().await, world.ada().await);
-    assert_eq!(world.mailed_tokens(&tenant, &ada).await.len(), 1);
-    world.reset(&shown(&sent[0])).await.unwrap_err();
-    world.reset(&shown(&again)).await.unwrap();
+    let again = world.letter(MailKind::AccountDeleted).await;
+    assert_eq!(world.mailer.sent(), [again.clone(), again]);
+}
+
+#[tokio::test]
+async fn of_a_mail_that_is_rejected_no_token_is_left() {
+    for kind in [
+        MailKind::ChangeEmail,
+        MailKind::ResetPassword,
+        MailKind::VerifyEmail,
+    ] {
+        let world = World::new().await;
+        let (grace, letter) = world.sign_up().await;
+        world.ask_for(kind).await;
+        fail(&world, MailError::Rejected("no such mailbox".to_owned()));
+        world.mail_relay().step().await.unwrap();
+        let left = world.mailed_tokens(&world.tenant().await, &grace).await;
+        assert_eq!(left.len(), 1, "{kind}");
+        let purpose = MailedTokenPurpose::VerifyEmail;
+        assert!(world.show(purpose, &shown(&letter)).await, "{kind}");
+    }
 }
 
 #[tokio::test]
@@ -297,26 +491,43 @@ async fn mails_of_a_user_who_was_disabled_meanwhile_lead_nowhere() {
 }
 
 #[tokio::test]
-async fn a_mail_goes_to_the_address_that_the_account_has_by_then() {
+async fn what_happened_to_an_account_is_told_at_the_address_that_it_had() {
+    for kind in [
+        MailKind::ChangeEmailRequested,
+        MailKind::EmailChanged,
+        MailKind::PasswordChanged,
+    ] {
+        let world = World::new().await;
+        world.sign_up().await;
+        let caller = world.log_in_as("grace").await;
+        if kind == MailKind::EmailChanged {
+            let link = world.mailed(MailedTokenPurpose::ChangeEmail).await;
+            world.tessera.confirm_email(link).await.unwrap();
+        } else if kind == MailKind::PasswordChanged {
+            let (old, new) = (typed(PASSWORD), typed(OTHER));
+            let command = ChangePassword { old, new };
+            let changing = world.tessera.change_password(&caller, command);
+            changing.await.unwrap();
+        } else {
+            let asking = world.ask_to_change(&caller, "hopper@example.com");
+            asking.await.unwrap();
+        }
+        world.move_grace("elsewhere@example.com").await;
+        let letters = world.letters().await;
+        let notice = letters.iter().find(|letter| letter.kind == kind).unwrap();
+        assert_eq!(notice.to.as_str(), "Grace@Example.com", "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn that_a_reset_set_another_password_is_told_at_the_address_that_had_the_link() {
     let world = World::new().await;
     world.sign_up().await;
-    let link = world.mailed(MailedTokenPurpose::ChangeEmail).await;
-    let caller = world.log_in_as("grace").await;
-    let (old, new) = (typed(PASSWORD), typed(OTHER));
-    // Both wait: that the password changed is told where the account then is.
-    world.tessera.confirm_email(link).await.unwrap();
-    let command = ChangePassword { old, new };
-    world
-        .tessera
-        .change_password(&caller, command)
-        .await
-        .unwrap();
-    let letters = world.letters().await;
-    let to = |kind| letters.iter().find(|one| one.kind == kind).unwrap();
-    let told = to(MailKind::PasswordChanged).to.as_str();
-    assert_eq!(told, "Hopper@Example.com");
-    let told = to(MailKind::EmailChanged).to.as_str();
-    assert_eq!(told, "Grace@Example.com");
+    let link = world.mailed(MailedTokenPurpose::ResetPassword).await;
+    world.reset(&link).await.unwrap();
+    world.move_grace("elsewhere@example.com").await;
+    let notice = world.letter(MailKind::PasswordChanged).await;
+    assert_eq!(notice.to.as_str(), "Grace@Example.com");
 }
 
 #[tokio::test]
@@ -426,6 +637,79 @@ impl Mailer for Slow {
         }
         yield_now().await;
         Ok(())
+    }
+}
+
+/// A mailer that fails with one address alone.
+struct Picky {
+    inner: MemoryMailer,
+    address: String,
+    error: MailError,
+}
+
+impl Picky {
+    fn about(inner: &MemoryMailer, address: &str, error: MailError) -> Arc<Self> {
+        let (inner, address) = (inner.clone(), address.to_owned());
+        Arc::new(Self {
+            inner,
+            address,
+            error,
+        })
+    }
+}
+
+#[async_trait]
+impl Mailer for Picky {
+    async fn send(&self, letter: &Letter) -> Result<(), MailError> {
+        if letter.to.as_str() == self.address {
+            return Err(self.error.clone());
+        }
+        self.inner.send(letter).await
+    }
+}
+
+impl World {
+    /// Asks for a mail of that kind, as `grace`; answers what its link is good for.
+    async fn ask_for(&self, kind: MailKind) -> MailedTokenPurpose {
+        if kind == MailKind::ChangeEmail {
+            let caller = self.log_in_as("grace").await;
+            let asking = self.ask_to_change(&caller, "hopper@example.com");
+            asking.await.unwrap();
+            return MailedTokenPurpose::ChangeEmail;
+        }
+        if kind == MailKind::ResetPassword {
+            self.forgot("grace@example.com").await;
+            return MailedTokenPurpose::ResetPassword;
+        }
+        let command = ask("grace@example.com");
+        self.tessera.resend_verification(command).await.unwrap();
+        MailedTokenPurpose::VerifyEmail
+    }
+
+    /// Gives `grace` another address, from behind.
+    async fn move_grace(&self, email: &str) {
+        let email = EmailAddress::parse(email).unwrap();
+        let (tenant, (moved, _)) = (self.tenant().await, self.grace().await.change_email(email));
+        let changes = Changes {
+            users: vec![Change::Update(moved)],
+            ..Changes::default()
+        };
+        self.store.commit(&tenant, changes).await.unwrap();
+    }
+
+    /// So many accounts of the default tenant that forgot their passwords, one after the other.
+    async fn ask_for_mails(&self, count: usize) -> Vec<String> {
+        let tenant = self.tenant().await;
+        let mut addresses = Vec::new();
+        for number in 0..count {
+            let email = format!("user-{number}@example.com");
+            self.create_user(&tenant, &email, &format!("user-{number}"))
+                .await;
+            self.forgot(&email).await;
+            self.clock.advance(Duration::from_millis(1));
+            addresses.push(email);
+        }
+        addresses
     }
 }
 

@@ -30,6 +30,20 @@ async fn what_gives_nothing_any_more_is_removed_in_every_tenant() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_cannot_be_pruned_spares_no_other() {
+    // By their schemas, one of them comes before the default one.
+    for name in ["Acme", "Zeta"] {
+        let world = World::new().await;
+        let broken = world.create_tenant(name, &[]).await;
+        let over = world.log_in().await;
+        world.wait(31 * 24 * 60 * 60);
+        world.store.break_tenant(Some(broken.id));
+        world.tessera.prune().await.unwrap_err();
+        assert_eq!(world.stored(over.session.id).await, None, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn more_than_one_batch_is_removed() {
     let world = World::new().await;
     world.add_sessions(2_500).await;

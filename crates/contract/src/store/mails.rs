@@ -108,6 +108,26 @@ pub(super) async fn a_deferred_mail_comes_when_it_is_due_with_one_more_try(fixtu
     assert_eq!(tries, [(values::id(1), 3), (values::id(2), 0)]);
 }
 
+pub(super) async fn a_mail_that_is_given_back_comes_when_it_is_due_with_no_more_tries(
+    fixture: &Fixture,
+) {
+    let acme = fixture.tenant("Acme").await;
+    let two = [1, 2].map(|number| values::mail(number, &acme));
+    fixture.write(&acme, mails(two)).await;
+    let (one, later) = (values::id(1), after(20));
+    fixture.mails.defer_mail(one, NOW).await.unwrap();
+    fixture.take_mails(NOW, after(1_000)).await;
+    fixture.mails.give_back_mail(one, later).await.unwrap();
+    assert_eq!(fixture.take_mails(after(19), after(1_000)).await, []);
+    let taken = fixture.take_mails(later, after(1_000)).await;
+    assert_eq!(numbers(&taken), [1]);
+    assert_eq!(taken.first().map(|one| one.tries), Some(1));
+    fixture.mails.drop_mail(one).await.unwrap();
+    fixture.mails.give_back_mail(one, later).await.unwrap();
+    let left = fixture.take_mails(after(1_000), after(2_000)).await;
+    assert_eq!(numbers(&left), [2]);
+}
+
 pub(super) async fn a_dropped_mail_is_gone(fixture: &Fixture) {
     let acme = fixture.tenant("Acme").await;
     let two = [1, 2].map(|number| values::mail(number, &acme));

@@ -21,12 +21,10 @@ pub(crate) fn letter(kind: MailKind) -> Letter {
             | MailKind::EmailChanged
             | MailKind::PasswordChanged
     );
-    let has_new_email = matches!(
-        kind,
-        MailKind::ChangeEmail | MailKind::ChangeEmailRequested | MailKind::EmailChanged
-    );
+    let has_new_email = matches!(kind, MailKind::ChangeEmail | MailKind::EmailChanged);
     Letter {
         id: Id::new(NOW, [7; 10]),
+        copy: Id::new(NOW, [8; 10]),
         at: NOW,
         kind,
         to: email("ada@example.org"),

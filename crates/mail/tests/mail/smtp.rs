@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tessera_app::{MailError, Mailer};
 use tessera_domain::MailKind;
 use tessera_mail::{Credentials, Encryption, SmtpMailer, SmtpSettings, SmtpSettingsError};
+use tokio::net::TcpSocket;
 
 use crate::letters::{URL, email, letter, profile, stationery};
 use crate::server::{Server, mailer, settings};
@@ -22,7 +23,7 @@ async fn a_mail_arrives_as_it_was_written() {
     assert_eq!(mail["recipients"], json!(["ada@example.org"]));
     assert_eq!(mail["options"], json!([]));
     assert_eq!(mail["hello"], "example.org");
-    assert_eq!(mail["id"], format!("<{}@example.org>", letter.id));
+    assert_eq!(mail["id"], format!("<{}@example.org>", letter.copy));
     assert_eq!(mail["from"], json!([["Tessera", "id@example.org"]]));
     assert_eq!(mail["to"], json!([["Ada Lovelace", "ada@example.org"]]));
     assert_eq!(
@@ -133,8 +134,16 @@ async fn what_a_server_refuses_is_told_by_its_code_and_without_the_address() {
         ),
         (
             "busy",
+            MailError::Held("the mail server refuses the recipient: 451, for now".to_owned()),
+        ),
+        (
+            "full",
+            MailError::Held("the mail server refuses the mail: 452, for now".to_owned()),
+        ),
+        (
+            "leaving",
             MailError::Unavailable(
-                "the mail server refuses the recipient: 451, for now".to_owned(),
+                "the mail server refuses the recipient: 421, for now".to_owned(),
             ),
         ),
         (
@@ -173,15 +182,19 @@ async fn a_server_that_is_silent_costs_no_more_than_the_time_out() {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_told_as_such() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let said = unavailable(settings(port)).await;
+    // Nobody else gets the port of a socket, and one that does not listen refuses.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let deaf = SmtpSettings {
+        host: "127.0.0.1".to_owned(),
+        ..settings(port)
+    };
+    let said = unavailable(deaf).await;
     assert!(said.contains("refused"), "{said}");
     let nowhere = SmtpSettings {
-        host: "mail.invalid".to_owned(),
+        // No name, so no name server is asked.
+        host: "mail\0".to_owned(),
         ..settings(port)
     };
     let said = unavailable(nowhere).await;

@@ -25,7 +25,7 @@ async fn each_kind_says_what_it_is_about_and_what_to_do_if_it_was_not_you() {
             ),
             MailKind::ChangeEmailRequested => (
                 "Another address was asked for",
-                &["ada@example.net", "If it was not you", "change it at once"],
+                &["ada@example.org", "If it was not you", "change it at once"],
             ),
             MailKind::EmailChanged => (
                 "address at Tessera was changed",
@@ -76,7 +76,7 @@ async fn a_mail_has_the_headers_of_one_that_nobody_wrote() {
     let letter = letter(MailKind::VerifyEmail);
     let mail = filed(&letter, stationery()).await;
     let (head, _) = mail.split_once("\r\n\r\n").unwrap();
-    let id = letter.id;
+    let id = letter.copy;
     assert_eq!(
         head.replace("\r\n", "\n"),
         format!(

@@ -81,6 +81,16 @@ fn a_template_with_a_fault_is_found_at_the_start() {
             "account_deleted.txt, line 1: undefined value",
         ),
         (
+            "change_email_requested.txt",
+            "{{ new_email }}",
+            "change_email_requested.txt, line 1: undefined value",
+        ),
+        (
+            "email_changed.html",
+            "{{ new_email }}",
+            "email_changed.html, line 1: undefined value",
+        ),
+        (
             "email_changed.txt",
             "{{ email|nofilter }}",
             "email_changed.txt, line 1: unknown filter",

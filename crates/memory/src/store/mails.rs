@@ -70,6 +70,12 @@ impl Mails {
         }
     }
 
+    pub(super) fn give_back(&mut self, id: Id<Mail>, due: Timestamp) {
+        if let Some(waiting) = self.0.get_mut(&id) {
+            waiting.due = due;
+        }
+    }
+
     pub(super) fn drop(&mut self, id: Id<Mail>) {
         self.0.remove(&id);
     }

@@ -11,6 +11,7 @@ mod contract;
 mod faults;
 mod gaps;
 mod isolation;
+mod later_mails;
 mod migrations;
 mod news;
 mod partitions;

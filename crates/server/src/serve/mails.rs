@@ -111,7 +111,7 @@ impl Running {
         match step {
             Ok(MailStep::Progress(tally)) => {
                 self.tell(&tally);
-                if self.troubles.end() {
+                if tally.sent > 0 && self.troubles.end() {
                     tracing::info!("mails go out again");
                 }
                 Duration::ZERO
@@ -121,9 +121,9 @@ impl Running {
                 if self.troubles.is_news(&why) {
                     tracing::warn!(%why, "mails wait");
                 }
-                until.since(now)
+                until.since(now).max(LEAST)
             }
-            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| due.since(now)),
+            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| due.since(now).max(LEAST)),
             Err(error) => {
                 let why = Failure::from(error);
                 tracing::debug!(%why, "the queue of mails failed");
@@ -136,6 +136,9 @@ impl Running {
         let failed = u64::try_from(tally.failed.len()).unwrap_or(u64::MAX);
         self.figures.sent.fetch_add(tally.sent, Ordering::Relaxed);
         self.figures.failed.fetch_add(failed, Ordering::Relaxed);
+        for (mail, why) in &tally.held {
+            tracing::info!(%mail, %why, "a mail waits");
+        }
         for (mail, why) in &tally.failed {
             tracing::warn!(%mail, %why, "a mail is given up");
         }
@@ -216,6 +219,10 @@ const LANES: usize = 4;
 
 /// How long a mail of another process may go unnoticed where nothing tells of it.
 const POLL: Duration = Duration::from_secs(5);
+
+/// How long to wait at least where there is nothing to do: what is due may be out of reach (of another
+/// lane, of a version that knows more).
+const LEAST: Duration = Duration::from_millis(100);
 
 /// After how long a queue that failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);

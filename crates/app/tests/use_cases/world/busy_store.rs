@@ -23,6 +23,7 @@ pub(crate) struct BusyStore {
     memory: MemoryStore,
     key_reads: Arc<AtomicUsize>,
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+    broken: Arc<Mutex<Option<Id<Tenant>>>>,
 }
 
 type Meanwhile = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -33,12 +34,25 @@ impl BusyStore {
             memory,
             key_reads: Arc::default(),
             meanwhile: Arc::default(),
+            broken: Arc::default(),
         }
     }
 
     /// What is behind, with its switches.
     pub(crate) fn memory(&self) -> &MemoryStore {
         &self.memory
+    }
+
+    /// Lets nobody of that tenant be read, and none of its sessions be removed, or all again.
+    pub(crate) fn break_tenant(&self, broken: Option<Id<Tenant>>) {
+        *self.broken.lock().unwrap() = broken;
+    }
+
+    fn whole(&self, tenant: &Tenant) -> Result<(), Unavailable> {
+        if *self.broken.lock().unwrap() == Some(tenant.id) {
+            return Err(Unavailable::new("a table is missing"));
+        }
+        Ok(())
     }
 
     /// How often the key ring was read.
@@ -104,6 +118,7 @@ impl Store for BusyStore {
         limit: usize,
     ) -> Result<usize, Unavailable> {
         yield_now().await;
+        self.whole(tenant)?;
         self.memory.prune(tenant, now, limit).await
     }
 
@@ -133,6 +148,7 @@ impl Store for BusyStore {
 
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
         yield_now().await;
+        self.whole(tenant)?;
         self.memory.user(tenant, by).await
     }
 
@@ -165,6 +181,11 @@ impl MailQueue for BusyStore {
     async fn defer_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
         yield_now().await;
         self.memory.defer_mail(id, due).await
+    }
+
+    async fn give_back_mail(&self, id: Id<Mail>, due: Timestamp) -> Result<(), Unavailable> {
+        yield_now().await;
+        self.memory.give_back_mail(id, due).await
     }
 
     async fn drop_mail(&self, id: Id<Mail>) -> Result<(), Unavailable> {

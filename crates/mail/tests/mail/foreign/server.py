@@ -4,9 +4,10 @@ JSON. What it is like is said by words on the command line:
 tls, starttls CERTIFICATE KEY   it speaks TLS from the start, or after STARTTLS and not before
 login                           ada may send, with the password "secret word", and nobody else
 refuse, busy                    it takes no recipient, for good (550) or for now (451), and repeats it
+leaving                         it is about to shut down (421) once the recipient is named
 late                            it asks for a log in (530) once the recipient is named
 sender                          it takes no sender (553)
-content                         it takes no mail (554)
+content, full                   it takes no mail, for good (554) or for now (452)
 silent                          it says nothing once it has the mail
 old                             it has neither 8BITMIME nor SMTPUTF8
 """
@@ -39,6 +40,8 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if "refuse" in LIKE:
             return f"550 5.1.1 {address} does not live here"
+        if "leaving" in LIKE:
+            return "421 4.3.2 shutting down"
         if "late" in LIKE:
             return f"530 5.7.0 log in before mail for {address}"
         if "busy" in LIKE:
@@ -51,6 +54,8 @@ class Handler:
             await asyncio.sleep(3600)
         if "content" in LIKE:
             return f"554 5.6.0 not for {envelope.rcpt_tos[0]}"
+        if "full" in LIKE:
+            return f"452 4.2.2 the mailbox of {envelope.rcpt_tos[0]} is full"
         data = envelope.original_content or envelope.content
         seen = {
             "sender": envelope.mail_from,
