@@ -34,6 +34,12 @@ async fn an_entry_is_neither_changed_nor_removed_before_it_expires() {
         ("UPDATE audit SET actor = 'service'", "never changed"),
         ("DELETE FROM audit", "until it expires"),
         ("UPDATE audit_expiry SET before = -1", "never becomes more"),
+        ("DELETE FROM audit_expiry", "never becomes more"),
+        (
+            "REPLACE INTO audit_expiry VALUES (1, -1)",
+            "never becomes more",
+        ),
+        ("REPLACE INTO audit SELECT * FROM audit", "never changed"),
     ] {
         let refused = direct.batch_execute(statement).unwrap_err().to_string();
         assert!(refused.contains(refusal), "{statement}: {refused}");

@@ -46,6 +46,23 @@ BEGIN
     SELECT RAISE(ABORT, 'what the audit trail has to keep never becomes more');
 END;
 
+CREATE TRIGGER audit_expiry_delete BEFORE DELETE ON audit_expiry
+BEGIN
+    SELECT RAISE(ABORT, 'what the audit trail has to keep never becomes more');
+END;
+
+-- A REPLACE deletes without a trigger for it.
+CREATE TRIGGER audit_expiry_insert BEFORE INSERT ON audit_expiry
+BEGIN
+    SELECT RAISE(ABORT, 'what the audit trail has to keep never becomes more');
+END;
+
+CREATE TRIGGER audit_insert BEFORE INSERT ON audit
+WHEN EXISTS (SELECT 1 FROM audit WHERE audit.time = new.time AND audit.id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'an entry of the audit trail is never changed');
+END;
+
 CREATE TRIGGER audit_update BEFORE UPDATE ON audit
 BEGIN
     SELECT RAISE(ABORT, 'an entry of the audit trail is never changed');

@@ -15,7 +15,7 @@ pub(crate) struct InviteRequest(pub(crate) InviteUser);
 
 impl FromInput for InviteRequest {
     fn take(input: &mut Input) -> Option<Self> {
-        let email = Email::take(input, "email");
+        let email = Email::claimed(input);
         let username = Name::take(input, email.as_ref());
         let name = |input: &mut Input, name| profile_text(input, name).unwrap_or_default();
         let profile = Profile {

@@ -43,6 +43,9 @@ $$;
 CREATE TRIGGER audit_expiry_update BEFORE UPDATE ON tessera.audit_expiry
     FOR EACH ROW WHEN (new.before < old.before) EXECUTE FUNCTION tessera.keep_audit_expiry();
 
+CREATE TRIGGER audit_expiry_delete BEFORE DELETE OR TRUNCATE ON tessera.audit_expiry
+    FOR EACH STATEMENT EXECUTE FUNCTION tessera.keep_audit_expiry();
+
 CREATE FUNCTION tessera.keep_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'an entry of the audit trail is never changed';
