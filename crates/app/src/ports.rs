@@ -140,8 +140,8 @@ pub enum TenantKey {
     Name(String),
 }
 
-/// What identifies a user within a tenant.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What identifies a user within a tenant. `Debug` shows no address and no name.
+#[derive(Clone, Eq, PartialEq)]
 pub enum UserKey {
     /// The key of the address.
     Email(String),
@@ -149,6 +149,16 @@ pub enum UserKey {
     Id(Id<User>),
     /// The key of the username.
     Username(String),
+}
+
+impl fmt::Debug for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Email(_) => f.write_str("Email(..)"),
+            Self::Id(user) => write!(f, "Id({user:?})"),
+            Self::Username(_) => f.write_str("Username(..)"),
+        }
+    }
 }
 
 /// A session with those it belongs to, as one read saw them.

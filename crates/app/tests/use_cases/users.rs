@@ -3,14 +3,26 @@
 use std::sync::Arc;
 
 use tessera_app::{
-    ChangeUserError, CreateTenant, CreateUser, CreateUserError, FirstPassword, Unique,
+    ChangeUserError, CreateTenant, CreateUser, CreateUserError, FirstPassword, Unique, UserKey,
 };
 use tessera_domain::{
     Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd,
-    Subject, TenantName, UserStatus,
+    Subject, TenantName, Timestamp, User, UserStatus,
 };
 
 use crate::world::{OTHER, PASSWORD, WRONG, World, host, new_user, typed};
+
+#[test]
+fn of_what_identifies_a_user_the_id_alone_is_shown() {
+    let id: Id<User> = Id::new(Timestamp::from_secs(0), [1; 10]);
+    let by = [
+        UserKey::Email("ada@example.com".to_owned()),
+        UserKey::Id(id),
+        UserKey::Username("ada".to_owned()),
+    ];
+    let shown = format!("{by:?}");
+    assert_eq!(shown, format!("[Email(..), Id({id}), Username(..)]"));
+}
 
 #[tokio::test]
 async fn a_user_is_made_and_told_of() {
