@@ -4,19 +4,22 @@
 use core::iter;
 
 use tessera_domain::{
-    Addressee, Change, Changes, EmailAddress, Mail, MailKind, MailedToken, MailedTokenPurpose,
-    Tenant, User,
+    Addressee, Change, Changes, EmailAddress, HostName, Mail, MailKind, MailedToken,
+    MailedTokenPurpose, Tenant, User,
 };
 
 use crate::fresh_log_in::NotFresh;
 use crate::mailed_token::{MailedTokenError, ShowToken};
-use crate::ports::{CommitError, Unavailable, Unique, UserKey};
+use crate::ports::{CommitError, TenantKey, Unavailable, Unique, UserKey};
 use crate::validate::Caller;
 use crate::{ATTEMPTS, Contended, Tessera};
 
 /// Why another address was not even asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeEmailError {
+    /// The domain of the address is another tenant's: a log in with it would go there.
+    #[error("the domain of the address is another tenant's")]
+    ForeignDomain,
     /// The session ended meanwhile.
     #[error("the token is not valid")]
     Invalid,
@@ -41,6 +44,11 @@ impl Tessera {
         self.check_fresh(caller)?;
         let store = &self.ports.store;
         let tenant = &caller.tenant;
+        let domain = TenantKey::Host(HostName::restore(email.domain().to_owned()));
+        let owner = self.tenant_by(domain).await?;
+        if owner.is_some_and(|owner| owner.id != tenant.id) {
+            return Err(ChangeEmailError::ForeignDomain);
+        }
         for _ in 0..ATTEMPTS {
             // Read before the tokens, and updated: so of two who ask at the same time one counts the
             // token of the other.

@@ -285,3 +285,21 @@ async fn pair(world: &World, other: MailKind) -> (Letter, Letter) {
     assert_eq!(letters.len(), 2, "{letters:?}");
     (of(MailKind::ChangeEmail), of(other))
 }
+
+#[tokio::test]
+async fn an_address_in_the_domain_of_another_tenant_is_refused() {
+    let world = World::new().await;
+    world.create_tenant("Acme", &["acme.example"]).await;
+    let caller = world.log_in_as("ada").await;
+    let asking = |email: &str| {
+        let email = EmailAddress::parse(email).unwrap();
+        world.tessera.change_email(&caller, email)
+    };
+    let (answer, done) = world.watch(asking("ada@acme.example")).await;
+    assert!(
+        matches!(answer, Err(ChangeEmailError::ForeignDomain)),
+        "{answer:?}"
+    );
+    assert_eq!(done.commits, 0);
+    asking("ada@king.example").await.unwrap();
+}

@@ -119,6 +119,10 @@ pub(crate) async fn change_email(
 impl From<ChangeEmailError> for Problem {
     fn from(error: ChangeEmailError) -> Self {
         match error {
+            ChangeEmailError::ForeignDomain => Self::field(
+                "email",
+                "Addresses of this domain belong to another tenant.",
+            ),
             ChangeEmailError::Invalid => Self::AccessTokenNotValid,
             ChangeEmailError::NotFresh(not_fresh) => not_fresh.into(),
             ChangeEmailError::Unavailable(unavailable) => unavailable.into(),
