@@ -121,9 +121,9 @@ impl Running {
                 if self.troubles.is_news(&why) {
                     tracing::warn!(%why, "mails wait");
                 }
-                until.since(now).max(LEAST)
+                time_to(until, now)
             }
-            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| due.since(now).max(LEAST)),
+            Ok(MailStep::Quiet(due)) => due.map_or(POLL, |due| time_to(due, now)),
             Err(error) => {
                 let why = Failure::from(error);
                 tracing::debug!(%why, "the queue of mails failed");
@@ -156,6 +156,12 @@ impl Running {
             _ = self.stopping.wait_for(|stop| *stop) => {}
         }
     }
+}
+
+/// How long to wait for something that is due then, also where that is over: it may be out of reach (of
+/// another lane, of a version that knows more).
+fn time_to(due: Timestamp, now: Timestamp) -> Duration {
+    due.since(now).max(LEAST)
 }
 
 async fn rest(stopping: &mut watch::Receiver<bool>, wait: Duration) {
@@ -220,11 +226,23 @@ const LANES: usize = 4;
 /// How long a mail of another process may go unnoticed where nothing tells of it.
 const POLL: Duration = Duration::from_secs(5);
 
-/// How long to wait at least where there is nothing to do: what is due may be out of reach (of another
-/// lane, of a version that knows more).
+/// How long to wait at least where there is nothing to do.
 const LEAST: Duration = Duration::from_millis(100);
 
 /// After how long a queue that failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
 const FIGURES: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_and_out_of_reach_is_not_asked_for_without_a_rest() {
+        let [early, now, late] = [1, 2, 4].map(Timestamp::from_secs);
+        assert_eq!(time_to(early, now), LEAST);
+        assert_eq!(time_to(now, now), LEAST);
+        assert_eq!(time_to(late, now), Duration::from_secs(2));
+    }
+}
