@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tessera_domain::{
-    Actor, Addressee, Change, Changes, Contradiction, EmailAddress, MailKind, NewUser, Password,
-    PasswordWeakness, Profile, Registration, Tenant, TenantStatus, User, Username,
+    Actor, Addressee, Change, Changes, Contradiction, EmailAddress, Fact, MailKind, NewUser,
+    Password, PasswordWeakness, Profile, Registration, Tenant, TenantStatus, User, Username,
 };
 
 use crate::ports::{CommitError, Overloaded, Unavailable, Unique, UserKey};
@@ -97,26 +97,28 @@ impl Tessera {
             self.check_username(&tenant, username).await?;
         }
         user.password = Some(self.ports.passwords.hash(command.password).await?);
-        let actor = Actor::Anybody { ip: command.ip };
+        let actor = Actor::Anybody {
+            ip: command.ip.clone(),
+        };
         let account = Addressee::Account(command.email.key().to_owned());
         for _ in 0..ATTEMPTS {
-            let taken = self.has_account(&tenant, &command.email).await?;
-            let changes = if taken {
-                let kind = MailKind::AlreadyRegistered;
-                Changes {
-                    mails: vec![self.mail(&tenant, kind, account.clone())],
-                    actor: actor.clone(),
-                    ..Changes::default()
-                }
+            // As many rows of each kind either way, so that the time does not tell: a user who is
+            // there is written as it was.
+            let owner = self.owner(&tenant, &command.email).await?;
+            let (kind, change, fact) = if let Some(owner) = owner {
+                let (attempt, ip) = (self.new_id(), command.ip.clone());
+                let fact = Fact::registration_repeated(attempt, owner.id, ip);
+                (MailKind::AlreadyRegistered, Change::Update(owner), fact)
             } else {
-                let kind = MailKind::VerifyEmail;
-                Changes {
-                    users: vec![Change::Insert(user.clone())],
-                    mails: vec![self.mail(&tenant, kind, account.clone())],
-                    actor: actor.clone(),
-                    events: vec![self.event(&tenant, now, fact.clone())],
-                    ..Changes::default()
-                }
+                let new = Change::Insert(user.clone());
+                (MailKind::VerifyEmail, new, fact.clone())
+            };
+            let changes = Changes {
+                users: vec![change],
+                mails: vec![self.mail(&tenant, kind, account.clone())],
+                actor: actor.clone(),
+                events: vec![self.event(&tenant, now, fact)],
+                ..Changes::default()
             };
             match self.commit(&tenant, changes).await {
                 Ok(()) => return Ok(Registered { tenant, user }),
@@ -140,13 +142,13 @@ impl Tessera {
         found.map_or(Ok(()), |_| Err(RegisterError::UsernameTaken))
     }
 
-    async fn has_account(
+    async fn owner(
         &self,
         tenant: &Tenant,
         email: &EmailAddress,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<Option<User>, Unavailable> {
         let key = UserKey::Email(email.key().to_owned());
-        Ok(self.ports.store.user(tenant, &key).await?.is_some())
+        self.ports.store.user(tenant, &key).await
     }
 }
 

@@ -44,6 +44,19 @@ impl Fact {
         }
     }
 
+    /// That somebody signed up with the address of an account: an aggregate of its own, likewise.
+    pub fn registration_repeated(
+        attempt: Id<Attempted>,
+        user: Id<User>,
+        ip: Option<String>,
+    ) -> Self {
+        Self {
+            subject: Subject::Attempt(attempt),
+            sequence: 1,
+            kind: EventKind::RegistrationRepeated { user, ip },
+        }
+    }
+
     /// The user whom it concerns: its subject, or whose its subject is.
     pub fn user(&self) -> Option<Id<User>> {
         if let Subject::User(id) = self.subject {
@@ -51,9 +64,9 @@ impl Fact {
         }
         match &self.kind {
             EventKind::LoginFailed { user, .. } => *user,
-            EventKind::RefreshReused { user, .. } | EventKind::SessionEnded { user, .. } => {
-                Some(*user)
-            }
+            EventKind::RefreshReused { user, .. }
+            | EventKind::RegistrationRepeated { user, .. }
+            | EventKind::SessionEnded { user, .. } => Some(*user),
             EventKind::PasswordChanged
             | EventKind::PasswordResetRequested
             | EventKind::RolesChanged { .. }
@@ -76,14 +89,14 @@ impl Fact {
     }
 }
 
-/// A log in that was tried, as the subject of its failure.
+/// A log in that was tried, or a sign up, as the subject of its failure.
 #[derive(Debug)]
 pub enum Attempted {}
 
 /// The aggregate that an event is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Subject {
-    /// A failed log in.
+    /// A failed log in, or a sign up for an address that has an account.
     Attempt(Id<Attempted>),
     /// A key of the key ring.
     Key(Id<Key>),
@@ -119,6 +132,13 @@ pub enum EventKind {
         presented: Generation,
         /// The generation that was live.
         current: Generation,
+    },
+    /// Somebody signed up with the address of an account, which changes nothing of it.
+    RegistrationRepeated {
+        /// Whose address it is.
+        user: Id<User>,
+        /// The client's address.
+        ip: Option<String>,
     },
     /// A user has other roles, or another flag that is carried beside them.
     RolesChanged {

@@ -50,12 +50,13 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-const SCHEMAS: [&str; 22] = [
+const SCHEMAS: [&str; 23] = [
     include_str!("../schemas/CloudEvent.json"),
     include_str!("../schemas/LoginFailed.json"),
     include_str!("../schemas/PasswordChanged.json"),
     include_str!("../schemas/PasswordResetRequested.json"),
     include_str!("../schemas/RefreshReused.json"),
+    include_str!("../schemas/RegistrationRepeated.json"),
     include_str!("../schemas/RolesChanged.json"),
     include_str!("../schemas/SessionEnded.json"),
     include_str!("../schemas/SigningKeyRetired.json"),

@@ -2,7 +2,7 @@
 
 use tessera_domain::EventKind;
 
-use crate::data::{login_failure, rights, session_end, tenant_settings};
+use crate::data::{lock, login_failure, rights, session_end, tenant_settings};
 use crate::json::Object;
 use crate::time;
 
@@ -37,12 +37,11 @@ pub fn audit_data(kind: &EventKind) -> String {
         EventKind::TenantDomainAdded { domain } => data.text("domain", domain),
         EventKind::TenantSettingsChanged(settings) => tenant_settings(*settings),
         EventKind::UserCreated { roles, .. } => data.texts("roles", roles),
-        EventKind::UserLocked { until, failures } => data
-            .text("until", &time(*until))
-            .number("failures", u64::from(*failures)),
+        EventKind::UserLocked { until, failures } => lock(*until, *failures),
         EventKind::UserLoggedIn { session, .. } => data.text("session", &session.to_string()),
         EventKind::PasswordChanged
         | EventKind::PasswordResetRequested
+        | EventKind::RegistrationRepeated { .. }
         | EventKind::UserDeleted
         | EventKind::UserDisabled
         | EventKind::UserEmailChanged { .. }
@@ -111,6 +110,13 @@ mod tests {
                     current: Generation::new(3),
                 },
                 json!({"presented": 1, "current": 3}),
+            ),
+            (
+                EventKind::RegistrationRepeated {
+                    user: id(3),
+                    ip: Some(personal()),
+                },
+                json!({}),
             ),
             (
                 EventKind::RolesChanged {
@@ -213,23 +219,24 @@ mod tests {
             EventKind::PasswordChanged => 1,
             EventKind::PasswordResetRequested => 2,
             EventKind::RefreshReused { .. } => 3,
-            EventKind::RolesChanged { .. } => 4,
-            EventKind::SessionEnded { .. } => 5,
-            EventKind::SigningKeyRetired { .. } => 6,
-            EventKind::SigningKeyRotated { .. } => 7,
-            EventKind::TenantCreated { .. } => 8,
-            EventKind::TenantDomainAdded { .. } => 9,
-            EventKind::TenantSettingsChanged(_) => 10,
-            EventKind::UserCreated { .. } => 11,
-            EventKind::UserDeleted => 12,
-            EventKind::UserDisabled => 13,
-            EventKind::UserEmailChanged { .. } => 14,
-            EventKind::UserEmailVerified => 15,
-            EventKind::UserEnabled => 16,
-            EventKind::UserLocked { .. } => 17,
-            EventKind::UserLoggedIn { .. } => 18,
-            EventKind::UserProfileChanged { .. } => 19,
-            EventKind::UserUnlocked => 20,
+            EventKind::RegistrationRepeated { .. } => 4,
+            EventKind::RolesChanged { .. } => 5,
+            EventKind::SessionEnded { .. } => 6,
+            EventKind::SigningKeyRetired { .. } => 7,
+            EventKind::SigningKeyRotated { .. } => 8,
+            EventKind::TenantCreated { .. } => 9,
+            EventKind::TenantDomainAdded { .. } => 10,
+            EventKind::TenantSettingsChanged(_) => 11,
+            EventKind::UserCreated { .. } => 12,
+            EventKind::UserDeleted => 13,
+            EventKind::UserDisabled => 14,
+            EventKind::UserEmailChanged { .. } => 15,
+            EventKind::UserEmailVerified => 16,
+            EventKind::UserEnabled => 17,
+            EventKind::UserLocked { .. } => 18,
+            EventKind::UserLoggedIn { .. } => 19,
+            EventKind::UserProfileChanged { .. } => 20,
+            EventKind::UserUnlocked => 21,
         }
     }
 
@@ -242,6 +249,6 @@ mod tests {
     }
 
     const AT: Timestamp = Timestamp::from_micros(1_767_225_600_000_042);
-    const KINDS: usize = 21;
+    const KINDS: usize = 22;
     const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
 }

@@ -1,7 +1,7 @@
 //! What each type of event is called and says.
 
 use tessera_domain::{
-    EventKind, JobRoleBy, LoginFailure, Registration, SessionEnd, TenantSettings,
+    EventKind, JobRoleBy, LoginFailure, Registration, SessionEnd, TenantSettings, Timestamp,
 };
 
 use crate::json::Object;
@@ -29,6 +29,11 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
             data.text("user", &user.to_string())
                 .number("presented", presented.number())
                 .number("current", current.number()),
+        ),
+        EventKind::RegistrationRepeated { user, ip } => (
+            "RegistrationRepeated",
+            data.text("user", &user.to_string())
+                .optional("ip", ip.as_deref()),
         ),
         EventKind::RolesChanged {
             roles,
@@ -81,11 +86,7 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
         EventKind::UserEmailChanged { email } => ("UserEmailChanged", data.text("email", email)),
         EventKind::UserEmailVerified => ("UserEmailVerified", data),
         EventKind::UserEnabled => ("UserEnabled", data),
-        EventKind::UserLocked { until, failures } => (
-            "UserLocked",
-            data.text("until", &time(*until))
-                .number("failures", u64::from(*failures)),
-        ),
+        EventKind::UserLocked { until, failures } => ("UserLocked", lock(*until, *failures)),
         EventKind::UserLoggedIn {
             session,
             ip,
@@ -108,6 +109,12 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
         ),
         EventKind::UserUnlocked => ("UserUnlocked", data),
     }
+}
+
+pub(crate) fn lock(until: Timestamp, failures: u32) -> Object {
+    Object::new()
+        .text("until", &time(until))
+        .number("failures", u64::from(failures))
 }
 
 pub(crate) fn tenant_settings(settings: TenantSettings) -> Object {

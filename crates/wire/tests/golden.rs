@@ -138,6 +138,13 @@ fn examples() -> Vec<Event> {
             },
         ),
         example(
+            Subject::Attempt(id(6)),
+            EventKind::RegistrationRepeated {
+                user: id(3),
+                ip: Some(owned("192.0.2.7")),
+            },
+        ),
+        example(
             user,
             EventKind::RolesChanged {
                 roles: vec![owned("tenant-admin"), owned("editor")],
@@ -245,7 +252,8 @@ fn next(kind: &EventKind) -> &'static str {
         EventKind::LoginFailed { .. } => "PasswordChanged",
         EventKind::PasswordChanged => "PasswordResetRequested",
         EventKind::PasswordResetRequested => "RefreshReused",
-        EventKind::RefreshReused { .. } => "RolesChanged",
+        EventKind::RefreshReused { .. } => "RegistrationRepeated",
+        EventKind::RegistrationRepeated { .. } => "RolesChanged",
         EventKind::RolesChanged { .. } => "SessionEnded",
         EventKind::SessionEnded { .. } => "SigningKeyRetired",
         EventKind::SigningKeyRetired { .. } => "SigningKeyRotated",

@@ -302,9 +302,10 @@ const FREE_TEXTS: [&str; 11] = [
     "username",
 ];
 
-const NULLABLE: [(&str, &str); 8] = [
+const NULLABLE: [(&str, &str); 9] = [
     ("LoginFailed", "ip"),
     ("LoginFailed", "user"),
+    ("RegistrationRepeated", "ip"),
     ("TenantSettingsChanged", "min_chars"),
     ("TenantSettingsChanged", "registration"),
     ("UserCreated", "email"),
