@@ -10,6 +10,7 @@ mod cookie;
 mod cors;
 mod docs;
 mod envelope;
+mod even;
 mod headers;
 mod hosts;
 mod input;

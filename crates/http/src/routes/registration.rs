@@ -1,5 +1,7 @@
 //! Sign up, and what is done with a token out of a mail.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use paperclip::actix::api_v2_operation;
@@ -11,6 +13,7 @@ use tessera_domain::{Password, Profile};
 
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
+use crate::even::at_the_beat;
 use crate::problem::Problem;
 use crate::rate_limits::within_share;
 use crate::requests::{EmailRequest, RegisterRequest, ResetPasswordRequest, TokenRequest};
@@ -41,7 +44,11 @@ pub(crate) async fn register(
     let tessera = tessera(&request)?;
     let email = command.email.as_str();
     within_share(&request, tessera.tenant_last_seen(&command.hints, email))?;
-    let registered = run(&request, async move { tessera.register(command).await }).await?;
+    let registering = {
+        let tessera = Arc::clone(&tessera);
+        run(&request, async move { tessera.register(command).await })
+    };
+    let registered = at_the_beat(&tessera, registering, Result::is_ok).await?;
     Ok(Answer::ok(RegisteredView::from(&registered)).with_status(StatusCode::CREATED))
 }
 
@@ -70,8 +77,13 @@ pub(crate) async fn resend_verification(
 ) -> Result<Answer<Done>, Problem> {
     let command = ask(&request, body.0)?;
     let tessera = tessera(&request)?;
-    let asked = async move { tessera.resend_verification(command).await };
-    run(&request, asked).await?;
+    let asking = {
+        let tessera = Arc::clone(&tessera);
+        run(&request, async move {
+            tessera.resend_verification(command).await
+        })
+    };
+    at_the_beat(&tessera, asking, Result::is_ok).await?;
     Ok(done(
         "If the address has an account that is not verified, a mail is on its way.",
     ))
@@ -88,8 +100,14 @@ pub(crate) async fn forgot_password(
 ) -> Result<Answer<Done>, Problem> {
     let command = ask(&request, body.0)?;
     let tessera = tessera(&request)?;
-    let asked = async move { tessera.forgot_password(command).await };
-    run(&request, asked).await?;
+    let asking = {
+        let tessera = Arc::clone(&tessera);
+        run(
+            &request,
+            async move { tessera.forgot_password(command).await },
+        )
+    };
+    at_the_beat(&tessera, asking, Result::is_ok).await?;
     Ok(done("If the address has an account, a mail is on its way."))
 }
 

@@ -1,5 +1,7 @@
 //! Log in and refresh, in both dialects.
 
+use std::sync::Arc;
+
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use paperclip::actix::api_v2_operation;
@@ -10,6 +12,7 @@ use crate::caller::{device, hints, run, tessera};
 use crate::client::Client;
 use crate::cookie;
 use crate::envelope::Edge;
+use crate::even::at_the_beat;
 use crate::metrics::LogInResult;
 use crate::problem::Problem;
 use crate::rate_limits::within_share;
@@ -89,7 +92,12 @@ async fn log_in(request: &HttpRequest, fields: LogInRequest) -> Result<Grant, Pr
         request,
         tessera.tenant_last_seen(&command.hints, &command.login),
     )?;
-    let answered = run(request, async move { tessera.log_in(command).await }).await;
+    let admitted = {
+        let tessera = Arc::clone(&tessera);
+        run(request, async move { tessera.log_in(command).await })
+    };
+    let refused = |answer: &Result<_, Problem>| matches!(answer, Err(Problem::InvalidCredentials));
+    let answered = at_the_beat(&tessera, admitted, refused).await;
     if let Some(edge) = request.app_data::<Data<Edge>>() {
         edge.metrics.logged_in(match &answered {
             Ok(_) => LogInResult::Succeeded,
