@@ -302,7 +302,8 @@ pub(crate) enum KeysCommand {
     },
     /// Take a key out of use: what it signed is refused from now on
     Retire {
-        /// The key's `kid`
+        /// The key's `kid`, which may begin with `-`
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
     /// Print the public keys
@@ -445,6 +446,25 @@ mod tests {
     #[test]
     fn without_a_command_it_serves() {
         assert!(Cli::try_parse_from(["tessera"]).unwrap().command.is_none());
+    }
+
+    #[test]
+    fn a_kid_may_begin_with_a_hyphen() {
+        for kid in ["-ejHuJujEZxn62Qg", "--ejHuJujEZxn62Qg", "j"] {
+            for json in [true, false] {
+                let flag = json.then_some("--json");
+                let before = ["tessera", "keys", "retire"].into_iter().chain(flag);
+                let after = ["tessera", "keys", "retire", kid].into_iter().chain(flag);
+                for line in [before.chain([kid]).collect::<Vec<_>>(), after.collect()] {
+                    let cli = Cli::try_parse_from(&line).unwrap();
+                    assert_eq!(cli.json, json, "{line:?}");
+                    let Some(Command::Keys(KeysCommand::Retire { kid: read })) = cli.command else {
+                        panic!("{line:?}");
+                    };
+                    assert_eq!(read, kid);
+                }
+            }
+        }
     }
 
     #[test]
