@@ -41,10 +41,10 @@ impl Tessera {
         refresh: RefreshToken,
         now: Timestamp,
     ) -> Result<Grant, TokenError> {
-        let expires_at = session
-            .idle_end
-            .min(now + self.settings.tokens.access_lifetime);
+        let policy = self.settings.tokens.of(&tenant.settings);
+        let expires_at = session.idle_end.min(now + policy.access_lifetime);
         let claims = AccessClaims {
+            issuer: tenant.settings.issuer,
             token: self.new_id(),
             user: user.id,
             session: session.id,

@@ -12,7 +12,7 @@ use core::fmt;
 
 use tessera_domain::{
     Changes, Event, Fact, Id, LockoutPolicy, MailedTokenPolicy, PasswordPolicy, Registration,
-    Tenant, TenantOrder, Timestamp, TokenPolicy,
+    Tenant, TenantLayout, TenantOrder, Timestamp, TokenPolicy,
 };
 
 mod account;
@@ -179,6 +179,8 @@ pub struct Settings {
     pub passwords: PasswordPolicy,
     /// In which order a request's hints at its tenant count.
     pub tenant_order: TenantOrder,
+    /// How the data of new tenants is kept apart.
+    pub tenant_layout: TenantLayout,
     /// Who may sign up, in tenants that do not say it.
     pub registration: Registration,
     /// Whether somebody logs in whose address is not proved.

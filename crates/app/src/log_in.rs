@@ -117,7 +117,8 @@ impl Tessera {
         command: &LogIn,
         now: Timestamp,
     ) -> Result<Grant, LogInStep> {
-        let (tenant, policy) = (&place.tenant, &self.settings.tokens);
+        let tenant = &place.tenant;
+        let policy = &self.settings.tokens.of(&tenant.settings);
         let key = self.ports.tokens.refresh_key(now)?;
         let kept = self.ports.store.sessions(tenant, user.id).await?;
         let room = Session::make_room(kept, user.epoch, now, policy);
@@ -239,7 +240,9 @@ impl Place {
             Some(tenant) => Self {
                 closed: match tenant.status {
                     TenantStatus::Active => None,
-                    TenantStatus::Suspended => Some(LoginFailure::SuspendedTenant),
+                    TenantStatus::Deleting | TenantStatus::Suspended => {
+                        Some(LoginFailure::SuspendedTenant)
+                    }
                 },
                 tenant,
             },

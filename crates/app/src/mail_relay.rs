@@ -225,7 +225,9 @@ impl MailRelay {
         };
         match tenant.status {
             TenantStatus::Active => {}
-            TenantStatus::Suspended => return Err(Unavailable::new(Suspended)),
+            TenantStatus::Deleting | TenantStatus::Suspended => {
+                return Err(Unavailable::new(Suspended));
+            }
         }
         let key = match &mail.to {
             Addressee::Account(key) => UserKey::Email(key.clone()),

@@ -57,6 +57,9 @@ pub trait Store: Send + Sync {
     /// the log and with its entry in the [`AuditTrail`](crate::AuditTrail), and each mail so that
     /// [`MailQueue`] gives it out, first at the moment it was asked for.
     ///
+    /// What is of a tenant that arrives in another layout comes with it: in the same commit it is
+    /// brought there, compared with what was, and removed from where it was.
+    ///
     /// A tenant that is removed takes along all that is of it, its mails, and all its events out of
     /// the log; a user its sessions and mailed tokens, and the events whose subject is the user or one of these. Whether an
     /// event was sent or waits at a publisher makes no difference, only the events of this very
@@ -98,6 +101,11 @@ pub trait Store: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> Result<usize, Unavailable>;
+
+    /// Removes at most `limit` of what there is of a tenant that is being deleted, of each kind, as
+    /// far as that is better done before the commit that removes it; answers how much. What is left
+    /// goes with that commit.
+    async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable>;
 
     /// The session of the tenant that lives in `schema`, with its user and its tenant: one read.
     async fn session(

@@ -38,7 +38,13 @@ impl Tessera {
             return Ok(());
         }
         let (now, name) = (self.now(), TenantName::restore(schema.as_str().to_owned()));
-        let (tenant, fact) = Tenant::create(name, schema, self.new_id(), now);
+        let (tenant, fact) = Tenant::create(
+            name,
+            schema,
+            self.settings.tenant_layout,
+            self.new_id(),
+            now,
+        );
         let changes = Changes {
             tenants: vec![Change::Insert(tenant.clone())],
             events: vec![self.event(&tenant, now, fact)],

@@ -92,7 +92,8 @@ impl Tessera {
         let now = self.now();
         let (session, user) = (&holder.session, &holder.user);
         let key = self.ports.tokens.refresh_key(now)?;
-        match session.refresh(presented, user.epoch, &key, now, &self.settings.tokens) {
+        let policy = self.settings.tokens.of(&holder.tenant.settings);
+        match session.refresh(presented, user.epoch, &key, now, &policy) {
             Refresh::Keep => self.answer(holder, RefreshToken::Kept, now),
             Refresh::Refuse(why) => {
                 tracing::debug!(?why, session = %session.id, "refresh refused");

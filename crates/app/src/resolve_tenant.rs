@@ -70,7 +70,10 @@ impl Tessera {
         }
         .choose(&self.settings.tenant_order)?;
         let tenant = match chosen {
-            Chosen::Tenant(tenant) => Some(Arc::new(tenant.clone())),
+            Chosen::Tenant(tenant) => {
+                stays(tenant)?;
+                Some(Arc::new(tenant.clone()))
+            }
             Chosen::Unknown => None,
         };
         Ok(Resolved { tenant, default })
@@ -151,6 +154,14 @@ impl Tessera {
     }
 }
 
+/// Whether the tenant is on no way to another layout; one that is answers nobody.
+pub(crate) fn stays(tenant: &Tenant) -> Result<(), Unavailable> {
+    match tenant.moving_to {
+        Some(_) => Err(Unavailable::new(Moving)),
+        None => Ok(()),
+    }
+}
+
 fn default_key() -> TenantKey {
     TenantKey::Name(SchemaName::DEFAULT.to_owned())
 }
@@ -183,6 +194,10 @@ impl Found {
         }
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("the tenant is on the way to another layout")]
+struct Moving;
 
 #[derive(Debug, thiserror::Error)]
 #[error("there is no default tenant: run `tessera migrate`")]

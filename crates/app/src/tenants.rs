@@ -77,7 +77,13 @@ impl Tessera {
             Some(schema) => schema,
             None => SchemaName::suggest(&command.name)?,
         };
-        let (mut tenant, fact) = Tenant::create(command.name, schema, self.new_id(), now);
+        let (mut tenant, fact) = Tenant::create(
+            command.name,
+            schema,
+            self.settings.tenant_layout,
+            self.new_id(),
+            now,
+        );
         let mut facts = vec![fact];
         for host in command.domains {
             if let Some((with_domain, fact)) = tenant.add_domain(host) {
@@ -159,7 +165,8 @@ impl Tessera {
             let Some(tenant) = self.tenant(tenant).await? else {
                 return Err(ChangeTenantError::NotFound);
             };
-            let Some((updated, fact)) = tenant.change_settings(decide(tenant.settings)) else {
+            let Some((updated, fact)) = tenant.change_settings(decide(tenant.settings.clone()))
+            else {
                 return Ok(Tenant::clone(&tenant));
             };
             let changes = Changes {

@@ -9,7 +9,7 @@ use tessera_domain::{
 
 use crate::Tessera;
 use crate::ports::{Expiry, SessionHolder, TokenError, Unavailable};
-use crate::resolve_tenant::{ResolveTenantError, TenantHints};
+use crate::resolve_tenant::{ResolveTenantError, TenantHints, stays};
 
 /// Someone whose access token was found good, as the store knows them now.
 #[derive(Clone, Debug)]
@@ -109,6 +109,9 @@ impl Tessera {
         session: tessera_domain::Id<Session>,
     ) -> Result<Option<SessionHolder>, Unavailable> {
         let holder = self.ports.store.session(schema, session).await?;
+        if let Some(holder) = &holder {
+            stays(&holder.tenant)?;
+        }
         Ok(holder.filter(|holder| holder.tenant.shown_id() == tenant_id))
     }
 }

@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use tessera_domain::{
     Addressee, Algorithm, Device, EmailAddress, Epoch, Event, Fact, Generation, HostName, Id,
-    JobRoleBy, Key, KeyId, KeyOrigin, KeyPurpose, Lockout, Mail, MailKind, MailedDigest,
-    MailedToken, MailedTokenPurpose, NewUser, PasswordChars, PasswordRecord, Profile, Registration,
-    Role, SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName,
-    TenantSettings, TenantStatus, Timestamp, TokenPolicy, User, UserStatus, Username,
+    JobRoleBy, Key, KeyId, KeyOrigin, KeyPurpose, Lockout, Mail, MailKind, MailSender,
+    MailedDigest, MailedToken, MailedTokenPurpose, NewUser, Origin, PasswordChars, PasswordRecord,
+    Profile, Registration, Role, SchemaName, Session, SessionEnd, SessionEnded, Tenant,
+    TenantDomain, TenantLayout, TenantName, TenantSettings, TenantStatus, Timestamp, TokenIssuer,
+    TokenPolicy, User, UserStatus, Username,
 };
 
 /// The moment at which everything here was made; it has microseconds.
@@ -31,7 +32,8 @@ pub fn tenant_in(name: &str, schema: SchemaName) -> Tenant {
     let number = name
         .bytes()
         .fold(1_u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte));
-    Tenant::create(TenantName::parse(name).unwrap(), schema, id(number), NOW).0
+    let name = TenantName::parse(name).unwrap();
+    Tenant::create(name, schema, TenantLayout::Schema, id(number), NOW).0
 }
 
 /// A tenant with a value in every field.
@@ -44,6 +46,13 @@ pub fn full_tenant() -> Tenant {
             registration: Some(Registration::Invite),
             password_chars: PasswordChars::new(12),
             job_role: JobRoleBy::Users,
+            access_lifetime: Some(Duration::from_mins(5)),
+            refresh_lifetime: Some(Duration::from_hours(24)),
+            allowed_origins: ["https://a.example", "http://localhost:3000"]
+                .map(|origin| Origin::parse(origin).unwrap())
+                .to_vec(),
+            mail_from: MailSender::parse("Bücher & Söhne <post@a.example>").ok(),
+            issuer: TokenIssuer::Tenant,
         },
         events: 3,
         ..tenant("Bücher & Söhne 🗝")

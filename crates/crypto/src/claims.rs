@@ -2,28 +2,55 @@
 
 use core::fmt::Display;
 use core::time::Duration;
+use std::borrow::Cow;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, Serializer};
 use tessera_domain::{
-    AccessClaims, Algorithm, Generation, Id, RefreshClaims, SchemaName, Session, Timestamp, User,
+    AccessClaims, Algorithm, Generation, Id, RefreshClaims, SchemaName, Session, Timestamp,
+    TokenIssuer, User, issuer_of_tenant,
 };
 
 use crate::json::{not_absent, not_null, strict};
 use crate::private_key::PrivateKey;
+use crate::settings::Audience;
 use crate::verify::Signed;
 
+/// Who issues access tokens, and for whom.
+#[derive(Clone, Copy)]
+pub(crate) struct Parties<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) audience: &'a Audience,
+}
+
+impl<'a> Parties<'a> {
+    fn issuer(self, issuer: TokenIssuer, schema: &SchemaName) -> Cow<'a, str> {
+        match issuer {
+            TokenIssuer::Installation => Cow::Borrowed(self.issuer),
+            TokenIssuer::Tenant => Cow::Owned(issuer_of_tenant(self.issuer, schema)),
+        }
+    }
+
+    fn audience<'i>(self, issuer: &'i str) -> Option<&'i str>
+    where
+        'a: 'i,
+    {
+        match self.audience {
+            Audience::Issuer => Some(issuer),
+            Audience::Named(name) => Some(name),
+            Audience::Unsaid => None,
+        }
+    }
+}
+
 /// Writes an access token's payload.
-pub(crate) fn write_access(
-    claims: &AccessClaims,
-    issuer: &str,
-    audience: Option<&str>,
-) -> Option<Vec<u8>> {
+pub(crate) fn write_access(claims: &AccessClaims, parties: Parties<'_>) -> Option<Vec<u8>> {
+    let issuer = parties.issuer(claims.issuer, &claims.tenant_schema);
     let payload = AccessOut {
-        iss: issuer,
+        iss: &issuer,
         sub: claims.user,
-        aud: audience,
+        aud: parties.audience(&issuer),
         exp: claims.expires_at.as_secs(),
         iat: claims.issued_at.as_secs(),
         jti: claims.token,
@@ -43,13 +70,15 @@ pub(crate) fn write_access(
 /// Reads an access token's payload, and from when on it counts; none when anything is amiss.
 pub(crate) fn read_access(
     payload: &[u8],
-    issuer: &str,
-    audience: Option<&str>,
+    parties: Parties<'_>,
     now: Timestamp,
 ) -> Option<(AccessClaims, Timestamp)> {
     let payload: AccessIn = strict(payload)?;
-    let ours = payload.iss == issuer
-        && payload.aud.as_deref() == audience
+    let schema = SchemaName::restore(payload.tenant_schema);
+    let issuer = TokenIssuer::ALL
+        .into_iter()
+        .find(|issuer| payload.iss == parties.issuer(*issuer, &schema))?;
+    let ours = payload.aud.as_deref() == parties.audience(&payload.iss)
         && payload.token_type == ACCESS
         && payload.role.as_ref() == payload.roles.first();
     let counts_from = payload.iat.max(payload.nbf.unwrap_or(i64::MIN));
@@ -58,6 +87,7 @@ pub(crate) fn read_access(
         return None;
     }
     let claims = AccessClaims {
+        issuer,
         token: id(&payload.jti)?,
         user: id::<User>(&payload.sub)?,
         session: id::<Session>(&payload.sid)?,
@@ -66,7 +96,7 @@ pub(crate) fn read_access(
         username: payload.username,
         roles: payload.roles,
         tenant_id: payload.tenant_id,
-        tenant_schema: SchemaName::restore(payload.tenant_schema),
+        tenant_schema: schema,
         issued_at: Timestamp::from_secs(payload.iat),
         expires_at: Timestamp::from_secs(payload.exp),
     };

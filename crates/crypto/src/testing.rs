@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tessera_app::{Entropy, Expiry, KeyRing, TokenError, Tokens};
 use tessera_domain::{
     AccessClaims, Algorithm, Generation, Id, Key, KeyPurpose, RefreshClaims, SchemaName, Timestamp,
+    TokenIssuer,
 };
 
 use crate::private_key::PrivateKey;
@@ -125,6 +126,7 @@ pub(crate) fn new_id<T>() -> Id<T> {
 
 pub(crate) fn access_claims() -> AccessClaims {
     AccessClaims {
+        issuer: TokenIssuer::Installation,
         token: Id::new(NOW, [1; 10]),
         user: Id::new(NOW, [2; 10]),
         session: Id::new(NOW, [3; 10]),

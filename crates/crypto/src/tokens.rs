@@ -7,7 +7,7 @@ use tessera_app::{Entropy, Expiry, KeyError, KeyRing, PublicKeys, TokenError, To
 use tessera_domain::{AccessClaims, Id, Key, KeyId, KeyPurpose, RefreshClaims, Timestamp};
 
 use crate::cache::{Fingerprint, Remembered};
-use crate::claims::{read_access, read_refresh, write_access, write_refresh};
+use crate::claims::{Parties, read_access, read_refresh, write_access, write_refresh};
 use crate::key_maker::KeyMaker;
 use crate::ring::{LoadedRing, Opener};
 use crate::settings::{Audience, TokenSettings, TokenTyp};
@@ -49,11 +49,10 @@ impl JwtTokens {
         self.loaded().ok_or(TokenError::NoKey)
     }
 
-    fn audience<'a>(&'a self, ring: &'a LoadedRing) -> Option<&'a str> {
-        match &self.audience {
-            Audience::Issuer => Some(&ring.issuer),
-            Audience::Named(name) => Some(name),
-            Audience::Unsaid => None,
+    fn parties<'a>(&'a self, ring: &'a LoadedRing) -> Parties<'a> {
+        Parties {
+            issuer: &ring.issuer,
+            audience: &self.audience,
         }
     }
 
@@ -67,9 +66,8 @@ impl JwtTokens {
             return counts.then_some(known.claims).ok_or(TokenError::Invalid);
         }
         let signed = verify(&ring, KeyPurpose::Access, token, now)?;
-        let audience = self.audience(&ring);
         let (claims, counts_from) =
-            read_access(&signed.payload, &ring.issuer, audience, now).ok_or(TokenError::Invalid)?;
+            read_access(&signed.payload, self.parties(&ring), now).ok_or(TokenError::Invalid)?;
         let claims = Arc::new(claims);
         if now < claims.expires_at {
             let remembered = Remembered {
@@ -153,7 +151,7 @@ impl Tokens for JwtTokens {
         let (_, key) = ring
             .signing(KeyPurpose::Access, now)
             .ok_or(TokenError::NoKey)?;
-        write_access(claims, &ring.issuer, self.audience(&ring))
+        write_access(claims, self.parties(&ring))
             .and_then(|payload| key.sign(&payload))
             .ok_or(TokenError::NoKey)
     }

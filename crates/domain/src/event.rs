@@ -2,7 +2,7 @@
 
 use crate::session::Generation;
 use crate::{Algorithm, Key};
-use crate::{Id, KeyId, Session, Tenant, TenantSettings, Timestamp, User};
+use crate::{Id, KeyId, Session, Tenant, TenantLayout, TenantSettings, Timestamp, User};
 
 /// Something that happened, as it is stored with the change that it is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,8 +73,17 @@ impl Fact {
             | EventKind::SigningKeyRetired { .. }
             | EventKind::SigningKeyRotated { .. }
             | EventKind::TenantCreated { .. }
+            | EventKind::TenantDeleted
+            | EventKind::TenantDeletionStarted
             | EventKind::TenantDomainAdded { .. }
+            | EventKind::TenantDomainRemoved { .. }
+            | EventKind::TenantMoveStarted { .. }
+            | EventKind::TenantMoved { .. }
+            | EventKind::TenantPrimaryDomainChanged { .. }
+            | EventKind::TenantRenamed { .. }
+            | EventKind::TenantResumed
             | EventKind::TenantSettingsChanged(_)
+            | EventKind::TenantSuspended
             | EventKind::UserCreated { .. }
             | EventKind::UserDeleted
             | EventKind::UserDisabled
@@ -175,13 +184,46 @@ pub enum EventKind {
         /// Where it lives.
         schema: String,
     },
+    /// A tenant is no more, nor is anything that was its own.
+    TenantDeleted,
+    /// A tenant is closed for good, and what is its own is being removed.
+    TenantDeletionStarted,
     /// A tenant got a domain.
     TenantDomainAdded {
         /// The domain.
         domain: String,
     },
+    /// A domain is no longer a tenant's own.
+    TenantDomainRemoved {
+        /// The domain.
+        domain: String,
+    },
+    /// A tenant is on the way to another layout, and answers nobody meanwhile.
+    TenantMoveStarted {
+        /// The layout.
+        to: TenantLayout,
+    },
+    /// A tenant is kept in another layout.
+    TenantMoved {
+        /// The layout.
+        layout: TenantLayout,
+    },
+    /// Links to a tenant are built with another one of its domains.
+    TenantPrimaryDomainChanged {
+        /// The domain.
+        domain: String,
+    },
+    /// A tenant is called otherwise.
+    TenantRenamed {
+        /// Its name.
+        name: String,
+    },
+    /// A tenant is open again.
+    TenantResumed,
     /// Other settings hold for the accounts of a tenant.
     TenantSettingsChanged(TenantSettings),
+    /// A tenant is closed to everybody.
+    TenantSuspended,
     /// An account was made.
     UserCreated {
         /// The address.

@@ -47,8 +47,9 @@ pub use password::{Password, PasswordChars, PasswordPolicy, PasswordRecord, Pass
 pub use session::{Dead, Device, Generation, Refresh, Room, Session, SessionEnded};
 pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, TenantOrderError};
 pub use tenant::{
-    HostName, HostNameError, JobRoleBy, Registration, SchemaName, Tenant, TenantDomain, TenantName,
-    TenantNameError, TenantSettings, TenantStatus,
+    HostName, HostNameError, JobRoleBy, MailSender, MailSenderError, Origin, OriginError,
+    Registration, SchemaName, Tenant, TenantDomain, TenantLayout, TenantName, TenantNameError,
+    TenantSettings, TenantSettingsError, TenantStatus, TokenIssuer, issuer_of_tenant,
 };
 pub use time::Timestamp;
 pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};

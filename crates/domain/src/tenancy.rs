@@ -157,7 +157,7 @@ pub struct TenantOrderError;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Id, SchemaName, TenantName, Timestamp};
+    use crate::{Id, SchemaName, TenantLayout, TenantName, Timestamp};
 
     fn tenant(name: &str) -> Tenant {
         let now = Timestamp::from_secs(1);
@@ -166,6 +166,7 @@ mod tests {
         Tenant::create(
             TenantName::parse(name).unwrap(),
             schema,
+            TenantLayout::Schema,
             Id::new(now, [byte; 10]),
             now,
         )

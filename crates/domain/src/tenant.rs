@@ -1,11 +1,28 @@
-//! Tenants, what they are called and where they are found.
+//! Tenants and their lives.
+//!
+//! ```text
+//!              suspend                 delete
+//!   ┌────────┐ ───────▶ ┌───────────┐ ───────▶ ┌──────────┐
+//!   │ active │          │ suspended │          │ deleting │ ───▶ gone, with all that was its own
+//!   └────────┘ ◀─────── └───────────┘          └──────────┘
+//!        │      resume                              ▲
+//!        └──────────────────────────────────────────┘ delete
+//! ```
+//!
+//! An active or suspended tenant may be on its way from one layout to the other. Meanwhile it answers
+//! nobody, who is told to come again.
 
-use core::fmt;
-
-use crate::email::ascii_domain;
 use crate::event::{EventKind, Fact, Subject};
-use crate::fold::{fold, invisible};
-use crate::{Id, PasswordChars, Timestamp};
+use crate::{Id, Timestamp};
+
+pub use self::names::{HostName, HostNameError, SchemaName, TenantName, TenantNameError};
+pub use self::settings::{
+    JobRoleBy, MailSender, MailSenderError, Origin, OriginError, Registration, TenantSettings,
+    TenantSettingsError, TokenIssuer, issuer_of_tenant,
+};
+
+mod names;
+mod settings;
 
 /// A tenant: users kept apart from all others.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -18,6 +35,10 @@ pub struct Tenant {
     pub name: TenantName,
     /// Where its data lives; never changes.
     pub schema: SchemaName,
+    /// How its data is kept apart from that of others.
+    pub layout: TenantLayout,
+    /// The layout that its data is on the way to.
+    pub moving_to: Option<TenantLayout>,
     /// The hosts and e-mail domains that are its own.
     pub domains: Vec<TenantDomain>,
     /// Whether it is in use.
@@ -37,6 +58,7 @@ impl Tenant {
     pub fn create(
         name: TenantName,
         schema: SchemaName,
+        layout: TenantLayout,
         id: Id<Self>,
         now: Timestamp,
     ) -> (Self, Fact) {
@@ -45,6 +67,8 @@ impl Tenant {
             external_id: None,
             name,
             schema,
+            layout,
+            moving_to: None,
             domains: Vec::new(),
             status: TenantStatus::Active,
             settings: TenantSettings::default(),
@@ -59,30 +83,132 @@ impl Tenant {
         (tenant, fact)
     }
 
-    /// The tenant with one more domain, the primary one when it is the first; none when it has it.
-    pub fn add_domain(&self, host: HostName) -> Option<(Self, Fact)> {
-        if self.domains.iter().any(|domain| domain.host == host) {
+    /// The tenant with another name, in the same schema; none when it is called so.
+    pub fn rename(&self, name: TenantName) -> Option<(Self, Fact)> {
+        if self.name == name {
             return None;
         }
-        let mut tenant = self.clone();
-        let fact = tenant.record(EventKind::TenantDomainAdded {
+        let kind = EventKind::TenantRenamed {
+            name: name.as_str().to_owned(),
+        };
+        Some(self.with(|tenant| tenant.name = name, kind))
+    }
+
+    /// The tenant with one more domain, the primary one when it is the first; none when it has it.
+    pub fn add_domain(&self, host: HostName) -> Option<(Self, Fact)> {
+        if self.has_domain(&host) {
+            return None;
+        }
+        let kind = EventKind::TenantDomainAdded {
             domain: host.as_str().to_owned(),
-        });
-        tenant.domains.push(TenantDomain {
-            primary: tenant.domains.is_empty(),
-            host,
-        });
-        Some((tenant, fact))
+        };
+        let primary = self.domains.is_empty();
+        let domain = TenantDomain { host, primary };
+        Some(self.with(|tenant| tenant.domains.push(domain), kind))
+    }
+
+    /// The tenant without a domain; without its primary one, the first of the others is that. None
+    /// when it has it not.
+    pub fn remove_domain(&self, host: &HostName) -> Option<(Self, Fact)> {
+        if !self.has_domain(host) {
+            return None;
+        }
+        let remove = |tenant: &mut Self| {
+            tenant.domains.retain(|domain| domain.host != *host);
+            if !tenant.domains.iter().any(|domain| domain.primary)
+                && let Some(first) = tenant.domains.first_mut()
+            {
+                first.primary = true;
+            }
+        };
+        let kind = EventKind::TenantDomainRemoved {
+            domain: host.as_str().to_owned(),
+        };
+        Some(self.with(remove, kind))
+    }
+
+    /// The tenant with one of its domains as the primary one; none when it is, or is not its own.
+    pub fn make_primary(&self, host: &HostName) -> Option<(Self, Fact)> {
+        let mut domains = self.domains.iter();
+        if !domains.any(|domain| domain.host == *host && !domain.primary) {
+            return None;
+        }
+        let kind = EventKind::TenantPrimaryDomainChanged {
+            domain: host.as_str().to_owned(),
+        };
+        let make = |tenant: &mut Self| {
+            for domain in &mut tenant.domains {
+                domain.primary = domain.host == *host;
+            }
+        };
+        Some(self.with(make, kind))
+    }
+
+    /// Whether a domain is its own.
+    pub fn has_domain(&self, host: &HostName) -> bool {
+        self.domains.iter().any(|domain| domain.host == *host)
     }
 
     /// The tenant with other settings; none when they are the same.
     pub fn change_settings(&self, settings: TenantSettings) -> Option<(Self, Fact)> {
-        (self.settings != settings).then(|| {
-            let mut tenant = self.clone();
-            tenant.settings = settings;
-            let fact = tenant.record(EventKind::TenantSettingsChanged(settings));
-            (tenant, fact)
+        if self.settings == settings {
+            return None;
+        }
+        let kind = EventKind::TenantSettingsChanged(settings.clone());
+        Some(self.with(|tenant| tenant.settings = settings, kind))
+    }
+
+    /// The tenant, closed to everybody; none when it is, or is being deleted.
+    pub fn suspend(&self) -> Option<(Self, Fact)> {
+        (self.status == TenantStatus::Active).then(|| {
+            let suspend = |tenant: &mut Self| tenant.status = TenantStatus::Suspended;
+            self.with(suspend, EventKind::TenantSuspended)
         })
+    }
+
+    /// The tenant, open again; none when it is, or is being deleted.
+    pub fn resume(&self) -> Option<(Self, Fact)> {
+        (self.status == TenantStatus::Suspended).then(|| {
+            let resume = |tenant: &mut Self| tenant.status = TenantStatus::Active;
+            self.with(resume, EventKind::TenantResumed)
+        })
+    }
+
+    /// The tenant, closed for good and about to be removed; none when it is. A move that began ends
+    /// nowhere.
+    pub fn begin_deletion(&self) -> Option<(Self, Fact)> {
+        (self.status != TenantStatus::Deleting).then(|| {
+            let begin = |tenant: &mut Self| {
+                tenant.status = TenantStatus::Deleting;
+                tenant.moving_to = None;
+            };
+            self.with(begin, EventKind::TenantDeletionStarted)
+        })
+    }
+
+    /// What is told when it is removed.
+    pub fn deleted(&self) -> Fact {
+        self.clone().record(EventKind::TenantDeleted)
+    }
+
+    /// The tenant on the way to another layout, or on the way back; none when it is on that way, is
+    /// kept so, or is being deleted.
+    pub fn begin_move(&self, to: TenantLayout) -> Option<(Self, Fact)> {
+        let is_there = self.moving_to.unwrap_or(self.layout) == to;
+        (!is_there && self.status != TenantStatus::Deleting).then(|| {
+            let begin = |tenant: &mut Self| tenant.moving_to = Some(to);
+            self.with(begin, EventKind::TenantMoveStarted { to })
+        })
+    }
+
+    /// The tenant where it was on the way to; none when it was on no way.
+    pub fn arrive(&self) -> Option<(Self, Fact)> {
+        let layout = self.moving_to?;
+        let arrive = |tenant: &mut Self| {
+            tenant.layout = layout;
+            tenant.moving_to = None;
+        };
+        Some(self.with(arrive, EventKind::TenantMoved { layout }))
     }
 
     /// The id that clients see: the imported one where there is one.
@@ -97,6 +223,13 @@ impl Tenant {
         self.schema.as_str() == SchemaName::DEFAULT
     }
 
+    fn with(&self, change: impl FnOnce(&mut Self), kind: EventKind) -> (Self, Fact) {
+        let mut tenant = self.clone();
+        change(&mut tenant);
+        let fact = tenant.record(kind);
+        (tenant, fact)
+    }
+
     fn record(&mut self, kind: EventKind) -> Fact {
         self.events += 1;
         Fact {
@@ -107,50 +240,28 @@ impl Tenant {
     }
 }
 
-/// What holds for the accounts of one tenant; what is none, the installation says.
+/// How the data of a tenant is kept apart from that of others, where the store can do it in more
+/// ways than one.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct TenantSettings {
-    /// Who may sign up.
-    pub registration: Option<Registration>,
-    /// The fewest characters of a new password.
-    pub password_chars: Option<PasswordChars>,
-    /// Who says what a user does there: administrators, unless users may.
-    pub job_role: JobRoleBy,
+pub enum TenantLayout {
+    /// In tables of its own.
+    #[default]
+    Schema,
+    /// In the same tables, by rows that say whose they are.
+    Shared,
 }
 
-/// Who may sign up.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Registration {
-    /// Nobody: operators make the accounts.
-    Closed,
-    /// Whoever an administrator invites.
-    Invite,
-    /// Everybody.
-    Open,
-}
-
-impl Registration {
-    /// Every mode.
-    pub const ALL: [Self; 3] = [Self::Closed, Self::Invite, Self::Open];
+impl TenantLayout {
+    /// Every layout.
+    pub const ALL: [Self; 2] = [Self::Schema, Self::Shared];
 
     /// Its name in settings.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Closed => "closed",
-            Self::Invite => "invite",
-            Self::Open => "open",
+            Self::Schema => "schema",
+            Self::Shared => "shared",
         }
     }
-}
-
-/// Who says what a user does in the tenant's organisation.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum JobRoleBy {
-    /// Whoever administers users.
-    #[default]
-    Administrators,
-    /// The users themselves, too.
-    Users,
 }
 
 /// Whether a tenant is in use.
@@ -158,8 +269,24 @@ pub enum JobRoleBy {
 pub enum TenantStatus {
     /// Its users log in.
     Active,
+    /// Nothing of it works any more, and what is its own is being removed.
+    Deleting,
     /// Nothing of it works until it is resumed.
     Suspended,
+}
+
+impl TenantStatus {
+    /// Every status.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Deleting, Self::Suspended];
+
+    /// Its name, as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Deleting => "deleting",
+            Self::Suspended => "suspended",
+        }
+    }
 }
 
 /// A host and e-mail domain that belongs to a tenant.
@@ -171,232 +298,94 @@ pub struct TenantDomain {
     pub primary: bool,
 }
 
-/// What a tenant is called: one namespace with the schema names, whatever the case.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TenantName(String);
-
-impl TenantName {
-    /// Reads a name; white space around it does not count.
-    pub fn parse(text: &str) -> Result<Self, TenantNameError> {
-        let name = text.trim();
-        if name.is_empty() {
-            return Err(TenantNameError::Empty);
-        }
-        if name.chars().count() > MAX_NAME_CHARS {
-            return Err(TenantNameError::TooLong);
-        }
-        if name.contains(|c: char| invisible(c) || "/\\\"".contains(c)) {
-            return Err(TenantNameError::Malformed);
-        }
-        Ok(Self(name.to_owned()))
-    }
-
-    /// A name that a store kept.
-    pub fn restore(name: String) -> Self {
-        Self(name)
-    }
-
-    /// The name as it was given.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What it is unique by, together with [`SchemaName::key`].
-    pub fn key(&self) -> String {
-        tenant_key(&self.0)
-    }
-}
-
-/// The schema a tenant lives in: what it is to a database, and `tenant_schema` in a token.
-#[derive(Clone, Eq, Hash, PartialEq)]
-pub struct SchemaName(String);
-
-impl SchemaName {
-    /// The schema name of the default tenant.
-    pub const DEFAULT: &str = "public";
-
-    /// Reads a schema name: an ASCII letter or `_`, then letters, digits, `_` and `-`; 63 at most.
-    pub fn parse(text: &str) -> Result<Self, TenantNameError> {
-        if text.is_empty() {
-            return Err(TenantNameError::Empty);
-        }
-        if text.len() > MAX_SCHEMA_BYTES {
-            return Err(TenantNameError::TooLong);
-        }
-        let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        let rest = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if !starts || !text.chars().all(rest) {
-            return Err(TenantNameError::Malformed);
-        }
-        let key = text.to_ascii_lowercase();
-        if key.starts_with("pg_") || RESERVED.contains(&key.as_str()) {
-            return Err(TenantNameError::Reserved);
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The schema name that a tenant's name suggests.
-    pub fn suggest(name: &TenantName) -> Result<Self, TenantNameError> {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let mut schema: String = name.as_str().to_lowercase().chars().map(plain).collect();
-        if !schema.starts_with(|c: char| c.is_ascii_alphabetic()) {
-            schema.insert_str(0, "t_");
-        }
-        Self::parse(&schema)
-    }
-
-    /// The schema name of the default tenant.
-    pub fn of_default_tenant() -> Self {
-        Self(Self::DEFAULT.to_owned())
-    }
-
-    /// A schema name that a store kept, or that a verified token names.
-    pub fn restore(schema: String) -> Self {
-        Self(schema)
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What it is unique by, together with [`TenantName::key`].
-    pub fn key(&self) -> String {
-        tenant_key(&self.0)
-    }
-}
-
-impl fmt::Debug for SchemaName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Why a text is not a tenant's name or schema name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum TenantNameError {
-    /// There is nothing in it.
-    #[error("a tenant needs a name")]
-    Empty,
-    /// It has a character that a name may not have.
-    #[error(
-        "a schema name starts with a letter and has letters, digits, `_` and `-`; a tenant's name \
-         has no slash, quote or invisible character"
-    )]
-    Malformed,
-    /// Postgres or Tessera uses the name.
-    #[error("this name is reserved")]
-    Reserved,
-    /// It has more than 63 bytes (schema) or 100 characters (name).
-    #[error("a schema name has at most 63 characters, a tenant's name 100")]
-    TooLong,
-}
-
-/// A host name in lower-case ASCII, without port or final dot.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct HostName(String);
-
-impl HostName {
-    /// Reads a host name, with or without a port.
-    pub fn parse(text: &str) -> Result<Self, HostNameError> {
-        let text = text.trim();
-        let host = match text.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            Some(_) | None => text,
-        };
-        ascii_domain(host).map(Self).ok_or(HostNameError)
-    }
-
-    /// A host name that a store kept.
-    pub fn restore(host: String) -> Self {
-        Self(host)
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text is not a host name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("not a host name")]
-pub struct HostNameError;
-
-/// Tenants' names and schema names are one namespace: equal keys collide.
-pub(crate) fn tenant_key(name: &str) -> String {
-    fold(name.trim())
-}
-
-const MAX_NAME_CHARS: usize = 100;
-const MAX_SCHEMA_BYTES: usize = 63;
-const RESERVED: [&str; 4] = ["information_schema", "public", "tessera", "tessera_public"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_schema_name_that_postgres_reserves_or_cuts_is_refused() {
-        for reserved in [
-            "pg_temp",
-            "PG_x",
-            "information_schema",
-            "tessera",
-            "public",
-            "Public",
-        ] {
-            assert_eq!(SchemaName::parse(reserved), Err(TenantNameError::Reserved));
-        }
-        let long = "a".repeat(64);
-        assert_eq!(SchemaName::parse(&long), Err(TenantNameError::TooLong));
-        for malformed in ["a.b", "a\"b", "1a", "a b", "a\0", "ä"] {
-            assert_eq!(
-                SchemaName::parse(malformed),
-                Err(TenantNameError::Malformed)
-            );
-        }
-        assert_eq!(SchemaName::parse("Acme-2").unwrap().as_str(), "Acme-2");
+    fn acme() -> Tenant {
+        let now = Timestamp::from_secs(1);
+        let name = TenantName::parse("Acme").unwrap();
+        let schema = SchemaName::parse("acme").unwrap();
+        Tenant::create(
+            name,
+            schema,
+            TenantLayout::Schema,
+            Id::new(now, [1; 10]),
+            now,
+        )
+        .0
+    }
+
+    fn host(name: &str) -> HostName {
+        HostName::parse(name).unwrap()
+    }
+
+    fn primary(tenant: &Tenant) -> Vec<&str> {
+        let domains = tenant.domains.iter().filter(|domain| domain.primary);
+        domains.map(|domain| domain.host.as_str()).collect()
     }
 
     #[test]
-    fn a_name_suggests_a_schema_name() {
-        let suggested = |name: &str| SchemaName::suggest(&TenantName::parse(name).unwrap());
-        assert_eq!(suggested("Acme Corp.").unwrap().as_str(), "acme_corp_");
-        assert_eq!(suggested("3M").unwrap().as_str(), "t_3m");
-        assert_eq!(suggested("public"), Err(TenantNameError::Reserved));
-    }
-
-    #[test]
-    fn a_host_name_loses_port_case_and_final_dot() {
-        assert_eq!(
-            HostName::parse("BÜCHER.example.:8000").unwrap().as_str(),
-            "xn--bcher-kva.example"
-        );
-        assert_eq!(HostName::parse("[::1]:8000"), Err(HostNameError));
-        assert_eq!(HostName::parse(""), Err(HostNameError));
-    }
-
-    #[test]
-    fn the_first_domain_is_the_primary_one() {
-        let (tenant, _) = Tenant::create(
-            TenantName::parse("Acme").unwrap(),
-            SchemaName::parse("acme").unwrap(),
-            Id::new(Timestamp::from_secs(1), [1; 10]),
-            Timestamp::from_secs(1),
-        );
-        let (tenant, _) = tenant
-            .add_domain(HostName::parse("a.example").unwrap())
-            .unwrap();
-        let (tenant, fact) = tenant
-            .add_domain(HostName::parse("b.example").unwrap())
-            .unwrap();
-        assert!(tenant.domains[0].primary && !tenant.domains[1].primary);
+    fn one_of_the_domains_is_the_primary_one_whatever_comes_and_goes() {
+        let (tenant, _) = acme().add_domain(host("a.example")).unwrap();
+        let (tenant, fact) = tenant.add_domain(host("b.example")).unwrap();
+        assert_eq!(primary(&tenant), ["a.example"]);
         assert_eq!(fact.sequence, 3);
-        assert!(
-            tenant
-                .add_domain(HostName::parse("B.example").unwrap())
-                .is_none()
-        );
+        assert!(tenant.add_domain(host("B.example")).is_none());
+
+        let (tenant, _) = tenant.make_primary(&host("b.example")).unwrap();
+        assert_eq!(primary(&tenant), ["b.example"]);
+        assert!(tenant.make_primary(&host("b.example")).is_none());
+        assert!(tenant.make_primary(&host("c.example")).is_none());
+
+        let (tenant, _) = tenant.remove_domain(&host("b.example")).unwrap();
+        assert_eq!(primary(&tenant), ["a.example"]);
+        assert!(tenant.remove_domain(&host("b.example")).is_none());
+        let (tenant, fact) = tenant.remove_domain(&host("a.example")).unwrap();
+        assert!(tenant.domains.is_empty());
+        assert_eq!(fact.sequence, 6);
+    }
+
+    #[test]
+    fn a_suspended_tenant_is_resumed_and_a_deleted_one_is_not() {
+        let (suspended, fact) = acme().suspend().unwrap();
+        assert_eq!(fact.kind, EventKind::TenantSuspended);
+        assert!(suspended.suspend().is_none());
+        let (resumed, _) = suspended.resume().unwrap();
+        assert_eq!(resumed.status, TenantStatus::Active);
+        assert!(resumed.resume().is_none());
+        for tenant in [suspended, resumed] {
+            let (deleting, _) = tenant.begin_deletion().unwrap();
+            assert!(deleting.begin_deletion().is_none());
+            assert!(deleting.resume().is_none());
+            assert!(deleting.suspend().is_none());
+            assert!(deleting.begin_move(TenantLayout::Shared).is_none());
+            assert_eq!(deleting.deleted().sequence, deleting.events + 1);
+        }
+    }
+
+    #[test]
+    fn a_tenant_arrives_where_it_was_on_the_way_to() {
+        let acme = acme();
+        assert!(acme.arrive().is_none());
+        assert!(acme.begin_move(TenantLayout::Schema).is_none());
+        let (moving, _) = acme.begin_move(TenantLayout::Shared).unwrap();
+        assert_eq!(moving.layout, TenantLayout::Schema);
+        assert!(moving.begin_move(TenantLayout::Shared).is_none());
+        let (back, _) = moving.begin_move(TenantLayout::Schema).unwrap();
+        let (back, _) = back.arrive().unwrap();
+        assert_eq!((back.layout, back.moving_to), (TenantLayout::Schema, None));
+        let (moved, fact) = moving.arrive().unwrap();
+        let layout = TenantLayout::Shared;
+        assert_eq!((moved.layout, moved.moving_to), (layout, None));
+        assert_eq!(fact.kind, EventKind::TenantMoved { layout });
+    }
+
+    #[test]
+    fn a_name_changes_and_the_schema_stays() {
+        let name = TenantName::parse("Acme & Co").unwrap();
+        let (renamed, _) = acme().rename(name.clone()).unwrap();
+        assert_eq!(renamed.schema, acme().schema);
+        assert!(renamed.rename(name).is_none());
     }
 }

@@ -3,11 +3,13 @@
 use core::time::Duration;
 
 use crate::session::Generation;
-use crate::{Id, KeyId, SchemaName, Session, Timestamp, User};
+use crate::{Id, KeyId, SchemaName, Session, TenantSettings, Timestamp, TokenIssuer, User};
 
-/// What an access token says; issuer and audience are those of the installation.
+/// What an access token says; the audience is that of the installation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessClaims {
+    /// Who issued it (`iss`).
+    pub issuer: TokenIssuer,
     /// The token's own id (`jti`).
     pub token: Id<AccessClaims>,
     /// The user (`sub`).
@@ -67,6 +69,19 @@ pub struct TokenPolicy {
     pub rotation: Rotation,
     /// The most sessions a user has; one more ends the oldest.
     pub sessions_per_user: usize,
+}
+
+impl TokenPolicy {
+    /// The policy as it is for a tenant, which may have shorter lives and no longer ones.
+    #[must_use]
+    pub fn of(&self, tenant: &TenantSettings) -> Self {
+        let shorter = |own: Option<Duration>, most: Duration| own.unwrap_or(most).min(most);
+        Self {
+            access_lifetime: shorter(tenant.access_lifetime, self.access_lifetime),
+            refresh_lifetime: shorter(tenant.refresh_lifetime, self.refresh_lifetime),
+            ..*self
+        }
+    }
 }
 
 impl Default for TokenPolicy {

@@ -35,7 +35,7 @@ mod views;
 pub use access_log::{AccessEvents, AccessLog, Answered};
 pub use body::BodyLimits;
 pub use client::{Scheme, TrustedProxies, TrustedProxiesError};
-pub use cors::{AllowedOrigins, AllowedOriginsError};
+pub use cors::AllowedOrigins;
 pub use envelope::{Edge, Envelope, Enveloped};
 pub use hosts::AllowedHosts;
 pub use metrics::{Gauge, Metrics, MetricsError, Reading};

@@ -151,6 +151,10 @@ impl Store for MemoryStore {
         Ok(state.data.prune(tenant, now, limit))
     }
 
+    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
+        Ok(0)
+    }
+
     async fn session(
         &self,
         schema: &SchemaName,

@@ -57,6 +57,12 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0006_tenant_settings/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0006_tenant_settings/down.sql"),
     },
+    Migration {
+        version: 7,
+        name: "tenant_layouts",
+        up: include_str!("../../../migrations/postgres/shared/0007_tenant_layouts/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0007_tenant_layouts/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.

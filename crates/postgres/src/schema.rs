@@ -20,6 +20,14 @@ diesel::table! {
         registration -> Nullable<Text>,
         password_chars -> Nullable<BigInt>,
         job_role_by -> Text,
+        is_deleting -> Bool,
+        layout -> Text,
+        moving_to -> Nullable<Text>,
+        access_seconds -> Nullable<BigInt>,
+        refresh_seconds -> Nullable<BigInt>,
+        allowed_origins -> Array<Text>,
+        mail_from -> Nullable<Text>,
+        issuer -> Text,
     }
 }
 

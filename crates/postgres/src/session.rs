@@ -13,14 +13,14 @@ use tessera_domain::{
 use uuid::Uuid;
 
 use crate::error::unknown;
-use crate::pipeline::{Pipeline, place};
+use crate::pipeline::Pipeline;
 use crate::schema::sessions;
 use crate::statement::Statement;
 use crate::tenant::{self, TenantRead};
 use crate::user::UserRow;
 use crate::value::{count, number};
 
-/// A row of `sessions`; `tessera.session_with_settings` answers its fields in this order, too.
+/// A row of `sessions`; `tessera.session_where_it_is` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]
@@ -114,14 +114,12 @@ pub(crate) async fn find(
     schema: SchemaName,
     id: Id<Session>,
 ) -> QueryResult<Option<HolderRead>> {
-    let found: Vec<HolderRead> =
-        Statement::new("SELECT * FROM tessera.session_with_settings($, $, $)")
-            .bind::<Text, _>(place(&schema).to_owned())
-            .bind::<Text, _>(schema.as_str().to_owned())
-            .bind::<SqlUuid, _>(id.uuid())
-            .rows::<HolderColumns>()
-            .load(&mut connection)
-            .await?;
+    let found: Vec<HolderRead> = Statement::new("SELECT * FROM tessera.session_where_it_is($, $)")
+        .bind::<Text, _>(schema.as_str().to_owned())
+        .bind::<SqlUuid, _>(id.uuid())
+        .rows::<HolderColumns>()
+        .load(&mut connection)
+        .await?;
     Ok(found.into_iter().next())
 }
 

@@ -204,6 +204,10 @@ impl Store for PostgresStore {
         .await
     }
 
+    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
+        Ok(0)
+    }
+
     async fn session(
         &self,
         schema: &SchemaName,

@@ -1,16 +1,17 @@
 //! Tenants: their rows, their names and domains, and how these are read and written.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use diesel::dsl::{AsSelect, Eq, Filter, Order, Select, array};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tessera_app::{TenantKey, Unavailable};
 use tessera_domain::{
-    HostName, Id, JobRoleBy, PasswordChars, Registration, SchemaName, Tenant, TenantDomain,
-    TenantName, TenantSettings, TenantStatus, Timestamp,
+    HostName, Id, JobRoleBy, MailSender, Origin, PasswordChars, Registration, SchemaName, Tenant,
+    TenantDomain, TenantLayout, TenantName, TenantSettings, TenantStatus, Timestamp, TokenIssuer,
 };
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ use crate::schema::{tenant_domains, tenant_names, tenants};
 use crate::statement::Statement;
 use crate::value::{count, number};
 
-/// A row of `tessera.tenants`; `tessera.session_with_settings` answers its fields in this order, too.
+/// A row of `tessera.tenants`; `tessera.session_where_it_is` answers its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = tenants, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]
@@ -36,6 +37,14 @@ pub(crate) struct TenantRow {
     registration: Option<String>,
     password_chars: Option<i64>,
     job_role_by: String,
+    is_deleting: bool,
+    layout: String,
+    moving_to: Option<String>,
+    access_seconds: Option<i64>,
+    refresh_seconds: Option<i64>,
+    allowed_origins: Vec<String>,
+    mail_from: Option<String>,
+    issuer: String,
 }
 
 /// A tenant with its hosts, in their order, and with which of these is the primary one.
@@ -43,6 +52,9 @@ pub(crate) type TenantRead = (TenantRow, Vec<String>, Vec<bool>);
 
 impl TenantRow {
     fn new(tenant: &Tenant) -> Self {
+        let settings = &tenant.settings;
+        let seconds = |lifetime: Duration| number(lifetime.as_secs());
+        let origins = settings.allowed_origins.iter();
         Self {
             id: tenant.id.uuid(),
             external_id: tenant.external_id.clone(),
@@ -52,15 +64,17 @@ impl TenantRow {
             created_at: tenant.created_at.as_micros(),
             events: number(tenant.events),
             version: number(tenant.version.saturating_add(1)),
-            registration: tenant
-                .settings
-                .registration
-                .map(|mode| mode.as_str().to_owned()),
-            password_chars: tenant
-                .settings
-                .password_chars
-                .map(|chars| chars.number().into()),
-            job_role_by: job_role_by_text(tenant.settings.job_role).to_owned(),
+            registration: settings.registration.map(|mode| mode.as_str().to_owned()),
+            password_chars: settings.password_chars.map(|chars| chars.number().into()),
+            job_role_by: settings.job_role.as_str().to_owned(),
+            is_deleting: tenant.status == TenantStatus::Deleting,
+            layout: tenant.layout.as_str().to_owned(),
+            moving_to: tenant.moving_to.map(|layout| layout.as_str().to_owned()),
+            access_seconds: settings.access_lifetime.map(seconds),
+            refresh_seconds: settings.refresh_lifetime.map(seconds),
+            allowed_origins: origins.map(|origin| origin.as_str().to_owned()).collect(),
+            mail_from: settings.mail_from.as_ref().map(ToString::to_string),
+            issuer: settings.issuer.as_str().to_owned(),
         }
     }
 }
@@ -73,19 +87,34 @@ pub(crate) fn tenant((row, hosts, primary): TenantRead) -> Result<Tenant, Unavai
         external_id: row.external_id,
         name: TenantName::restore(row.name),
         schema: SchemaName::restore(row.schema),
+        layout: layout(&row.layout)?,
+        moving_to: row.moving_to.as_deref().map(layout).transpose()?,
         domains: domains
             .map(|(host, primary)| TenantDomain {
                 host: HostName::restore(host),
                 primary,
             })
             .collect(),
-        status: status(&row.status)?,
+        status: if row.is_deleting {
+            TenantStatus::Deleting
+        } else {
+            status(&row.status)?
+        },
         settings: TenantSettings {
             registration: row.registration.as_deref().map(registration).transpose()?,
             password_chars: row
                 .password_chars
                 .and_then(|chars| PasswordChars::new(u8::try_from(chars).ok()?)),
             job_role: job_role_by(&row.job_role_by)?,
+            access_lifetime: row.access_seconds.map(seconds),
+            refresh_lifetime: row.refresh_seconds.map(seconds),
+            allowed_origins: row
+                .allowed_origins
+                .into_iter()
+                .map(Origin::restore)
+                .collect(),
+            mail_from: row.mail_from.as_deref().map(sender).transpose()?,
+            issuer: issuer(&row.issuer)?,
         },
         created_at: Timestamp::from_micros(row.created_at),
         events: count(row.events),
@@ -196,6 +225,14 @@ pub(crate) fn update(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
             .bind::<Nullable<Text>, _>(row.registration)
             .bind::<Nullable<BigInt>, _>(row.password_chars)
             .bind::<Text, _>(row.job_role_by)
+            .bind::<Bool, _>(row.is_deleting)
+            .bind::<Text, _>(row.layout)
+            .bind::<Nullable<Text>, _>(row.moving_to)
+            .bind::<Nullable<BigInt>, _>(row.access_seconds)
+            .bind::<Nullable<BigInt>, _>(row.refresh_seconds)
+            .bind::<Array<Text>, _>(row.allowed_origins)
+            .bind::<Nullable<Text>, _>(row.mail_from)
+            .bind::<Text, _>(row.issuer)
             .bind::<SqlUuid, _>(row.id)
             .bind::<BigInt, _>(number(tenant.version)),
     );
@@ -248,7 +285,8 @@ fn name(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
 fn status_text(status: TenantStatus) -> &'static str {
     match status {
         TenantStatus::Active => "active",
-        TenantStatus::Suspended => "suspended",
+        // Another column says so: the previous version takes it for this.
+        TenantStatus::Deleting | TenantStatus::Suspended => "suspended",
     }
 }
 
@@ -266,24 +304,37 @@ fn registration(text: &str) -> Result<Registration, Unavailable> {
         .ok_or_else(|| unknown("tenants.registration"))
 }
 
-fn job_role_by_text(who: JobRoleBy) -> &'static str {
-    match who {
-        JobRoleBy::Administrators => "administrators",
-        JobRoleBy::Users => "users",
-    }
+fn job_role_by(text: &str) -> Result<JobRoleBy, Unavailable> {
+    let mut all = JobRoleBy::ALL.into_iter();
+    all.find(|who| who.as_str() == text)
+        .ok_or_else(|| unknown("tenants.job_role_by"))
 }
 
-fn job_role_by(text: &str) -> Result<JobRoleBy, Unavailable> {
-    match text {
-        "administrators" => Ok(JobRoleBy::Administrators),
-        "users" => Ok(JobRoleBy::Users),
-        _ => Err(unknown("tenants.job_role_by")),
-    }
+fn layout(text: &str) -> Result<TenantLayout, Unavailable> {
+    let mut all = TenantLayout::ALL.into_iter();
+    all.find(|layout| layout.as_str() == text)
+        .ok_or_else(|| unknown("tenants.layout"))
+}
+
+fn issuer(text: &str) -> Result<TokenIssuer, Unavailable> {
+    let mut all = TokenIssuer::ALL.into_iter();
+    all.find(|issuer| issuer.as_str() == text)
+        .ok_or_else(|| unknown("tenants.issuer"))
+}
+
+fn sender(text: &str) -> Result<MailSender, Unavailable> {
+    MailSender::parse(text).map_err(|_| unknown("tenants.mail_from"))
+}
+
+fn seconds(stored: i64) -> Duration {
+    Duration::from_secs(count(stored))
 }
 
 const UPDATE: &str = "\
     WITH found AS (\
         UPDATE tessera.tenants SET external_id = $, name = $, status = $, created_at = $, \
-            events = $, version = $, registration = $, password_chars = $, job_role_by = $ \
+            events = $, version = $, registration = $, password_chars = $, job_role_by = $, \
+            is_deleting = $, layout = $, moving_to = $, access_seconds = $, refresh_seconds = $, \
+            allowed_origins = $, mail_from = $, issuer = $ \
         WHERE id = $ AND version = $ RETURNING 1\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";

@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 use tessera_crypto::Argon2Cost;
-use tessera_domain::{LockoutPolicy, TenantOrder, TokenPolicy};
+use tessera_domain::{LockoutPolicy, TenantLayout, TenantOrder, TokenPolicy};
 
 mod accounts;
 mod database;
@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) signing: Signing,
     /// In which order a request's hints at its tenant count.
     pub(crate) tenant_order: TenantOrder,
+    /// How the data of new tenants is kept apart.
+    pub(crate) tenant_layout: TenantLayout,
     /// How long tokens and sessions live.
     pub(crate) tokens: TokenPolicy,
     /// How it answers requests.
@@ -101,10 +103,12 @@ impl Config {
         let data_dir = environment.setting("TESSERA_DATA_DIR");
         let data_dir = PathBuf::from(data_dir.map_or("./data", |setting| setting.value));
         let audit_retention = environment.parse("TESSERA_AUDIT_RETENTION", Setting::days)?;
+        let database = database::read(environment, &data_dir, &mut notices)?;
         let mut config = Self {
             accounts: accounts::read(environment)?,
             audit_retention: audit_retention.unwrap_or(Duration::from_hours(24 * 365)),
-            database: database::read(environment, &data_dir, &mut notices)?,
+            tenant_layout: tenant_layout(environment, &database)?,
+            database,
             db_pool: environment
                 .parse("TESSERA_DB_POOL", |pool| pool.number(1..=1_000))?
                 .unwrap_or(16),
@@ -156,6 +160,25 @@ fn hashing(environment: &Environment) -> Result<Hashing, ConfigError> {
             })?
             .unwrap_or_default(),
     })
+}
+
+fn tenant_layout(
+    environment: &Environment,
+    database: &Database,
+) -> Result<TenantLayout, ConfigError> {
+    let layout = environment.parse("TESSERA_TENANT_LAYOUT", |setting| {
+        let choices = TenantLayout::ALL.map(|layout| (layout.as_str(), layout));
+        let layout = setting.one_of(&choices)?;
+        match (layout, database) {
+            (TenantLayout::Shared, Database::Sqlite { .. }) => {
+                Err(setting.refused("which is for Postgres: a SQLite file has one layout"))
+            }
+            (TenantLayout::Schema, _) | (TenantLayout::Shared, Database::Postgres { .. }) => {
+                Ok(layout)
+            }
+        }
+    })?;
+    Ok(layout.unwrap_or_default())
 }
 
 fn lockout(

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use tessera_app::{Link, Replayed};
 use tessera_domain::{
-    JobRoleBy, Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, TenantStatus,
-    Timestamp, User,
+    Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, Timestamp, User,
 };
 use tessera_http::{UserView, rfc3339};
 
@@ -101,17 +100,11 @@ impl From<&Tenant> for TenantView {
                 .map(|domain| domain.host.as_str().to_owned())
                 .collect(),
             primary_domain: primary.map(|domain| domain.host.as_str().to_owned()),
-            status: match tenant.status {
-                TenantStatus::Active => "active",
-                TenantStatus::Suspended => "suspended",
-            },
+            status: tenant.status.as_str(),
             settings: TenantSettingsView {
                 registration: tenant.settings.registration.map(Registration::as_str),
                 password_chars: tenant.settings.password_chars.map(PasswordChars::number),
-                job_role_by: match tenant.settings.job_role {
-                    JobRoleBy::Administrators => "administrators",
-                    JobRoleBy::Users => "users",
-                },
+                job_role_by: tenant.settings.job_role.as_str(),
             },
             created_at: rfc3339(tenant.created_at),
         }

@@ -172,6 +172,7 @@ fn settings(config: &Config, port: u16) -> Settings {
         lockout: config.lockout,
         passwords: PasswordPolicy::default(),
         tenant_order: config.tenant_order.clone(),
+        tenant_layout: config.tenant_layout,
         registration: config.accounts.registration,
         unverified_log_in: config.accounts.unverified_log_in,
         mailed_tokens: MailedTokenPolicy::default(),

@@ -1,6 +1,7 @@
 //! Column types: how one value of the domain is kept in one column.
 
 use core::fmt::Debug;
+use core::time::Duration;
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -9,7 +10,8 @@ use diesel::sql_types::{BigInt, Binary, Text};
 use diesel::sqlite::{Sqlite, SqliteValue};
 use tessera_domain::{
     Algorithm, Id, JobRoleBy, KeyOrigin, KeyPurpose, MailKind, MailedDigest, MailedTokenPurpose,
-    Registration, Role, SessionEnd, TenantStatus, Timestamp, UserStatus,
+    Origin, Registration, Role, SessionEnd, TenantLayout, TenantStatus, Timestamp, TokenIssuer,
+    UserStatus,
 };
 use uuid::Uuid;
 
@@ -121,6 +123,46 @@ impl FromSql<Text, Sqlite> for Roles {
     }
 }
 
+/// Origins in their order, with blanks between them: none has one.
+#[derive(AsExpression, Clone, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = Text)]
+pub(crate) struct Origins(pub(crate) Vec<Origin>);
+
+impl ToSql<Text, Sqlite> for Origins {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        let origins: Vec<&str> = self.0.iter().map(Origin::as_str).collect();
+        out.set_value(origins.join(" "));
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<Text, Sqlite> for Origins {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let origins = value.read_text().split_ascii_whitespace();
+        let origins = origins.map(|origin| Origin::restore(origin.to_owned()));
+        Ok(Self(origins.collect()))
+    }
+}
+
+/// A span of whole seconds.
+#[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
+#[diesel(sql_type = BigInt)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl ToSql<BigInt, Sqlite> for Seconds {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
+        out.set_value(i64::try_from(self.0.as_secs())?);
+        Ok(IsNull::No)
+    }
+}
+
+impl FromSql<BigInt, Sqlite> for Seconds {
+    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
+        let seconds = u64::try_from(value.read_long())?;
+        Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
 /// One of a few values, by its name.
 #[derive(AsExpression, Clone, Copy, Debug, Eq, FromSqlRow, PartialEq)]
 #[diesel(sql_type = Text)]
@@ -163,13 +205,26 @@ impl Name for Registration {
 }
 
 impl Name for JobRoleBy {
-    const ALL: &'static [Self] = &[Self::Administrators, Self::Users];
+    const ALL: &'static [Self] = &Self::ALL;
 
     fn name(&self) -> &'static str {
-        match self {
-            Self::Administrators => "administrators",
-            Self::Users => "users",
-        }
+        self.as_str()
+    }
+}
+
+impl Name for TenantLayout {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(&self) -> &'static str {
+        self.as_str()
+    }
+}
+
+impl Name for TokenIssuer {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn name(&self) -> &'static str {
+        self.as_str()
     }
 }
 
@@ -262,7 +317,8 @@ impl Name for TenantStatus {
     fn name(&self) -> &'static str {
         match self {
             Self::Active => "active",
-            Self::Suspended => "suspended",
+            // Another column says so: the previous version takes it for this.
+            Self::Deleting | Self::Suspended => "suspended",
         }
     }
 }

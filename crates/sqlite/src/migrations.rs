@@ -161,6 +161,7 @@ const ALL: &[Migration] = &[
     migration!(4, "0004_audit"),
     migration!(5, "0005_tenant_settings"),
     migration!(6, "0006_figures"),
+    migration!(7, "0007_tenant_life"),
 ];
 
 const BOOKKEEPING: &str = "

@@ -3,12 +3,13 @@
 use diesel::prelude::*;
 use tessera_domain::{
     Algorithm, Device, EmailAddress, Epoch, Event, Generation, HostName, Id, JobRoleBy, Key, KeyId,
-    KeyOrigin, KeyPurpose, Lockout, PasswordChars, PasswordRecord, Profile, Registration,
-    SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain, TenantName,
-    TenantSettings, TenantStatus, Timestamp, User, UserStatus, Username,
+    KeyOrigin, KeyPurpose, Lockout, MailSender, PasswordChars, PasswordRecord, Profile,
+    Registration, SchemaName, Session, SessionEnd, SessionEnded, Tenant, TenantDomain,
+    TenantLayout, TenantName, TenantSettings, TenantStatus, Timestamp, TokenIssuer, User,
+    UserStatus, Username,
 };
 
-use crate::columns::{Count, Moment, Named, Roles, Uid};
+use crate::columns::{Count, Moment, Named, Origins, Roles, Seconds, Uid};
 use crate::schema::{events, keys, sessions, tenant_domains, tenants, users};
 
 /// A tenant without its domains.
@@ -26,11 +27,20 @@ pub(crate) struct TenantRow {
     registration: Option<Named<Registration>>,
     password_chars: Option<i64>,
     job_role_by: Named<JobRoleBy>,
+    is_deleting: bool,
+    layout: Named<TenantLayout>,
+    moving_to: Option<Named<TenantLayout>>,
+    access_seconds: Option<Seconds>,
+    refresh_seconds: Option<Seconds>,
+    allowed_origins: Origins,
+    mail_from: Option<String>,
+    issuer: Named<TokenIssuer>,
 }
 
 impl TenantRow {
     /// The row of `tenant`, at the version after the one it was read at.
     pub(crate) fn next(tenant: &Tenant) -> Self {
+        let settings = &tenant.settings;
         Self {
             id: tenant.id.into(),
             external_id: tenant.external_id.clone(),
@@ -40,12 +50,17 @@ impl TenantRow {
             created_at: Moment(tenant.created_at),
             events: Count(tenant.events),
             version: after(tenant.version),
-            registration: tenant.settings.registration.map(Named),
-            password_chars: tenant
-                .settings
-                .password_chars
-                .map(|chars| chars.number().into()),
-            job_role_by: Named(tenant.settings.job_role),
+            registration: settings.registration.map(Named),
+            password_chars: settings.password_chars.map(|chars| chars.number().into()),
+            job_role_by: Named(settings.job_role),
+            is_deleting: tenant.status == TenantStatus::Deleting,
+            layout: Named(tenant.layout),
+            moving_to: tenant.moving_to.map(Named),
+            access_seconds: settings.access_lifetime.map(Seconds),
+            refresh_seconds: settings.refresh_lifetime.map(Seconds),
+            allowed_origins: Origins(settings.allowed_origins.clone()),
+            mail_from: settings.mail_from.as_ref().map(ToString::to_string),
+            issuer: Named(settings.issuer),
         }
     }
 }
@@ -57,14 +72,27 @@ impl From<TenantRow> for Tenant {
             external_id: row.external_id,
             name: TenantName::restore(row.name),
             schema: SchemaName::restore(row.schema),
+            layout: row.layout.0,
+            moving_to: row.moving_to.map(|named| named.0),
             domains: Vec::new(),
-            status: row.status.0,
+            status: if row.is_deleting {
+                TenantStatus::Deleting
+            } else {
+                row.status.0
+            },
             settings: TenantSettings {
                 registration: row.registration.map(|named| named.0),
                 password_chars: row
                     .password_chars
                     .and_then(|chars| PasswordChars::new(u8::try_from(chars).ok()?)),
                 job_role: row.job_role_by.0,
+                access_lifetime: row.access_seconds.map(|seconds| seconds.0),
+                refresh_lifetime: row.refresh_seconds.map(|seconds| seconds.0),
+                allowed_origins: row.allowed_origins.0,
+                mail_from: row
+                    .mail_from
+                    .and_then(|sender| MailSender::parse(&sender).ok()),
+                issuer: row.issuer.0,
             },
             created_at: row.created_at.0,
             events: row.events.0,

@@ -251,6 +251,10 @@ impl Store for SqliteStore {
         self.write(remove).await
     }
 
+    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
+        Ok(0)
+    }
+
     async fn session(
         &self,
         schema: &SchemaName,

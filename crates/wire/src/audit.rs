@@ -34,14 +34,23 @@ pub fn audit_data(kind: &EventKind) -> String {
             .text("algorithm", algorithm.as_str())
             .text("signs_from", &time(*signs_from)),
         EventKind::TenantCreated { schema, .. } => data.text("schema", schema),
-        EventKind::TenantDomainAdded { domain } => data.text("domain", domain),
-        EventKind::TenantSettingsChanged(settings) => tenant_settings(*settings),
+        EventKind::TenantDomainAdded { domain }
+        | EventKind::TenantDomainRemoved { domain }
+        | EventKind::TenantPrimaryDomainChanged { domain } => data.text("domain", domain),
+        EventKind::TenantMoveStarted { to } => data.text("to", to.as_str()),
+        EventKind::TenantMoved { layout } => data.text("layout", layout.as_str()),
+        EventKind::TenantSettingsChanged(settings) => tenant_settings(settings),
         EventKind::UserCreated { roles, .. } => data.texts("roles", roles),
         EventKind::UserLocked { until, failures } => lock(*until, *failures),
         EventKind::UserLoggedIn { session, .. } => data.text("session", &session.to_string()),
         EventKind::PasswordChanged
         | EventKind::PasswordResetRequested
         | EventKind::RegistrationRepeated { .. }
+        | EventKind::TenantDeleted
+        | EventKind::TenantDeletionStarted
+        | EventKind::TenantRenamed { .. }
+        | EventKind::TenantResumed
+        | EventKind::TenantSuspended
         | EventKind::UserDeleted
         | EventKind::UserDisabled
         | EventKind::UserEmailChanged { .. }

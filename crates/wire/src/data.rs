@@ -1,7 +1,9 @@
 //! What each type of event is called and says.
 
+use core::time::Duration;
+
 use tessera_domain::{
-    EventKind, JobRoleBy, LoginFailure, Registration, SessionEnd, TenantSettings, Timestamp,
+    EventKind, LoginFailure, Registration, SessionEnd, TenantSettings, Timestamp,
 };
 
 use crate::json::Object;
@@ -61,12 +63,29 @@ pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
             "TenantCreated",
             data.text("name", name).text("schema", schema),
         ),
+        EventKind::TenantDeleted => ("TenantDeleted", data),
+        EventKind::TenantDeletionStarted => ("TenantDeletionStarted", data),
         EventKind::TenantDomainAdded { domain } => {
             ("TenantDomainAdded", data.text("domain", domain))
         }
-        EventKind::TenantSettingsChanged(settings) => {
-            ("TenantSettingsChanged", tenant_settings(*settings))
+        EventKind::TenantDomainRemoved { domain } => {
+            ("TenantDomainRemoved", data.text("domain", domain))
         }
+        EventKind::TenantMoveStarted { to } => ("TenantMoveStarted", data.text("to", to.as_str())),
+        EventKind::TenantMoved { layout } => ("TenantMoved", data.text("layout", layout.as_str())),
+        EventKind::TenantPrimaryDomainChanged { domain } => {
+            ("TenantPrimaryDomainChanged", data.text("domain", domain))
+        }
+        EventKind::TenantRenamed { name } => ("TenantRenamed", data.text("name", name)),
+        EventKind::TenantResumed => ("TenantResumed", data),
+        EventKind::TenantSettingsChanged(settings) => {
+            let sender = settings.mail_from.as_ref().map(ToString::to_string);
+            (
+                "TenantSettingsChanged",
+                tenant_settings(settings).optional("mail_from", sender.as_deref()),
+            )
+        }
+        EventKind::TenantSuspended => ("TenantSuspended", data),
         EventKind::UserCreated {
             email,
             username,
@@ -117,22 +136,23 @@ pub(crate) fn lock(until: Timestamp, failures: u32) -> Object {
         .number("failures", u64::from(failures))
 }
 
-pub(crate) fn tenant_settings(settings: TenantSettings) -> Object {
+/// All settings but whom mails are from.
+pub(crate) fn tenant_settings(settings: &TenantSettings) -> Object {
     let chars = settings.password_chars.map(|chars| chars.number().into());
+    let seconds = |lifetime: Option<Duration>| lifetime.map(|lifetime| lifetime.as_secs());
+    let origins = settings.allowed_origins.iter();
+    let origins: Vec<String> = origins.map(|it| it.as_str().to_owned()).collect();
     Object::new()
         .optional(
             "registration",
             settings.registration.map(Registration::as_str),
         )
         .optional_number("min_chars", chars)
-        .text("job_role_by", job_role_by(settings.job_role))
-}
-
-fn job_role_by(who: JobRoleBy) -> &'static str {
-    match who {
-        JobRoleBy::Administrators => "administrators",
-        JobRoleBy::Users => "users",
-    }
+        .text("job_role_by", settings.job_role.as_str())
+        .optional_number("access_seconds", seconds(settings.access_lifetime))
+        .optional_number("refresh_seconds", seconds(settings.refresh_lifetime))
+        .texts("allowed_origins", &origins)
+        .text("issuer", settings.issuer.as_str())
 }
 
 pub(crate) fn rights(roles: &[String], is_superuser: bool) -> Object {

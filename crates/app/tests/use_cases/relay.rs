@@ -11,7 +11,8 @@ use tessera_app::{
     ReplayError, Step, Store, StoredEvent, Tally,
 };
 use tessera_domain::{
-    Change, Changes, Event, Fact, Id, NewUser, RetryPolicy, SchemaName, Tenant, TenantName, User,
+    Change, Changes, Event, Fact, Id, NewUser, RetryPolicy, SchemaName, Tenant, TenantLayout,
+    TenantName, User,
 };
 use tessera_memory::{Arrived, ManualClock, MemoryPublisher, MemoryStore, SeededEntropy};
 
@@ -342,7 +343,13 @@ impl Outside {
         let (store, clock) = (MemoryStore::default(), ManualClock::default());
         let name = TenantName::parse("Acme").unwrap();
         let schema = SchemaName::suggest(&name).unwrap();
-        let (tenant, _) = Tenant::create(name, schema, Id::new(clock.now(), [1; 10]), clock.now());
+        let (tenant, _) = Tenant::create(
+            name,
+            schema,
+            TenantLayout::Schema,
+            Id::new(clock.now(), [1; 10]),
+            clock.now(),
+        );
         let changes = Changes {
             tenants: vec![Change::Insert(tenant.clone())],
             ..Changes::default()

@@ -17,7 +17,8 @@ use tessera_app::{
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
     Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
+    Profile, Registration, Role, TenantLayout, TenantName, TenantOrder, Timestamp, TokenPolicy,
+    Username,
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
@@ -194,6 +195,7 @@ pub(crate) fn settings() -> Settings {
         lockout: LockoutPolicy::default(),
         passwords: PasswordPolicy::default(),
         tenant_order: TenantOrder::default(),
+        tenant_layout: TenantLayout::default(),
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
         mailed_tokens: MailedTokenPolicy::default(),

@@ -48,6 +48,7 @@ pub(super) async fn run(
                 registration: registration.map_or(so_far.registration, |mode| mode.0),
                 password_chars: password_chars.map_or(so_far.password_chars, |chars| chars.0),
                 job_role: job_role_by.unwrap_or(so_far.job_role),
+                ..so_far
             };
             let changed = tessera.change_tenant_settings(&tenant, decide).await?;
             output.one(&TenantView::from(&changed))

@@ -38,10 +38,7 @@ fn file(setting: Setting<'_>) -> Result<(), ConfigError> {
 
 type Rule = fn(Setting<'_>) -> Result<(), ConfigError>;
 
-const CHOICES: [(&str, &[&str]); 2] = [
-    ("TESSERA_TENANT_LAYOUT", &["schema", "shared"]),
-    ("TESSERA_USER_IDS", &["uuid", "integer"]),
-];
+const CHOICES: [(&str, &[&str]); 1] = [("TESSERA_USER_IDS", &["uuid", "integer"])];
 
 const RULES: [(&str, Rule); 1] = [("TESSERA_GATEWAY_CONFIG", file)];
 
@@ -60,7 +57,7 @@ mod tests {
             ("GOOGLE_CLIENT_SECRET_FILE", "/nowhere/google"),
             ("TESSERA_GATEWAY_CONFIG", "/nowhere/gateway.yml"),
             ("TESSERA_GATEWAY_CONFIG", "/"),
-            ("TESSERA_TENANT_LAYOUT", "perhaps"),
+            ("TESSERA_USER_IDS", "perhaps"),
         ] {
             let said = refusal(name, wrong).unwrap_or_else(|| panic!("accepted: {name}={wrong}"));
             assert!(said.contains(name), "{said}");
@@ -69,11 +66,6 @@ mod tests {
 
     #[test]
     fn what_may_be_right_is_let_by() {
-        for (name, right) in [
-            ("TESSERA_TENANT_LAYOUT", "Shared"),
-            ("TESSERA_USER_IDS", "integer"),
-        ] {
-            assert_eq!(refusal(name, right), None, "{name}={right}");
-        }
+        assert_eq!(refusal("TESSERA_USER_IDS", "integer"), None);
     }
 }

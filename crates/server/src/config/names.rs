@@ -246,7 +246,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_REQUEST_TIMEOUT"),
     plain("TESSERA_SESSION_MAX"),
     plain("TESSERA_SHUTDOWN_GRACE"),
-    later("TESSERA_TENANT_LAYOUT", "schema"),
+    plain("TESSERA_TENANT_LAYOUT"),
     plain("TESSERA_TENANT_ORDER"),
     plain("TESSERA_TOKEN_TYP"),
     plain("TESSERA_TRUSTED_PROXIES"),
@@ -309,15 +309,11 @@ mod tests {
         for (name, value) in [
             ("GOOGLE_CLIENT_ID", "tessera"),
             ("GOOGLE_CLIENT_SECRET_FILE", "/run/secrets/google"),
-            ("TESSERA_TENANT_LAYOUT", "shared"),
+            ("TESSERA_USER_IDS", "integer"),
         ] {
             assert_eq!(checked(name, value).unwrap().len(), 1, "{name}");
         }
-        for (name, value) in [
-            ("TESSERA_TENANT_LAYOUT", "schema"),
-            ("TESSERA_USER_IDS", "uuid"),
-            ("GOOGLE_CLIENT_ID", ""),
-        ] {
+        for (name, value) in [("TESSERA_USER_IDS", "uuid"), ("GOOGLE_CLIENT_ID", "")] {
             assert_eq!(checked(name, value), Ok(Vec::new()), "{name}");
         }
     }

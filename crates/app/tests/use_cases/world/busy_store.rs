@@ -122,6 +122,10 @@ impl Store for BusyStore {
         self.memory.prune(tenant, now, limit).await
     }
 
+    async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
+        self.memory.empty(tenant, limit).await
+    }
+
     async fn session(
         &self,
         schema: &SchemaName,

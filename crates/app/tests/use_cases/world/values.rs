@@ -7,7 +7,7 @@ use tessera_app::{
 };
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, Registration, TenantOrder, TokenPolicy, Username,
+    Profile, Registration, TenantLayout, TenantOrder, TokenPolicy, Username,
 };
 
 /// Hints that name a tenant in so many words.
@@ -66,6 +66,7 @@ pub(crate) fn settings() -> Settings {
         lockout: LockoutPolicy::default(),
         passwords: PasswordPolicy::default(),
         tenant_order: TenantOrder::default(),
+        tenant_layout: TenantLayout::default(),
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
         mailed_tokens: MailedTokenPolicy::default(),

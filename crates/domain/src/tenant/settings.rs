@@ -1,0 +1,337 @@
+//! What holds for one tenant and not for the whole installation.
+
+use core::fmt;
+use core::time::Duration;
+
+use url::Url;
+
+use crate::fold::invisible;
+use crate::{EmailAddress, PasswordChars, SchemaName, TokenPolicy};
+
+/// What holds for the accounts of one tenant; what is none, the installation says.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TenantSettings {
+    /// Who may sign up.
+    pub registration: Option<Registration>,
+    /// The fewest characters of a new password.
+    pub password_chars: Option<PasswordChars>,
+    /// Who says what a user does there: administrators, unless users may.
+    pub job_role: JobRoleBy,
+    /// The life of an access token, in whole seconds; the installation's own is the longest there is.
+    pub access_lifetime: Option<Duration>,
+    /// The life of a refresh token, likewise.
+    pub refresh_lifetime: Option<Duration>,
+    /// The origins whose pages may call under this tenant's path and domains, beside those that
+    /// may call anywhere.
+    pub allowed_origins: Vec<Origin>,
+    /// Whom its mails are from.
+    pub mail_from: Option<MailSender>,
+    /// Who issues its access tokens.
+    pub issuer: TokenIssuer,
+}
+
+impl TenantSettings {
+    /// Whether these lifetimes are within those of the installation, which are the longest.
+    pub fn check(&self, policy: &TokenPolicy) -> Result<(), TenantSettingsError> {
+        let within = |lifetime: Option<Duration>, most: Duration| {
+            lifetime.is_none_or(|it| it >= SHORTEST_LIFE && it <= most)
+        };
+        if !within(self.access_lifetime, policy.access_lifetime) {
+            return Err(TenantSettingsError::AccessLifetime {
+                most: policy.access_lifetime,
+            });
+        }
+        if !within(self.refresh_lifetime, policy.refresh_lifetime) {
+            return Err(TenantSettingsError::RefreshLifetime {
+                most: policy.refresh_lifetime,
+            });
+        }
+        if self.allowed_origins.len() > MAX_ORIGINS {
+            return Err(TenantSettingsError::TooManyOrigins);
+        }
+        Ok(())
+    }
+}
+
+/// Why settings cannot be those of a tenant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum TenantSettingsError {
+    /// The life of an access token is out of bounds.
+    #[error("an access token lives between {least} and {most} seconds here", least = SHORTEST_LIFE.as_secs(), most = most.as_secs())]
+    AccessLifetime {
+        /// The longest that there is.
+        most: Duration,
+    },
+    /// The life of a refresh token is out of bounds.
+    #[error("a refresh token lives between {least} and {most} seconds here", least = SHORTEST_LIFE.as_secs(), most = most.as_secs())]
+    RefreshLifetime {
+        /// The longest that there is.
+        most: Duration,
+    },
+    /// There are more origins than a request is compared with.
+    #[error("a tenant has at most {MAX_ORIGINS} origins")]
+    TooManyOrigins,
+}
+
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Registration {
+    /// Nobody: operators make the accounts.
+    Closed,
+    /// Whoever an administrator invites.
+    Invite,
+    /// Everybody.
+    Open,
+}
+
+impl Registration {
+    /// Every mode.
+    pub const ALL: [Self; 3] = [Self::Closed, Self::Invite, Self::Open];
+
+    /// Its name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Invite => "invite",
+            Self::Open => "open",
+        }
+    }
+}
+
+/// Who says what a user does in the tenant's organisation.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum JobRoleBy {
+    /// Whoever administers users.
+    #[default]
+    Administrators,
+    /// The users themselves, too.
+    Users,
+}
+
+impl JobRoleBy {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Administrators, Self::Users];
+
+    /// Its name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrators => "administrators",
+            Self::Users => "users",
+        }
+    }
+}
+
+/// Who issues access tokens (`iss`).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum TokenIssuer {
+    /// The installation, for all tenants alike.
+    #[default]
+    Installation,
+    /// The tenant: the installation's issuer with `/t/` and the schema name behind it.
+    Tenant,
+}
+
+impl TokenIssuer {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Installation, Self::Tenant];
+
+    /// Its name in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Installation => "installation",
+            Self::Tenant => "tenant",
+        }
+    }
+}
+
+/// The issuer of a tenant that has one of its own.
+pub fn issuer_of_tenant(installation: &str, schema: &SchemaName) -> String {
+    let base = installation.trim_end_matches('/');
+    format!("{base}/t/{}", schema.as_str())
+}
+
+/// An origin (RFC 6454) as a browser writes it: scheme, host, and port where it is not the usual one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Reads an origin. Browsers compare byte by byte, so one that no browser would write is a
+    /// mistake.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        if text.contains('*') {
+            return Err(OriginError::Any);
+        }
+        let malformed = || OriginError::Malformed(text.to_owned());
+        let url = Url::parse(text).map_err(|_| malformed())?;
+        let host = url
+            .host_str()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(malformed)?;
+        let port = url
+            .port()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        let written = format!("{}://{host}{port}", url.scheme());
+        if written == text {
+            Ok(Self(written))
+        } else {
+            Err(malformed())
+        }
+    }
+
+    /// An origin that a store kept.
+    pub fn restore(origin: String) -> Self {
+        Self(origin)
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a text is no origin.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum OriginError {
+    /// `*` would let every page act for its visitor.
+    #[error("\"*\" is not possible, as our answers allow credentials: name each origin")]
+    Any,
+    /// Not as a browser would write it.
+    #[error("{0:?} is no origin (as https://app.example.com, with nothing behind it)")]
+    Malformed(String),
+}
+
+/// Whom mails are from: an address, and a name before it. `Debug` shows nothing of it.
+#[derive(Clone, Eq, PartialEq)]
+pub struct MailSender {
+    name: String,
+    address: EmailAddress,
+}
+
+impl MailSender {
+    /// Reads `address` or `name <address>`.
+    pub fn parse(text: &str) -> Result<Self, MailSenderError> {
+        let text = text.trim();
+        let (name, address) = match text.strip_suffix('>').and_then(|it| it.rsplit_once('<')) {
+            Some((name, address)) => (name.trim(), address),
+            None => ("", text),
+        };
+        let name = name
+            .strip_prefix('"')
+            .and_then(|it| it.strip_suffix('"'))
+            .unwrap_or(name);
+        let forbidden = |c: char| invisible(c) || "<>\"\\".contains(c);
+        if name.chars().count() > MAX_NAME_CHARS || name.contains(forbidden) {
+            return Err(MailSenderError);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            address: EmailAddress::parse(address).map_err(|_| MailSenderError)?,
+        })
+    }
+
+    /// The name; empty when there is none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address.
+    pub fn address(&self) -> &EmailAddress {
+        &self.address
+    }
+}
+
+impl fmt::Display for MailSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.is_empty() {
+            f.write_str(self.address.as_str())
+        } else {
+            write!(f, "{} <{}>", self.name, self.address.as_str())
+        }
+    }
+}
+
+impl fmt::Debug for MailSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MailSender(..)")
+    }
+}
+
+/// The text is no sender of mails.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a sender is written as mail@example.com or Name <mail@example.com>")]
+pub struct MailSenderError;
+
+/// A token that lives shorter is over before it is used.
+const SHORTEST_LIFE: Duration = Duration::from_mins(1);
+const MAX_ORIGINS: usize = 20;
+const MAX_NAME_CHARS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_shortens_lives_and_never_lengthens_them() {
+        let policy = TokenPolicy::default();
+        let check = |access: u64, refresh: u64| {
+            let settings = TenantSettings {
+                access_lifetime: Some(Duration::from_secs(access)),
+                refresh_lifetime: Some(Duration::from_secs(refresh)),
+                ..TenantSettings::default()
+            };
+            settings.check(&policy)
+        };
+        let [access, refresh] = [policy.access_lifetime, policy.refresh_lifetime];
+        assert_eq!(check(60, 60), Ok(()));
+        assert_eq!(check(access.as_secs(), refresh.as_secs()), Ok(()));
+        let too_long = TenantSettingsError::AccessLifetime { most: access };
+        assert_eq!(check(access.as_secs() + 1, 60), Err(too_long));
+        assert_eq!(check(59, 60), Err(too_long));
+        let too_long = TenantSettingsError::RefreshLifetime { most: refresh };
+        assert_eq!(check(60, refresh.as_secs() + 1), Err(too_long));
+        assert_eq!(TenantSettings::default().check(&policy), Ok(()));
+        assert_eq!(
+            too_long.to_string(),
+            "a refresh token lives between 60 and 2592000 seconds here"
+        );
+    }
+
+    #[test]
+    fn what_no_browser_would_send_is_no_origin() {
+        let parse = |text: &str| Origin::parse(text).unwrap_err();
+        assert_eq!(parse("*"), OriginError::Any);
+        assert_eq!(parse("https://*.example"), OriginError::Any);
+        for bad in [
+            "https://a.example/",
+            "a.example",
+            "https://a.example:443",
+            "https://A.example",
+            "null",
+            "https://u@a.example",
+            "mailto:x",
+        ] {
+            assert_eq!(parse(bad), OriginError::Malformed(bad.to_owned()));
+        }
+        assert!(Origin::parse("capacitor://localhost").is_ok());
+    }
+
+    #[test]
+    fn a_sender_is_an_address_with_or_without_a_name() {
+        let shown = |text: &str| MailSender::parse(text).map(|sender| sender.to_string());
+        assert_eq!(shown(" a@x.example "), Ok("a@x.example".to_owned()));
+        for named in ["Äpfel AG <a@x.example>", "\"Äpfel AG\"  <a@x.example>"] {
+            assert_eq!(shown(named), Ok("Äpfel AG <a@x.example>".to_owned()));
+        }
+        for wrong in [
+            "",
+            "Acme",
+            "Acme <>",
+            "Acme <a@x.example> b",
+            "A\r\nBcc: b@x.example <a@x.example>",
+            "A <b> <a@x.example>",
+        ] {
+            assert_eq!(shown(wrong), Err(MailSenderError), "{wrong}");
+        }
+    }
+}
