@@ -422,6 +422,13 @@ pub enum Unready {
     /// It takes no writes (a standby, say).
     #[error("read-only")]
     ReadOnly,
+    /// Tenants are to share tables, or do, in which it would not keep them apart from those who
+    /// connect as this does.
+    #[error(
+        "tenants that share tables are kept apart by row-level security, which does not bind a \
+         superuser or a role with BYPASSRLS: connect as another role"
+    )]
+    Unbound,
     /// It cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

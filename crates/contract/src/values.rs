@@ -1,5 +1,6 @@
 //! Values to test with: the least that there can be, and the most.
 
+use core::cell::Cell;
 use core::time::Duration;
 
 use tessera_domain::{
@@ -13,6 +14,16 @@ use tessera_domain::{
 
 /// The moment at which everything here was made; it has microseconds.
 pub const NOW: Timestamp = Timestamp::from_micros(1_767_225_600_123_457);
+
+/// From now on, on this thread, tenants are made in that layout: a store that has more than one
+/// passes the suite in each.
+pub fn lay_out(layout: TenantLayout) {
+    LAYOUT.set(layout);
+}
+
+thread_local! {
+    static LAYOUT: Cell<TenantLayout> = const { Cell::new(TenantLayout::Schema) };
+}
 
 /// The id with that number; ids sort as their numbers do.
 pub fn id<T>(number: u32) -> Id<T> {
@@ -33,7 +44,7 @@ pub fn tenant_in(name: &str, schema: SchemaName) -> Tenant {
         .bytes()
         .fold(1_u32, |hash, byte| hash.wrapping_mul(31) ^ u32::from(byte));
     let name = TenantName::parse(name).unwrap();
-    Tenant::create(name, schema, TenantLayout::Schema, id(number), NOW).0
+    Tenant::create(name, schema, LAYOUT.get(), id(number), NOW).0
 }
 
 /// A tenant with a value in every field.

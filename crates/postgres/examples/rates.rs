@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use tessera_app::Store;
 use tessera_contract::values;
-use tessera_domain::{Change, Changes, Session, Tenant, User};
+use tessera_domain::{Change, Changes, Session, Tenant, TenantLayout, User};
 use tessera_postgres::{Migrate, PostgresSettings, PostgresStore};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::LocalSet;
@@ -60,6 +60,7 @@ enum Kind {
 impl Bench {
     async fn prepare(url: String, runtime: Handle) -> Self {
         let store = PostgresStore::new(PostgresSettings {
+            layout: TenantLayout::Schema,
             url,
             pool_size: 8,
             runtime: runtime.clone(),

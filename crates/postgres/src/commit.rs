@@ -4,14 +4,13 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use diesel::prelude::*;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
 use diesel_async::AsyncPgConnection;
-use tessera_domain::{Change, Changes, Id, MailedToken, SchemaName, Tenant, User};
+use tessera_domain::{Change, Changes, Id, MailedToken, Tenant, TenantLayout, User};
 
 use crate::erasure::Erasure;
 use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
-use crate::schema::migrations;
 use crate::statement::Statement;
 use crate::store::WRITE;
 use crate::{key, mail, mailed_token, session, tenant, trail, user};
@@ -34,15 +33,17 @@ pub(crate) async fn commit(
     }
 }
 
-/// How long a commit may take: with the events of a whole tenant, longer than the server lets any
-/// other statement take.
-pub(crate) fn limit(changes: &Changes) -> Duration {
-    let removal = |change: &Change<Tenant>| matches!(change, Change::Remove(_));
-    if changes.tenants.iter().any(removal) {
-        Duration::from_mins(1)
-    } else {
-        WRITE
-    }
+/// How long a commit may take: with a whole tenant, longer than the server lets any other statement
+/// take.
+pub(crate) fn limit(of: &Tenant, changes: &Changes) -> Duration {
+    let tenants = changes.tenants.iter();
+    let limits = tenants.map(|change| match change {
+        Change::Insert(_) => WRITE,
+        Change::Remove(_) => REMOVAL + BREATH,
+        Change::Update(tenant) if moves(of, tenant) => MOVE + BREATH,
+        Change::Update(_) => WRITE,
+    });
+    limits.max().unwrap_or(WRITE)
 }
 
 async fn write(
@@ -59,11 +60,16 @@ async fn write(
         match change {
             Change::Insert(new) => {
                 tenant::insert(pipeline, new);
-                build(pipeline, &new.schema).await?;
+                if let TenantLayout::Schema = new.layout {
+                    build(pipeline, place(new.layout, &new.schema)).await?;
+                } else {
+                    pipeline.push(Statement::new("SELECT tessera.refuse_unbound()"));
+                }
             }
             Change::Remove(old) => {
                 demolish(connection, pipeline, *old, &mut erasure).await?;
             }
+            Change::Update(tenant) if moves(of, tenant) => relocate(pipeline, of, tenant).await?,
             Change::Update(tenant) => tenant::update(pipeline, tenant),
         }
         pipeline.make_room().await?;
@@ -101,7 +107,7 @@ async fn write_of_tenant(
     {
         return Ok(());
     }
-    pipeline.enter(&of.schema);
+    pipeline.enter(of.id);
     if tokens.is_empty()
         && let ([(held, epoch)], [], [Change::Update(session)]) =
             (&*changes.epochs, &*changes.users, &*changes.sessions)
@@ -153,12 +159,16 @@ fn tokens(changes: &Changes) -> Vec<(Id<MailedToken>, Option<&MailedToken>)> {
 }
 
 /// Makes the place where a new tenant's data lives, once its name is known to be free.
-async fn build(pipeline: &mut Pipeline<'_>, schema: &SchemaName) -> QueryResult<()> {
-    let schema_name = place(schema);
+async fn build(pipeline: &mut Pipeline<'_>, schema_name: &str) -> QueryResult<()> {
     pipeline.push(Statement::new(VACANT).bind::<Text, _>(schema_name.to_owned()));
     let create = format!("CREATE SCHEMA {}", quoted(schema_name));
     pipeline.batch(&create).await?;
-    pipeline.enter(schema);
+    pipeline.push(
+        Statement::new("SELECT set_config($, quote_ident($), $)")
+            .bind::<Text, _>("search_path")
+            .bind::<Text, _>(schema_name.to_owned())
+            .bind::<Bool, _>(true),
+    );
     for migration in TENANT {
         pipeline.batch(migration.up).await?;
         pipeline.push(migration::applied(schema_name, migration));
@@ -173,17 +183,43 @@ async fn demolish(
     erasure: &mut Erasure,
 ) -> QueryResult<()> {
     pipeline.settle().await?;
-    let Some(schema) = tenant::hold_schema_of(connection, old).await? else {
+    let Some(place) = tenant::hold_place_of(connection, old).await? else {
         return Ok(());
     };
     erasure.tenant(old);
-    let schema = SchemaName::restore(schema);
-    let schema_name = place(&schema);
+    pipeline.take_time(REMOVAL);
     tenant::remove(pipeline, old);
-    let applied = migrations::table.filter(migrations::schema.eq(schema_name.to_owned()));
-    pipeline.push(diesel::delete(applied));
-    let drop = format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(schema_name));
-    pipeline.batch(&drop).await
+    pipeline.push(
+        Statement::new("SELECT tessera.empty_place($, $)")
+            .bind::<SqlUuid, _>(old.uuid())
+            .bind::<Text, _>(place),
+    );
+    Ok(())
+}
+
+/// Whether a tenant is to arrive in another layout than it was read in.
+fn moves(from: &Tenant, to: &Tenant) -> bool {
+    from.id == to.id && from.layout != to.layout
+}
+
+/// Brings what is of a tenant from where it was read to where it arrives.
+///
+/// Those who began to write before it was on the way are waited for; others are refused.
+async fn relocate(pipeline: &mut Pipeline<'_>, from: &Tenant, to: &Tenant) -> QueryResult<()> {
+    let [source, target] = [from, to].map(|it| place(it.layout, &it.schema));
+    pipeline.take_time(MOVE);
+    pipeline.push(Statement::new("SELECT tessera.await_writers()"));
+    tenant::update(pipeline, to);
+    if let TenantLayout::Schema = to.layout {
+        build(pipeline, target).await?;
+    }
+    pipeline.push(
+        Statement::new("SELECT tessera.move_rows($, $, $)")
+            .bind::<SqlUuid, _>(from.id.uuid())
+            .bind::<Text, _>(source.to_owned())
+            .bind::<Text, _>(target.to_owned()),
+    );
+    pipeline.settle().await
 }
 
 fn sort(changes: &mut Changes) {
@@ -206,6 +242,11 @@ fn id_of_user(change: &Change<User>) -> Id<User> {
         Change::Remove(id) => *id,
     }
 }
+
+/// How long the server may take to remove a tenant, and to move one.
+const REMOVAL: Duration = Duration::from_secs(50);
+const MOVE: Duration = Duration::from_hours(1);
+const BREATH: Duration = Duration::from_secs(10);
 
 const VACANT: &str = "\
     SELECT CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = $) \

@@ -1,7 +1,7 @@
 //! What leaves the log and the audit trail with the tenant or the user that it tells of.
 
-use diesel::sql_types::{Array, Bool, Text, Uuid as SqlUuid};
-use tessera_domain::{Event, Id, Tenant, User};
+use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use tessera_domain::{Event, Id, Tenant, TenantLayout, User};
 use uuid::Uuid;
 
 use crate::pipeline::Pipeline;
@@ -37,12 +37,6 @@ impl Erasure {
         let [of_tenants, of_subjects] = [!tenants.is_empty(), !subjects.is_empty()];
         let kept: Vec<Uuid> = kept.iter().map(|event| event.id.uuid()).collect();
         if of_tenants {
-            pipeline.push(
-                Statement::new("SELECT set_config($, $, $)")
-                    .bind::<Text, _>("statement_timeout")
-                    .bind::<Text, _>(TIMEOUT)
-                    .bind::<Bool, _>(true),
-            );
             let events = Statement::new(EVENTS_OF_TENANTS);
             let events = events.bind::<Array<SqlUuid>, _>(tenants.clone());
             pipeline.push(events.bind::<Array<SqlUuid>, _>(kept.clone()));
@@ -69,14 +63,46 @@ impl Erasure {
     }
 }
 
+/// Statements that remove at most `limit` of each kind of row of a tenant that is being deleted.
+///
+/// What waits at publishers, and a schema of its own, go with the tenant.
+pub(crate) fn empty(tenant: &Tenant, limit: i64) -> Vec<Statement<'static>> {
+    let of_layout: &[&'static str] = match tenant.layout {
+        TenantLayout::Schema => &[],
+        TenantLayout::Shared => &[SOME_USERS],
+    };
+    let of_all = [SOME_EVENTS, SOME_ENTRIES, SOME_MAILS];
+    let statements = of_layout.iter().copied().chain(of_all);
+    statements
+        .map(|statement| {
+            Statement::new(statement)
+                .bind::<SqlUuid, _>(tenant.id.uuid())
+                .bind::<BigInt, _>(limit)
+        })
+        .collect()
+}
+
 fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> Statement<'q> {
     statement
         .bind::<SqlUuid, _>(of.id.uuid())
         .bind::<Array<Text>, _>(subjects)
 }
 
-/// The events of a large tenant take their time, within the one that the commit has.
-const TIMEOUT: &str = "50s";
+const SOME_USERS: &str = "\
+    DELETE FROM users WHERE (tenant_id, id) IN (\
+        SELECT tenant_id, id FROM users WHERE tenant_id = $ LIMIT $)";
+
+const SOME_EVENTS: &str = "\
+    DELETE FROM tessera.events WHERE position IN (\
+        SELECT position FROM tessera.events WHERE tenant_id = $ ORDER BY position LIMIT $)";
+
+const SOME_ENTRIES: &str = "\
+    DELETE FROM tessera.audit WHERE (time, id) IN (\
+        SELECT time, id FROM tessera.audit WHERE tenant_id = $ ORDER BY time, id LIMIT $)";
+
+const SOME_MAILS: &str = "\
+    DELETE FROM tessera.mails WHERE id IN (\
+        SELECT id FROM tessera.mails WHERE tenant_id = $ LIMIT $)";
 
 const EVENTS_OF_TENANTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";

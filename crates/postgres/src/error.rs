@@ -26,6 +26,11 @@ pub(crate) fn is_lock_timeout(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(_, said) if said.message() == LOCK_TIMEOUT)
 }
 
+/// Whether the transaction was refused for its tenant, which says nothing of the connection.
+pub(crate) fn is_elsewhere(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, said) if said.constraint_name() == Some(ELSEWHERE))
+}
+
 /// A stored value that no version of ours writes.
 pub(crate) fn unknown(column: &'static str) -> Unavailable {
     Unavailable::new(format!("{column} holds a value that is not known"))
@@ -75,4 +80,5 @@ fn taken(constraint: &str) -> Option<CommitError> {
 
 const DEADLOCK: &str = "deadlock detected";
 const LOCK_TIMEOUT: &str = "canceling statement due to lock timeout";
+const ELSEWHERE: &str = "tessera_elsewhere";
 const STALE: &str = "tessera_stale";

@@ -16,6 +16,7 @@ use tessera_domain::SchemaName;
 
 use crate::PostgresStore;
 use crate::migration::{Migration, SHARED, SHARED_SCHEMA, TENANT, list};
+use crate::pipeline::SHARED_PLACE;
 use crate::schema::migrations;
 use crate::worker::Worker;
 
@@ -89,7 +90,11 @@ impl PostgresStore {
         worker.make_book().await?;
         let book = worker.book().await?;
         let mut taken = worker
-            .up(&[SHARED_SCHEMA.to_owned()], &book, run.progress)
+            .up(
+                &[SHARED_SCHEMA.to_owned(), SHARED_PLACE.to_owned()],
+                &book,
+                run.progress,
+            )
             .await?;
 
         let mut schemas = worker.tenants(run.tenant).await?;
@@ -129,7 +134,7 @@ impl PostgresStore {
             Some(first) if book.has(SHARED_SCHEMA, first) => worker.tenants(None).await?,
             Some(_) | None => Vec::new(),
         };
-        let shared = [SHARED_SCHEMA.to_owned()];
+        let shared = [SHARED_SCHEMA.to_owned(), SHARED_PLACE.to_owned()];
         let steps = shared.iter().chain(&schemas).flat_map(|schema| {
             list(schema)
                 .iter()

@@ -17,14 +17,15 @@
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::Poll;
+use core::time::Duration;
 
 use diesel::pg::Pg;
 use diesel::query_builder::{QueryFragment, QueryId};
 use diesel::result::{Error, QueryResult};
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::{BoxFuture, MaybeDone, join4, maybe_done};
-use tessera_domain::SchemaName;
+use tessera_domain::{Id, SchemaName, Tenant, TenantLayout};
 
 use crate::statement::Statement;
 
@@ -55,9 +56,19 @@ impl<'c> Pipeline<'c> {
         self.statements.push(maybe_done(sent));
     }
 
-    /// From here on, names of tables are those of the tenant that lives in `schema`.
-    pub(crate) fn enter(&mut self, schema: &SchemaName) {
-        self.push(search_path(schema));
+    /// From here on, names of tables are those of `tenant`, wherever its data is.
+    pub(crate) fn enter(&mut self, tenant: Id<Tenant>) {
+        self.push(Statement::new(ENTER_TO_WRITE).bind::<SqlUuid, _>(tenant.uuid()));
+    }
+
+    /// From here on, a statement may take that long.
+    pub(crate) fn take_time(&mut self, most: Duration) {
+        self.push(
+            Statement::new("SELECT set_config($, $, $)")
+                .bind::<Text, _>("statement_timeout")
+                .bind::<Text, _>(format!("{}s", most.as_secs()))
+                .bind::<Bool, _>(true),
+        );
     }
 
     /// Waits for what was added so far, so that no number of statements makes one too long.
@@ -130,32 +141,34 @@ pub(crate) struct Ended<T = ()> {
     pub(crate) answer: QueryResult<T>,
 }
 
-/// Runs `select` in a read-only transaction of the tenant that lives in `schema`.
+/// Runs `select` in a read-only transaction of `tenant`.
+///
+/// All of it sees the data as it is at one moment: a tenant that moves meanwhile is where it was.
 pub(crate) async fn read_tenant<'c, T>(
     connection: &'c AsyncPgConnection,
-    schema: &SchemaName,
+    tenant: Id<Tenant>,
     select: BoxFuture<'c, QueryResult<T>>,
 ) -> Ended<T> {
     let (mut first, mut second, mut last) = (connection, connection, connection);
     let begin = Statement::new(BEGIN_READ).execute(&mut first);
-    let path = search_path(schema).execute(&mut second);
+    let enter = Statement::new(ENTER).bind::<SqlUuid, _>(tenant.uuid());
+    let enter = enter.execute(&mut second);
     let commit = Statement::new(COMMIT).execute(&mut last);
-    let (first, second, rows, last) = join4(begin, path, select, commit).await;
+    let (first, second, rows, last) = join4(begin, enter, select, commit).await;
     let over = last.is_ok();
     let answer = first.and(second).and(rows);
     let answer = answer.and_then(|rows| last.map(|_| rows));
     Ended { over, answer }
 }
 
-/// Runs `writes` in a transaction of the tenant that lives in `schema`; answers how many rows they
-/// wrote.
-pub(crate) async fn write_tenant<const MANY: usize>(
+/// Runs `writes` in a transaction of `tenant`; answers how many rows they wrote.
+pub(crate) async fn write_tenant(
     connection: &AsyncPgConnection,
-    schema: &SchemaName,
-    writes: [Statement<'_>; MANY],
+    tenant: Id<Tenant>,
+    writes: impl IntoIterator<Item = Statement<'_>>,
 ) -> Ended<usize> {
     let mut pipeline = Pipeline::begin(connection);
-    pipeline.enter(schema);
+    pipeline.enter(tenant);
     for write in writes {
         pipeline.push(write);
     }
@@ -165,7 +178,7 @@ pub(crate) async fn write_tenant<const MANY: usize>(
     let answer = answers.into_iter().collect::<QueryResult<Vec<usize>>>();
     Ended {
         over,
-        // What comes before them is `BEGIN` and the search path; `COMMIT` counts nothing.
+        // What comes before them is `BEGIN` and the entrance; `COMMIT` counts nothing.
         answer: answer.map(|counts| counts.into_iter().skip(2).sum()),
     }
 }
@@ -179,29 +192,28 @@ pub(crate) async fn prepare(connection: &AsyncPgConnection) -> QueryResult<()> {
     pipeline.commit().await.answer
 }
 
-/// The Postgres schema of the tenant that shows `schema`.
-pub(crate) fn place(schema: &SchemaName) -> &str {
-    match schema.as_str() {
-        SchemaName::DEFAULT => "tessera_public",
-        other => other,
+/// The Postgres schema in which the data of a tenant is: what `tessera.place` says.
+pub(crate) fn place(layout: TenantLayout, schema: &SchemaName) -> &str {
+    match (layout, schema.as_str()) {
+        (TenantLayout::Shared, _) => SHARED_PLACE,
+        (TenantLayout::Schema, SchemaName::DEFAULT) => "tessera_public",
+        (TenantLayout::Schema, other) => other,
     }
 }
+
+/// The schema of the tables that tenants share.
+pub(crate) const SHARED_PLACE: &str = "tessera_shared";
 
 /// `identifier` as SQL may name it.
 pub(crate) fn quoted(identifier: &str) -> String {
     format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
-fn search_path(schema: &SchemaName) -> Statement<'static> {
-    Statement::new("SELECT set_config($, quote_ident($), $)")
-        .bind::<Text, _>("search_path")
-        .bind::<Text, _>(place(schema).to_owned())
-        .bind::<Bool, _>(true)
-}
-
 /// Begins a transaction that may write.
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const ENTER: &str = "SELECT tessera.enter($)";
+const ENTER_TO_WRITE: &str = "SELECT tessera.enter_to_write($)";
 /// Ends a transaction.
 pub(crate) const COMMIT: &str = "COMMIT";
 const LONGEST: usize = 64;

@@ -11,7 +11,7 @@ use tessera_app::{CommitError, Unavailable};
 use tokio::time::timeout;
 
 use crate::connect::{Connector, State};
-use crate::error::{is_read_only, refusal};
+use crate::error::{is_elsewhere, is_read_only, refusal};
 use crate::pipeline::Ended;
 
 /// A bounded number of connections.
@@ -133,6 +133,10 @@ impl Lease {
                 self.connection.state = State::Idle;
                 Ok(rows)
             }
+            Err(error) if ended.over && is_elsewhere(&error) => {
+                self.connection.state = State::Idle;
+                Err(Unavailable::new(error))
+            }
             Err(error) => {
                 self.give_up(is_read_only(&error));
                 Err(Unavailable::new(error))
@@ -147,9 +151,9 @@ impl Lease {
             self.connection.state = State::Idle;
             return Ok(());
         };
-        let read_only = is_read_only(&error);
+        let (read_only, elsewhere) = (is_read_only(&error), is_elsewhere(&error));
         let refused = refusal(error);
-        if ended.over && !matches!(refused, CommitError::Unavailable(_)) {
+        if ended.over && (elsewhere || !matches!(refused, CommitError::Unavailable(_))) {
             self.connection.state = State::Idle;
         } else {
             self.give_up(read_only);

@@ -15,7 +15,7 @@ use tessera_app::{
 };
 use tessera_domain::{
     Changes, Id, Installation, Key, MailedDigest, MailedToken, SchemaName, Session, Tenant,
-    Timestamp, User,
+    TenantLayout, Timestamp, User,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -26,10 +26,11 @@ use crate::migration::{SHARED, SHARED_SCHEMA};
 use crate::news::Herald;
 use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
-use crate::schema::migrations;
+use crate::schema::{migrations, tenants};
+use crate::statement::Statement;
 use crate::url::{Target, UrlError};
 use crate::worker::to_regclass;
-use crate::{commit, key, mailed_token, session, tenant, user};
+use crate::{commit, erasure, key, mailed_token, session, tenant, user};
 
 /// What a store on Postgres is made of.
 #[derive(Clone)]
@@ -40,6 +41,8 @@ pub struct PostgresSettings {
     pub url: String,
     /// How many connections there may be at once, beside the one that tells of events.
     pub pool_size: usize,
+    /// How new tenants will be kept apart.
+    pub layout: TenantLayout,
     /// The runtime that makes and drives connections; it outlives the store.
     pub runtime: Handle,
 }
@@ -58,6 +61,7 @@ pub struct PostgresStore {
     pub(crate) pool: Pool,
     pub(crate) herald: Arc<Herald>,
     pub(crate) mail_news: watch::Sender<()>,
+    layout: TenantLayout,
 }
 
 impl PostgresStore {
@@ -70,6 +74,7 @@ impl PostgresStore {
             pool: Pool::new(connector, settings.pool_size)?,
             herald: Arc::new(herald),
             mail_news: watch::Sender::default(),
+            layout: settings.layout,
         })
     }
 
@@ -91,16 +96,33 @@ impl PostgresStore {
         .await
     }
 
-    /// Runs a statement on the tables of the tenant that lives in `schema`.
+    /// Runs a statement on the tables of a tenant.
     async fn read_of_tenant<T>(
         &self,
-        schema: &SchemaName,
+        tenant: &Tenant,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
         let mut lease = self.pool.lease().await?;
         in_time(READ, async {
             let connection = lease.transaction();
-            let ended = read_tenant(connection, schema, select(connection)).await;
+            let ended = read_tenant(connection, tenant.id, select(connection)).await;
+            lease.end_read(ended)
+        })
+        .await
+    }
+}
+
+impl PostgresStore {
+    /// Runs statements on the tables of a tenant, of which none answers more than how many rows it
+    /// wrote; answers how many that were.
+    async fn write_of_tenant(
+        &self,
+        tenant: &Tenant,
+        writes: impl IntoIterator<Item = Statement<'static>> + Send,
+    ) -> Result<usize, Unavailable> {
+        let mut lease = self.pool.lease().await?;
+        in_time(WRITE, async {
+            let ended = write_tenant(lease.transaction(), tenant.id, writes).await;
             lease.end_read(ended)
         })
         .await
@@ -119,7 +141,7 @@ impl fmt::Debug for PostgresStore {
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
         let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
-        let limit = commit::limit(&changes);
+        let limit = commit::limit(tenant, &changes);
         let mut lease = self.pool.lease().await?;
         in_time(limit, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
@@ -136,7 +158,10 @@ impl Store for PostgresStore {
     }
 
     async fn check(&self) -> Result<(), Unready> {
-        let answer = self.read(|connection| state(connection).boxed()).await?;
+        let layout = self.layout;
+        let answer = self
+            .read(|connection| state(connection, layout).boxed())
+            .await?;
         match answer {
             State::Ready => Ok(()),
             State::NotMigrated => Err(Unready::NotMigrated),
@@ -144,6 +169,7 @@ impl Store for PostgresStore {
                 self.pool.forget_idle();
                 Err(Unready::ReadOnly)
             }
+            State::Unbound => Err(Unready::Unbound),
         }
     }
 
@@ -164,7 +190,7 @@ impl Store for PostgresStore {
     ) -> Result<Option<MailedToken>, Unavailable> {
         let (id, digest) = (tenant.id.uuid(), *digest);
         let found = self
-            .read_of_tenant(&tenant.schema, |connection| {
+            .read_of_tenant(tenant, |connection| {
                 mailed_token::find(connection, id, digest).boxed()
             })
             .await?;
@@ -178,7 +204,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<MailedToken>, Unavailable> {
         let id = tenant.id.uuid();
         let rows = self
-            .read_of_tenant(&tenant.schema, |connection| {
+            .read_of_tenant(tenant, |connection| {
                 mailed_token::of_user(connection, id, user).boxed()
             })
             .await?;
@@ -196,16 +222,12 @@ impl Store for PostgresStore {
             session::prune(tenant, now, limit),
             mailed_token::prune(tenant, now, limit),
         ];
-        let mut lease = self.pool.lease().await?;
-        in_time(WRITE, async {
-            let ended = write_tenant(lease.transaction(), &tenant.schema, prune).await;
-            lease.end_read(ended)
-        })
-        .await
+        self.write_of_tenant(tenant, prune).await
     }
 
-    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
-        Ok(0)
+    async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
+        self.write_of_tenant(tenant, erasure::empty(tenant, at_most(limit)))
+            .await
     }
 
     async fn session(
@@ -213,23 +235,12 @@ impl Store for PostgresStore {
         schema: &SchemaName,
         id: Id<Session>,
     ) -> Result<Option<SessionHolder>, Unavailable> {
-        let shown = schema.as_str();
-        if unspeakable(shown) {
+        if unspeakable(schema.as_str()) {
             return Ok(None);
         }
         let found = self
             .read(|connection| session::find(connection, schema.clone(), id).boxed())
-            .await;
-        let found = match found {
-            Ok(found) => found,
-            // Where there is no such tenant there are no tables to ask.
-            Err(error) => {
-                let exists = self
-                    .read(|connection| tenant::exists(connection, shown.to_owned()).boxed())
-                    .await?;
-                return if exists { Err(error) } else { Ok(None) };
-            }
-        };
+            .await?;
         let Some((session, user, read)) = found else {
             return Ok(None);
         };
@@ -243,7 +254,7 @@ impl Store for PostgresStore {
     async fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Result<Vec<Session>, Unavailable> {
         let id = tenant.id.uuid();
         let rows = self
-            .read_of_tenant(&tenant.schema, |connection| {
+            .read_of_tenant(tenant, |connection| {
                 session::of_user(connection, id, user).boxed()
             })
             .await?;
@@ -277,9 +288,7 @@ impl Store for PostgresStore {
         }
         let (id, by) = (tenant.id.uuid(), by.clone());
         let found = self
-            .read_of_tenant(&tenant.schema, |connection| {
-                user::find(connection, id, by).boxed()
-            })
+            .read_of_tenant(tenant, |connection| user::find(connection, id, by).boxed())
             .await?;
         found.map(User::try_from).transpose()
     }
@@ -293,7 +302,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<User>, Unavailable> {
         let (id, limit) = (tenant.id.uuid(), at_most(limit));
         let rows = self
-            .read_of_tenant(&tenant.schema, |connection| {
+            .read_of_tenant(tenant, |connection| {
                 user::page(connection, id, filter.clone(), after, limit).boxed()
             })
             .await?;
@@ -305,9 +314,10 @@ enum State {
     NotMigrated,
     ReadOnly,
     Ready,
+    Unbound,
 }
 
-async fn state(mut connection: &AsyncPgConnection) -> QueryResult<State> {
+async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> QueryResult<State> {
     let (standby, read_only, known): (bool, String, bool) = diesel::select((
         pg_is_in_recovery(),
         current_setting("transaction_read_only"),
@@ -329,10 +339,18 @@ async fn state(mut connection: &AsyncPgConnection) -> QueryResult<State> {
         .select(count_star())
         .first(&mut connection)
         .await?;
-    Ok(if applied == wanted {
-        State::Ready
+    if applied < wanted {
+        return Ok(State::NotMigrated);
+    }
+    let shared = tenants::table.filter(tenants::layout.eq(TenantLayout::Shared.as_str()));
+    let (passes_by, share): (bool, bool) =
+        diesel::select((passes_by_row_security(), diesel::dsl::exists(shared)))
+            .get_result(&mut connection)
+            .await?;
+    Ok(if passes_by && (share || layout == TenantLayout::Shared) {
+        State::Unbound
     } else {
-        State::NotMigrated
+        State::Ready
     })
 }
 
@@ -360,6 +378,8 @@ pub(crate) fn at_most(limit: usize) -> i64 {
 extern "SQL" {
     fn current_setting(name: Text) -> Text;
     fn pg_is_in_recovery() -> Bool;
+    #[sql_name = "tessera.passes_by_row_security"]
+    fn passes_by_row_security() -> Bool;
 }
 
 /// A read is given up early: nothing depends on how it ends, and trying again costs little.

@@ -193,17 +193,6 @@ pub(crate) async fn all(mut connection: &AsyncPgConnection) -> QueryResult<Vec<T
         .await
 }
 
-/// Whether a tenant shows `schema`.
-pub(crate) async fn exists(
-    mut connection: &AsyncPgConnection,
-    schema: String,
-) -> QueryResult<bool> {
-    let it = tenants::table.filter(tenants::schema.eq(schema));
-    diesel::select(diesel::dsl::exists(it))
-        .get_result(&mut connection)
-        .await
-}
-
 /// Adds a new tenant.
 pub(crate) fn insert(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
     let row = TenantRow::new(tenant);
@@ -250,18 +239,24 @@ pub(crate) fn remove(pipeline: &mut Pipeline<'_>, tenant: Id<Tenant>) {
     pipeline.push(diesel::delete(it));
 }
 
-/// The schema name that a tenant shows, which nobody else may remove until the commit is over.
-pub(crate) async fn hold_schema_of(
+/// Where the data of a tenant is, which nobody else may remove until the commit is over.
+pub(crate) async fn hold_place_of(
     mut connection: &AsyncPgConnection,
     tenant: Id<Tenant>,
 ) -> QueryResult<Option<String>> {
     tenants::table
         .filter(tenants::id.eq(tenant.uuid()))
-        .select(tenants::schema)
+        .select(place(tenants::layout, tenants::schema))
         .for_update()
         .first(&mut connection)
         .await
         .optional()
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    #[sql_name = "tessera.place"]
+    fn place(layout: Text, schema: Text) -> Text;
 }
 
 fn name(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {

@@ -6,14 +6,14 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tessera_app::Unavailable;
-use tessera_domain::SchemaName;
+use tessera_domain::{SchemaName, TenantLayout};
 use tokio::time::sleep;
 
 use crate::connect::{Connection, Connector};
 use crate::error::is_lock_timeout;
 use crate::migrate::{MigrateError, Step};
 use crate::migration::{self, Migration, SHARED, SHARED_SCHEMA, TENANT, list};
-use crate::pipeline::{place, quoted};
+use crate::pipeline::{SHARED_PLACE, place, quoted};
 use crate::schema::{migrations, tenants};
 
 /// A connection that does nothing else; it is dropped with whatever went wrong on it.
@@ -92,6 +92,10 @@ impl Worker {
         }
         connection.batch_execute(&search_path(schema)).await?;
         connection.batch_execute(migration.up).await?;
+        if schema == SHARED_PLACE {
+            let protect = format!("SELECT tessera.protect('{SHARED_PLACE}')");
+            connection.batch_execute(&protect).await?;
+        }
         migration::applied(schema, migration)
             .execute(connection)
             .await?;
@@ -190,6 +194,7 @@ impl Worker {
         only: Option<&SchemaName>,
     ) -> Result<Vec<String>, MigrateError> {
         let shown: Vec<String> = tenants::table
+            .filter(tenants::layout.eq(TenantLayout::Schema.as_str()))
             .order(tenants::schema)
             .select(tenants::schema)
             .load(&mut self.connection.postgres)
@@ -200,7 +205,7 @@ impl Worker {
             .into_iter()
             .map(SchemaName::restore)
             .filter(wanted)
-            .map(|schema| place(&schema).to_owned())
+            .map(|schema| place(TenantLayout::Schema, &schema).to_owned())
             .collect();
         if only.is_some() && schemas.is_empty() {
             return Err(MigrateError::NoTenant);

@@ -33,6 +33,7 @@ impl Backend {
                 let settings = PostgresSettings {
                     url: url.as_str().to_owned(),
                     pool_size: config.db_pool,
+                    layout: config.tenant_layout,
                     runtime,
                 };
                 let store = PostgresStore::new(settings);

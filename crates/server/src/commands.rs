@@ -64,7 +64,7 @@ async fn wait_for(wired: &Wired) {
     for _ in 0..ATTEMPTS {
         match wired.tessera.ports().store.check().await {
             Err(Unready::Unavailable(_)) => sleep(PAUSE).await,
-            Ok(()) | Err(Unready::NotMigrated | Unready::ReadOnly) => return,
+            Ok(()) | Err(Unready::NotMigrated | Unready::ReadOnly | Unready::Unbound) => return,
         }
     }
 }

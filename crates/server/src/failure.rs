@@ -104,6 +104,7 @@ impl From<Unready> for Failure {
             Unready::NotMigrated | Unready::ReadOnly => {
                 Self::Failed(format!("the database is {error}"))
             }
+            Unready::Unbound => Self::Misused(error.to_string()),
             Unready::Unavailable(error) => error.into(),
         }
     }

@@ -101,6 +101,9 @@ async fn reason(tessera: &Tessera, draining: &Draining) -> Option<&'static str> 
             Some("the store is not migrated: run `tessera migrate`")
         }
         Err(NotReady::Store(Unready::ReadOnly)) => Some("the store is read-only"),
+        Err(NotReady::Store(Unready::Unbound)) => {
+            Some("row-level security does not bind the role of the database")
+        }
         Err(NotReady::Store(Unready::Unavailable(_))) => Some("the store cannot be reached"),
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use tessera_app::{Store, UserKey};
 use tessera_contract::values;
-use tessera_domain::{Change, Changes, Session, Tenant, User};
+use tessera_domain::{Change, Changes, Session, Tenant, TenantLayout, User};
 use tessera_postgres::{Migrate, PostgresSettings, PostgresStore};
 use tokio::runtime::{Builder, Handle};
 use tokio_postgres::{Client, NoTls};
@@ -14,6 +14,7 @@ use tokio_postgres::{Client, NoTls};
 /// A database of its own, gone when this is dropped.
 pub(crate) struct Database {
     name: String,
+    role: Option<&'static str>,
     server: String,
 }
 
@@ -33,7 +34,11 @@ impl Database {
         let name: String = row.get(0);
         let create = format!("CREATE DATABASE {name} TEMPLATE template0");
         admin.batch_execute(&create).await.unwrap();
-        Self { name, server }
+        Self {
+            name,
+            role: None,
+            server,
+        }
     }
 
     /// A database with the shared tables, and no tenant.
@@ -43,9 +48,31 @@ impl Database {
         database
     }
 
+    /// A database with the shared tables, of a role that row-level security binds: tenants that
+    /// are made on this thread share tables in it.
+    pub(crate) async fn shared() -> Self {
+        values::lay_out(TenantLayout::Shared);
+        let mut database = Self::empty().await;
+        let admin = connect(&database.server).await;
+        admin.batch_execute(ROLE).await.unwrap();
+        let name = &database.name;
+        let owner = format!("ALTER DATABASE {name} OWNER TO tessera_test_bound");
+        admin.batch_execute(&owner).await.unwrap();
+        database.role = Some("tessera_test_bound:bound");
+        migrate(&database.store(1)).await;
+        database
+    }
+
     /// A store on it with at most so many connections.
     pub(crate) fn store(&self, pool_size: usize) -> PostgresStore {
-        store(self.url(), pool_size)
+        let url = self.url();
+        let url = match (self.role, url.split_once("://"), url.rsplit_once('@')) {
+            (Some(role), Some((scheme, _)), Some((_, place))) => {
+                format!("{scheme}://{role}@{place}")
+            }
+            _ => url,
+        };
+        store(url, pool_size)
     }
 
     /// What it is called.
@@ -86,6 +113,7 @@ pub(crate) fn store(url: String, pool_size: usize) -> PostgresStore {
     PostgresStore::new(PostgresSettings {
         url,
         pool_size,
+        layout: TenantLayout::Schema,
         runtime: Handle::current(),
     })
     .unwrap()
@@ -168,3 +196,10 @@ pub(crate) fn setting(name: &str) -> String {
     std::env::var(name)
         .unwrap_or_else(|_| panic!("{name} is not set: run ./scripts/test, which provides it"))
 }
+
+/// Makes the role once, whoever else does so at the same time.
+const ROLE: &str = "DO $$ BEGIN \
+    PERFORM pg_advisory_xact_lock(84737, 3); \
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tessera_test_bound') THEN \
+        CREATE ROLE tessera_test_bound LOGIN PASSWORD 'bound'; \
+    END IF; END $$";

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use tessera_app::{PrepareError, Tessera};
+use tessera_app::{PrepareError, Tessera, Unready};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -56,7 +56,8 @@ impl Upkeep {
     }
 }
 
-/// Tries until it is done; only a key ring that cannot be opened makes trying again useless.
+/// Tries until it is done; only a key ring that cannot be opened, and a role that must not be
+/// connected as, make trying again useless.
 async fn prepare(tessera: &Tessera, backend: &Backend, events: &Events) -> Result<(), Failure> {
     let mut told = String::new();
     loop {
@@ -70,6 +71,7 @@ async fn prepare(tessera: &Tessera, backend: &Backend, events: &Events) -> Resul
                 Err(failure) => failure.to_string(),
             },
             Err(PrepareError::Keys(error)) => return Err(error.into()),
+            Err(PrepareError::Unready(error @ Unready::Unbound)) => return Err(error.into()),
             Err(error @ PrepareError::Unready(_)) => Failure::from(error).to_string(),
         };
         if why != told {

@@ -21,6 +21,8 @@ DROP FUNCTION tessera.enter_to_write;
 DROP FUNCTION tessera.enter;
 DROP FUNCTION tessera.settle_in;
 DROP FUNCTION tessera.refuse_unbound;
+DROP FUNCTION tessera.passes_by_row_security;
+DROP INDEX tessera.tenants_shared_idx;
 DROP FUNCTION tessera.elsewhere;
 DROP FUNCTION tessera.place;
 ALTER TABLE tessera.tenants

@@ -31,7 +31,14 @@ BEGIN
 END
 $$;
 
--- Refuses a role for whom rows are not kept apart: a superuser, or one with BYPASSRLS.
+CREATE INDEX tenants_shared_idx ON tessera.tenants (id) WHERE layout = 'shared';
+
+-- Whether row-level security does not bind whoever calls this: a superuser, or a role with BYPASSRLS.
+CREATE FUNCTION tessera.passes_by_row_security() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user
+$$;
+
+-- Refuses those, and whoever turned it off.
 CREATE FUNCTION tessera.refuse_unbound() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF NOT row_security_active('tessera_shared.users'::regclass) THEN
