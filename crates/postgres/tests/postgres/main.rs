@@ -12,6 +12,7 @@ mod faults;
 mod gaps;
 mod isolation;
 mod later_mails;
+mod layouts;
 mod migrations;
 mod news;
 mod partitions;

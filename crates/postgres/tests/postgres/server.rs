@@ -65,14 +65,22 @@ impl Database {
 
     /// A store on it with at most so many connections.
     pub(crate) fn store(&self, pool_size: usize) -> PostgresStore {
+        store(self.url_of_owner(), pool_size)
+    }
+
+    /// A connection of the role that the store connects as.
+    pub(crate) async fn owner(&self) -> Client {
+        connect(&self.url_of_owner()).await
+    }
+
+    fn url_of_owner(&self) -> String {
         let url = self.url();
-        let url = match (self.role, url.split_once("://"), url.rsplit_once('@')) {
+        match (self.role, url.split_once("://"), url.rsplit_once('@')) {
             (Some(role), Some((scheme, _)), Some((_, place))) => {
                 format!("{scheme}://{role}@{place}")
             }
             _ => url,
-        };
-        store(url, pool_size)
+        }
     }
 
     /// What it is called.
@@ -110,10 +118,15 @@ impl Drop for Database {
 
 /// A store on the database of that URL.
 pub(crate) fn store(url: String, pool_size: usize) -> PostgresStore {
+    store_as(url, pool_size, TenantLayout::Schema)
+}
+
+/// A store that is to make tenants in that layout.
+pub(crate) fn store_as(url: String, pool_size: usize, layout: TenantLayout) -> PostgresStore {
     PostgresStore::new(PostgresSettings {
         url,
         pool_size,
-        layout: TenantLayout::Schema,
+        layout,
         runtime: Handle::current(),
     })
     .unwrap()
