@@ -7,18 +7,33 @@ use crate::database::Database;
 use crate::service::{ADMIN, Installation, Service};
 
 #[test]
-fn a_conversation_has_the_same_answers_on_both_stores() {
+fn a_conversation_has_the_same_answers_on_both_stores_and_in_both_layouts() {
     let embedded = Installation::embedded();
     let on_sqlite = converse(&embedded, &embedded.start());
+    for database in [Database::create(), Database::shared()] {
+        let installation = Installation::prepared_on(&database);
+        let service = installation.start();
+        crate::service::until("it is ready", || service.status("/readyz") == 200);
+        let on_postgres = converse(&installation, &service);
+        assert_eq!(on_sqlite.len(), on_postgres.len());
+        for (sqlite, postgres) in on_sqlite.iter().zip(&on_postgres) {
+            assert_eq!(sqlite, postgres, "{}", database.layout());
+        }
+    }
+}
 
-    let database = Database::create();
-    let installation = Installation::prepared_on(&database);
-    let service = installation.start();
-    crate::service::until("it is ready", || service.status("/readyz") == 200);
-    let on_postgres = converse(&installation, &service);
-    assert_eq!(on_sqlite.len(), on_postgres.len());
-    for (sqlite, postgres) in on_sqlite.iter().zip(&on_postgres) {
-        assert_eq!(sqlite, postgres);
+#[test]
+fn nobody_whom_row_level_security_does_not_bind_serves_tenants_that_share_tables() {
+    let database = Database::shared();
+    let bound = Installation::prepared_on(&database);
+    let url = database.url_of_superuser();
+    // It would make tenants that share tables; it finds some.
+    let [would, finds] = [bound, Installation::embedded()].map(|it| it.with("DATABASE_URL", &url));
+    for installation in [would, finds] {
+        let (status, said) = installation.refusal(&[], "");
+        assert_eq!(status, Some(2), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.contains("BYPASSRLS"), "{said}");
     }
 }
 

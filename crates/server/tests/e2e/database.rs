@@ -17,6 +17,7 @@ use crate::service::until;
 pub(crate) struct Database {
     name: String,
     server: String,
+    layout: &'static str,
 }
 
 impl Database {
@@ -32,17 +33,53 @@ impl Database {
             &server,
             &format!("CREATE DATABASE {name} TEMPLATE template0"),
         );
-        Self { name, server }
+        Self {
+            name,
+            server,
+            layout: "schema",
+        }
     }
 
+    /// A database in which tenants share tables, of a role that row-level security binds.
+    pub(crate) fn shared() -> Self {
+        let mut database = Self::create();
+        database.layout = "shared";
+        execute(&database.server, ROLE);
+        let owner = format!(
+            "ALTER DATABASE {} OWNER TO tessera_test_bound",
+            database.name
+        );
+        execute(&database.server, &owner);
+        database
+    }
+
+    /// How it keeps tenants apart.
+    pub(crate) fn layout(&self) -> &'static str {
+        self.layout
+    }
+
+    /// Where it is, for a service that makes tenants in its layout.
     pub(crate) fn url(&self) -> String {
+        let url = self.url_of_superuser();
+        let (scheme, (_, place)) = (
+            url.split_once("://").unwrap().0,
+            url.rsplit_once('@').unwrap(),
+        );
+        match self.layout {
+            "shared" => format!("{scheme}://tessera_test_bound:bound@{place}"),
+            _ => url,
+        }
+    }
+
+    /// Where it is, for somebody whom row-level security does not bind.
+    pub(crate) fn url_of_superuser(&self) -> String {
         let (address, _) = self.server.rsplit_once('/').unwrap();
         format!("{address}/{}", self.name)
     }
 
     /// Runs a statement behind everybody's back.
     pub(crate) fn run(&self, statement: &str) {
-        execute(&self.url(), statement);
+        execute(&self.url_of_superuser(), statement);
     }
 }
 
@@ -138,6 +175,13 @@ fn execute(url: &str, statement: &str) -> Option<String> {
         })
     })
 }
+
+/// Makes the role once, whoever else does so at the same time.
+const ROLE: &str = "DO $$ BEGIN \
+    PERFORM pg_advisory_xact_lock(84737, 3); \
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'tessera_test_bound') THEN \
+        CREATE ROLE tessera_test_bound LOGIN PASSWORD 'bound'; \
+    END IF; END $$";
 
 /// Below the range from which the system hands out ports, or a client may hold the port; never the
 /// same one twice, as tests run side by side.

@@ -34,12 +34,12 @@ impl Installation {
 
     /// The same on a database of Postgres.
     pub(crate) fn on(database: &Database) -> Self {
-        Self::on_url(&database.url())
+        Self::on_url(&database.url()).with("TESSERA_TENANT_LAYOUT", database.layout())
     }
 
     /// The same on a database that is migrated and has the user that `embedded` makes by itself.
     pub(crate) fn prepared_on(database: &Database) -> Self {
-        Self::prepared_on_url(&database.url())
+        Self::on(database).prepared()
     }
 
     fn on_url(url: &str) -> Self {
