@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::session::Generation;
 use crate::{Id, KeyId, SchemaName, Session, TenantSettings, Timestamp, TokenIssuer, User};
 
-/// What an access token says; the audience is that of the installation.
+/// What an access token says; the audience is that of the installation, or who issued it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AccessClaims {
     /// Who issued it (`iss`).
@@ -105,4 +105,30 @@ pub enum Rotation {
     EveryRefresh,
     /// The first token stays good until the session ends.
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_has_shorter_lives_and_no_longer_ones() {
+        let policy = TokenPolicy::default();
+        let of = |access_lifetime, refresh_lifetime| {
+            policy.of(&TenantSettings {
+                access_lifetime,
+                refresh_lifetime,
+                ..TenantSettings::default()
+            })
+        };
+        assert_eq!(of(None, None), policy);
+        let [minute, year] = [Duration::from_mins(1), Duration::from_hours(24 * 365)];
+        assert_eq!(of(Some(year), Some(year)), policy);
+        let shorter = TokenPolicy {
+            access_lifetime: minute,
+            refresh_lifetime: minute * 2,
+            ..policy
+        };
+        assert_eq!(of(Some(minute), Some(minute * 2)), shorter);
+    }
 }

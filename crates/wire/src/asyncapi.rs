@@ -50,7 +50,7 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
 
-const SCHEMAS: [&str; 23] = [
+const SCHEMAS: [&str; 32] = [
     include_str!("../schemas/CloudEvent.json"),
     include_str!("../schemas/LoginFailed.json"),
     include_str!("../schemas/PasswordChanged.json"),
@@ -62,8 +62,17 @@ const SCHEMAS: [&str; 23] = [
     include_str!("../schemas/SigningKeyRetired.json"),
     include_str!("../schemas/SigningKeyRotated.json"),
     include_str!("../schemas/TenantCreated.json"),
+    include_str!("../schemas/TenantDeleted.json"),
+    include_str!("../schemas/TenantDeletionStarted.json"),
     include_str!("../schemas/TenantDomainAdded.json"),
+    include_str!("../schemas/TenantDomainRemoved.json"),
+    include_str!("../schemas/TenantMoveStarted.json"),
+    include_str!("../schemas/TenantMoved.json"),
+    include_str!("../schemas/TenantPrimaryDomainChanged.json"),
+    include_str!("../schemas/TenantRenamed.json"),
+    include_str!("../schemas/TenantResumed.json"),
     include_str!("../schemas/TenantSettingsChanged.json"),
+    include_str!("../schemas/TenantSuspended.json"),
     include_str!("../schemas/UserCreated.json"),
     include_str!("../schemas/UserDeleted.json"),
     include_str!("../schemas/UserDisabled.json"),

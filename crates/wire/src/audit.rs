@@ -64,10 +64,12 @@ pub fn audit_data(kind: &EventKind) -> String {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use serde_json::{Value, json};
     use tessera_domain::{
-        Algorithm, Generation, Id, KeyId, LoginFailure, Registration, SessionEnd, TenantSettings,
-        Timestamp,
+        Algorithm, Generation, Id, KeyId, LoginFailure, MailSender, Origin, Registration,
+        SessionEnd, TenantLayout, TenantSettings, Timestamp, TokenIssuer,
     };
 
     use super::*;
@@ -95,7 +97,7 @@ mod tests {
     }
 
     fn examples() -> Vec<(EventKind, Value)> {
-        [named_otherwise(), named_by_user()].concat()
+        [named_otherwise(), named_by_tenant(), named_by_user()].concat()
     }
 
     fn named_otherwise() -> Vec<(EventKind, Value)> {
@@ -153,6 +155,21 @@ mod tests {
                 },
                 json!({"kid": "kid-1", "algorithm": "ES256", "signs_from": time(AT)}),
             ),
+        ]
+    }
+
+    fn named_by_tenant() -> Vec<(EventKind, Value)> {
+        let personal = || PERSONAL.to_owned();
+        let domain = || "acme.example".to_owned();
+        let settings = TenantSettings {
+            registration: Some(Registration::Invite),
+            access_lifetime: Some(Duration::from_mins(5)),
+            allowed_origins: vec![Origin::parse("https://acme.example").unwrap()],
+            mail_from: Some(MailSender::parse(PERSONAL).unwrap()),
+            issuer: TokenIssuer::Tenant,
+            ..TenantSettings::default()
+        };
+        vec![
             (
                 EventKind::TenantCreated {
                     name: personal(),
@@ -160,19 +177,47 @@ mod tests {
                 },
                 json!({"schema": "acme"}),
             ),
+            (EventKind::TenantDeleted, json!({})),
+            (EventKind::TenantDeletionStarted, json!({})),
             (
-                EventKind::TenantDomainAdded {
-                    domain: "acme.example".to_owned(),
-                },
+                EventKind::TenantDomainAdded { domain: domain() },
                 json!({"domain": "acme.example"}),
             ),
             (
-                EventKind::TenantSettingsChanged(TenantSettings {
-                    registration: Some(Registration::Invite),
-                    ..TenantSettings::default()
-                }),
-                json!({"registration": "invite", "min_chars": null, "job_role_by": "administrators"}),
+                EventKind::TenantDomainRemoved { domain: domain() },
+                json!({"domain": "acme.example"}),
             ),
+            (
+                EventKind::TenantMoveStarted {
+                    to: TenantLayout::Shared,
+                },
+                json!({"to": "shared"}),
+            ),
+            (
+                EventKind::TenantMoved {
+                    layout: TenantLayout::Shared,
+                },
+                json!({"layout": "shared"}),
+            ),
+            (
+                EventKind::TenantPrimaryDomainChanged { domain: domain() },
+                json!({"domain": "acme.example"}),
+            ),
+            (EventKind::TenantRenamed { name: personal() }, json!({})),
+            (EventKind::TenantResumed, json!({})),
+            (
+                EventKind::TenantSettingsChanged(settings),
+                json!({
+                    "registration": "invite",
+                    "min_chars": null,
+                    "job_role_by": "administrators",
+                    "access_seconds": 300,
+                    "refresh_seconds": null,
+                    "allowed_origins": ["https://acme.example"],
+                    "issuer": "tenant",
+                }),
+            ),
+            (EventKind::TenantSuspended, json!({})),
         ]
     }
 
@@ -234,18 +279,27 @@ mod tests {
             EventKind::SigningKeyRetired { .. } => 7,
             EventKind::SigningKeyRotated { .. } => 8,
             EventKind::TenantCreated { .. } => 9,
-            EventKind::TenantDomainAdded { .. } => 10,
-            EventKind::TenantSettingsChanged(_) => 11,
-            EventKind::UserCreated { .. } => 12,
-            EventKind::UserDeleted => 13,
-            EventKind::UserDisabled => 14,
-            EventKind::UserEmailChanged { .. } => 15,
-            EventKind::UserEmailVerified => 16,
-            EventKind::UserEnabled => 17,
-            EventKind::UserLocked { .. } => 18,
-            EventKind::UserLoggedIn { .. } => 19,
-            EventKind::UserProfileChanged { .. } => 20,
-            EventKind::UserUnlocked => 21,
+            EventKind::TenantDeleted => 10,
+            EventKind::TenantDeletionStarted => 11,
+            EventKind::TenantDomainAdded { .. } => 12,
+            EventKind::TenantDomainRemoved { .. } => 13,
+            EventKind::TenantMoveStarted { .. } => 14,
+            EventKind::TenantMoved { .. } => 15,
+            EventKind::TenantPrimaryDomainChanged { .. } => 16,
+            EventKind::TenantRenamed { .. } => 17,
+            EventKind::TenantResumed => 18,
+            EventKind::TenantSettingsChanged(_) => 19,
+            EventKind::TenantSuspended => 20,
+            EventKind::UserCreated { .. } => 21,
+            EventKind::UserDeleted => 22,
+            EventKind::UserDisabled => 23,
+            EventKind::UserEmailChanged { .. } => 24,
+            EventKind::UserEmailVerified => 25,
+            EventKind::UserEnabled => 26,
+            EventKind::UserLocked { .. } => 27,
+            EventKind::UserLoggedIn { .. } => 28,
+            EventKind::UserProfileChanged { .. } => 29,
+            EventKind::UserUnlocked => 30,
         }
     }
 
@@ -258,6 +312,6 @@ mod tests {
     }
 
     const AT: Timestamp = Timestamp::from_micros(1_767_225_600_000_042);
-    const KINDS: usize = 22;
+    const KINDS: usize = 31;
     const PERSONAL: &str = "Ada Lovelace <ada@acme.example>";
 }

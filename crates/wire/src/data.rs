@@ -9,124 +9,131 @@ use tessera_domain::{
 use crate::json::Object;
 use crate::time;
 
-/// The `type` and the `data` of an event. Ids are those of Tessera; a value that is not known is
-/// null, so that an event of a type always has the same members.
-pub(crate) fn of(kind: &EventKind) -> (&'static str, Object) {
+/// The `type` of an event.
+pub(crate) fn event_type(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::LoginFailed { .. } => "LoginFailed",
+        EventKind::PasswordChanged => "PasswordChanged",
+        EventKind::PasswordResetRequested => "PasswordResetRequested",
+        EventKind::RefreshReused { .. } => "RefreshReused",
+        EventKind::RegistrationRepeated { .. } => "RegistrationRepeated",
+        EventKind::RolesChanged { .. } => "RolesChanged",
+        EventKind::SessionEnded { .. } => "SessionEnded",
+        EventKind::SigningKeyRetired { .. } => "SigningKeyRetired",
+        EventKind::SigningKeyRotated { .. } => "SigningKeyRotated",
+        EventKind::TenantCreated { .. } => "TenantCreated",
+        EventKind::TenantDeleted => "TenantDeleted",
+        EventKind::TenantDeletionStarted => "TenantDeletionStarted",
+        EventKind::TenantDomainAdded { .. } => "TenantDomainAdded",
+        EventKind::TenantDomainRemoved { .. } => "TenantDomainRemoved",
+        EventKind::TenantMoveStarted { .. } => "TenantMoveStarted",
+        EventKind::TenantMoved { .. } => "TenantMoved",
+        EventKind::TenantPrimaryDomainChanged { .. } => "TenantPrimaryDomainChanged",
+        EventKind::TenantRenamed { .. } => "TenantRenamed",
+        EventKind::TenantResumed => "TenantResumed",
+        EventKind::TenantSettingsChanged(_) => "TenantSettingsChanged",
+        EventKind::TenantSuspended => "TenantSuspended",
+        EventKind::UserCreated { .. } => "UserCreated",
+        EventKind::UserDeleted => "UserDeleted",
+        EventKind::UserDisabled => "UserDisabled",
+        EventKind::UserEmailChanged { .. } => "UserEmailChanged",
+        EventKind::UserEmailVerified => "UserEmailVerified",
+        EventKind::UserEnabled => "UserEnabled",
+        EventKind::UserLocked { .. } => "UserLocked",
+        EventKind::UserLoggedIn { .. } => "UserLoggedIn",
+        EventKind::UserProfileChanged { .. } => "UserProfileChanged",
+        EventKind::UserUnlocked => "UserUnlocked",
+    }
+}
+
+/// The `data` of an event. Ids are those of Tessera; a value that is not known is null, so that an
+/// event of a type always has the same members.
+pub(crate) fn of(kind: &EventKind) -> Object {
     let data = Object::new();
     match kind {
-        EventKind::LoginFailed { user, why, ip } => (
-            "LoginFailed",
-            data.optional("user", user.map(|user| user.to_string()).as_deref())
-                .text("why", login_failure(*why))
-                .optional("ip", ip.as_deref()),
-        ),
-        EventKind::PasswordChanged => ("PasswordChanged", data),
-        EventKind::PasswordResetRequested => ("PasswordResetRequested", data),
+        EventKind::LoginFailed { user, why, ip } => data
+            .optional("user", user.map(|user| user.to_string()).as_deref())
+            .text("why", login_failure(*why))
+            .optional("ip", ip.as_deref()),
         EventKind::RefreshReused {
             user,
             presented,
             current,
-        } => (
-            "RefreshReused",
-            data.text("user", &user.to_string())
-                .number("presented", presented.number())
-                .number("current", current.number()),
-        ),
-        EventKind::RegistrationRepeated { user, ip } => (
-            "RegistrationRepeated",
-            data.text("user", &user.to_string())
-                .optional("ip", ip.as_deref()),
-        ),
+        } => data
+            .text("user", &user.to_string())
+            .number("presented", presented.number())
+            .number("current", current.number()),
+        EventKind::RegistrationRepeated { user, ip } => data
+            .text("user", &user.to_string())
+            .optional("ip", ip.as_deref()),
         EventKind::RolesChanged {
             roles,
             is_superuser,
-        } => ("RolesChanged", rights(roles, *is_superuser)),
-        EventKind::SessionEnded { user, why } => (
-            "SessionEnded",
-            data.text("user", &user.to_string())
-                .text("why", session_end(*why)),
-        ),
-        EventKind::SigningKeyRetired { key } => {
-            ("SigningKeyRetired", data.text("kid", key.as_str()))
-        }
+        } => rights(roles, *is_superuser),
+        EventKind::SessionEnded { user, why } => data
+            .text("user", &user.to_string())
+            .text("why", session_end(*why)),
+        EventKind::SigningKeyRetired { key } => data.text("kid", key.as_str()),
         EventKind::SigningKeyRotated {
             key,
             algorithm,
             signs_from,
-        } => (
-            "SigningKeyRotated",
-            data.text("kid", key.as_str())
-                .text("algorithm", algorithm.as_str())
-                .text("signs_from", &time(*signs_from)),
-        ),
-        EventKind::TenantCreated { name, schema } => (
-            "TenantCreated",
-            data.text("name", name).text("schema", schema),
-        ),
-        EventKind::TenantDeleted => ("TenantDeleted", data),
-        EventKind::TenantDeletionStarted => ("TenantDeletionStarted", data),
-        EventKind::TenantDomainAdded { domain } => {
-            ("TenantDomainAdded", data.text("domain", domain))
-        }
-        EventKind::TenantDomainRemoved { domain } => {
-            ("TenantDomainRemoved", data.text("domain", domain))
-        }
-        EventKind::TenantMoveStarted { to } => ("TenantMoveStarted", data.text("to", to.as_str())),
-        EventKind::TenantMoved { layout } => ("TenantMoved", data.text("layout", layout.as_str())),
-        EventKind::TenantPrimaryDomainChanged { domain } => {
-            ("TenantPrimaryDomainChanged", data.text("domain", domain))
-        }
-        EventKind::TenantRenamed { name } => ("TenantRenamed", data.text("name", name)),
-        EventKind::TenantResumed => ("TenantResumed", data),
+        } => data
+            .text("kid", key.as_str())
+            .text("algorithm", algorithm.as_str())
+            .text("signs_from", &time(*signs_from)),
+        EventKind::TenantCreated { name, schema } => data.text("name", name).text("schema", schema),
+        EventKind::TenantDomainAdded { domain }
+        | EventKind::TenantDomainRemoved { domain }
+        | EventKind::TenantPrimaryDomainChanged { domain } => data.text("domain", domain),
+        EventKind::TenantMoveStarted { to } => data.text("to", to.as_str()),
+        EventKind::TenantMoved { layout } => data.text("layout", layout.as_str()),
+        EventKind::TenantRenamed { name } => data.text("name", name),
         EventKind::TenantSettingsChanged(settings) => {
             let sender = settings.mail_from.as_ref().map(ToString::to_string);
-            (
-                "TenantSettingsChanged",
-                tenant_settings(settings).optional("mail_from", sender.as_deref()),
-            )
+            tenant_settings(settings).optional("mail_from", sender.as_deref())
         }
-        EventKind::TenantSuspended => ("TenantSuspended", data),
         EventKind::UserCreated {
             email,
             username,
             first_name,
             last_name,
             roles,
-        } => (
-            "UserCreated",
-            data.optional("email", email.as_deref())
-                .optional("username", username.as_deref())
-                .text("first_name", first_name)
-                .text("last_name", last_name)
-                .texts("roles", roles),
-        ),
-        EventKind::UserDeleted => ("UserDeleted", data),
-        EventKind::UserDisabled => ("UserDisabled", data),
-        EventKind::UserEmailChanged { email } => ("UserEmailChanged", data.text("email", email)),
-        EventKind::UserEmailVerified => ("UserEmailVerified", data),
-        EventKind::UserEnabled => ("UserEnabled", data),
-        EventKind::UserLocked { until, failures } => ("UserLocked", lock(*until, *failures)),
+        } => data
+            .optional("email", email.as_deref())
+            .optional("username", username.as_deref())
+            .text("first_name", first_name)
+            .text("last_name", last_name)
+            .texts("roles", roles),
+        EventKind::UserEmailChanged { email } => data.text("email", email),
+        EventKind::UserLocked { until, failures } => lock(*until, *failures),
         EventKind::UserLoggedIn {
             session,
             ip,
             user_agent,
-        } => (
-            "UserLoggedIn",
-            data.text("session", &session.to_string())
-                .optional("ip", ip.as_deref())
-                .optional("user_agent", user_agent.as_deref()),
-        ),
+        } => data
+            .text("session", &session.to_string())
+            .optional("ip", ip.as_deref())
+            .optional("user_agent", user_agent.as_deref()),
         EventKind::UserProfileChanged {
             first_name,
             last_name,
             job_role,
-        } => (
-            "UserProfileChanged",
-            data.text("first_name", first_name)
-                .text("last_name", last_name)
-                .text("job_role", job_role),
-        ),
-        EventKind::UserUnlocked => ("UserUnlocked", data),
+        } => data
+            .text("first_name", first_name)
+            .text("last_name", last_name)
+            .text("job_role", job_role),
+        EventKind::PasswordChanged
+        | EventKind::PasswordResetRequested
+        | EventKind::TenantDeleted
+        | EventKind::TenantDeletionStarted
+        | EventKind::TenantResumed
+        | EventKind::TenantSuspended
+        | EventKind::UserDeleted
+        | EventKind::UserDisabled
+        | EventKind::UserEmailVerified
+        | EventKind::UserEnabled
+        | EventKind::UserUnlocked => data,
     }
 }
 

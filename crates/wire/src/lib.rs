@@ -33,7 +33,7 @@ pub struct EncodedEvent {
 
 /// Writes an event down (`CloudEvents` 1.0, JSON format): the same bytes for the same event.
 pub fn encode(event: &Event) -> EncodedEvent {
-    let (event_type, data) = data::of(&event.fact.kind);
+    let event_type = data::event_type(&event.fact.kind);
     let subject = subject(&event.fact.subject);
     let body = Object::new()
         .text("specversion", "1.0")
@@ -45,7 +45,7 @@ pub fn encode(event: &Event) -> EncodedEvent {
         .text("datacontenttype", "application/json")
         .text("tenantid", &event.tenant.to_string())
         .text("sequence", &event.fact.sequence.to_string())
-        .object("data", data)
+        .object("data", data::of(&event.fact.kind))
         .finish();
     EncodedEvent {
         event_type,

@@ -2,14 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tessera_domain::{
-    Algorithm, Event, EventKind, Fact, Generation, Id, JobRoleBy, KeyId, LoginFailure,
-    PasswordChars, Registration, SessionEnd, Subject, TenantSettings, Timestamp,
+    Algorithm, Event, EventKind, Fact, Generation, Id, JobRoleBy, KeyId, LoginFailure, MailSender,
+    Origin, PasswordChars, Registration, SessionEnd, Subject, TenantLayout, TenantSettings,
+    Timestamp, TokenIssuer,
 };
 use tessera_wire::{encode, with_position};
 
@@ -114,7 +116,7 @@ fn what_clients_sent_is_escaped() {
 
 fn examples() -> Vec<Event> {
     let (user, session) = (Subject::User(id(3)), Subject::Session(id(4)));
-    let (tenant, key) = (Subject::Tenant(id(2)), Subject::Key(id(5)));
+    let key = Subject::Key(id(5));
     let kid = || KeyId::new("NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs".to_owned());
     let owned = |text: &str| text.to_owned();
     let later = Timestamp::from_micros(1_767_225_630_000_000);
@@ -167,30 +169,54 @@ fn examples() -> Vec<Event> {
                 signs_from: later,
             },
         ),
-        example(
-            tenant,
-            EventKind::TenantCreated {
-                name: owned("Acme Bücher"),
-                schema: owned("acme_buecher"),
-            },
-        ),
-        example(
-            tenant,
-            EventKind::TenantDomainAdded {
-                domain: owned("acme.example"),
-            },
-        ),
-        example(
-            tenant,
-            EventKind::TenantSettingsChanged(TenantSettings {
-                registration: Some(Registration::Invite),
-                password_chars: PasswordChars::new(12),
-                job_role: JobRoleBy::Users,
-            }),
-        ),
     ];
+    examples.extend(examples_of_tenants());
     examples.extend(examples_of_users());
     examples
+}
+
+fn examples_of_tenants() -> Vec<Event> {
+    let owned = |text: &str| text.to_owned();
+    let acme = || owned("acme.example");
+    let kinds = vec![
+        EventKind::TenantCreated {
+            name: owned("Acme Bücher"),
+            schema: owned("acme_buecher"),
+        },
+        EventKind::TenantDeleted,
+        EventKind::TenantDeletionStarted,
+        EventKind::TenantDomainAdded { domain: acme() },
+        EventKind::TenantDomainRemoved {
+            domain: owned("old.acme.example"),
+        },
+        EventKind::TenantMoveStarted {
+            to: TenantLayout::Shared,
+        },
+        EventKind::TenantMoved {
+            layout: TenantLayout::Shared,
+        },
+        EventKind::TenantPrimaryDomainChanged { domain: acme() },
+        EventKind::TenantRenamed {
+            name: owned("Acme & Söhne"),
+        },
+        EventKind::TenantResumed,
+        EventKind::TenantSettingsChanged(TenantSettings {
+            registration: Some(Registration::Invite),
+            password_chars: PasswordChars::new(12),
+            job_role: JobRoleBy::Users,
+            access_lifetime: Some(Duration::from_mins(5)),
+            refresh_lifetime: None,
+            allowed_origins: vec![Origin::parse("https://app.acme.example").unwrap()],
+            mail_from: Some(MailSender::parse("Acme Bücher <mail@acme.example>").unwrap()),
+            issuer: TokenIssuer::Tenant,
+        }),
+        EventKind::TenantSuspended,
+    ];
+    let tenant = Subject::Tenant(id(2));
+    kinds
+        .into_iter()
+        .map(|kind| example(tenant, kind))
+        .collect()
 }
 
 fn examples_of_users() -> Vec<Event> {
@@ -258,9 +284,18 @@ fn next(kind: &EventKind) -> &'static str {
         EventKind::SessionEnded { .. } => "SigningKeyRetired",
         EventKind::SigningKeyRetired { .. } => "SigningKeyRotated",
         EventKind::SigningKeyRotated { .. } => "TenantCreated",
-        EventKind::TenantCreated { .. } => "TenantDomainAdded",
-        EventKind::TenantDomainAdded { .. } => "TenantSettingsChanged",
-        EventKind::TenantSettingsChanged(_) => "UserCreated",
+        EventKind::TenantCreated { .. } => "TenantDeleted",
+        EventKind::TenantDeleted => "TenantDeletionStarted",
+        EventKind::TenantDeletionStarted => "TenantDomainAdded",
+        EventKind::TenantDomainAdded { .. } => "TenantDomainRemoved",
+        EventKind::TenantDomainRemoved { .. } => "TenantMoveStarted",
+        EventKind::TenantMoveStarted { .. } => "TenantMoved",
+        EventKind::TenantMoved { .. } => "TenantPrimaryDomainChanged",
+        EventKind::TenantPrimaryDomainChanged { .. } => "TenantRenamed",
+        EventKind::TenantRenamed { .. } => "TenantResumed",
+        EventKind::TenantResumed => "TenantSettingsChanged",
+        EventKind::TenantSettingsChanged(_) => "TenantSuspended",
+        EventKind::TenantSuspended => "UserCreated",
         EventKind::UserCreated { .. } => "UserDeleted",
         EventKind::UserDeleted => "UserDisabled",
         EventKind::UserDisabled => "UserEmailChanged",

@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
 use tessera_domain::{
-    Algorithm, Event, EventKind, Fact, Id, KeyId, LoginFailure, SessionEnd, Subject, Timestamp,
+    Algorithm, Event, EventKind, Fact, Id, JobRoleBy, KeyId, LoginFailure, SessionEnd, Subject,
+    TenantLayout, TenantSettings, Timestamp, TokenIssuer,
 };
 use tessera_wire::{encode, with_position};
 
@@ -148,6 +149,30 @@ fn every_reason_of_the_domain_is_listed_and_none_is_left_over() {
             }
         });
     assert_listed("algorithm", kinds);
+}
+
+#[test]
+fn every_choice_of_a_tenant_is_listed_and_none_is_left_over() {
+    let layouts = TenantLayout::ALL.into_iter();
+    let started = |to| EventKind::TenantMoveStarted { to };
+    assert_listed("to", layouts.clone().map(started));
+    assert_listed(
+        "layout",
+        layouts.map(|layout| EventKind::TenantMoved { layout }),
+    );
+    let job_roles = JobRoleBy::ALL.into_iter().map(|job_role| TenantSettings {
+        job_role,
+        ..TenantSettings::default()
+    });
+    assert_listed(
+        "job_role_by",
+        job_roles.map(EventKind::TenantSettingsChanged),
+    );
+    let issuers = TokenIssuer::ALL.into_iter().map(|issuer| TenantSettings {
+        issuer,
+        ..TenantSettings::default()
+    });
+    assert_listed("issuer", issuers.map(EventKind::TenantSettingsChanged));
 }
 
 /// Those after it in the chain of all, here and below: a new one does not compile until it has its
@@ -288,7 +313,7 @@ fn file(folder: &str, name: &str) -> PathBuf {
 const BASE: &str = "https://tessera.example/schemas/";
 
 /// The members that may say anything.
-const FREE_TEXTS: [&str; 11] = [
+const FREE_TEXTS: [&str; 12] = [
     "domain",
     "email",
     "first_name",
@@ -296,17 +321,21 @@ const FREE_TEXTS: [&str; 11] = [
     "job_role",
     "kid",
     "last_name",
+    "mail_from",
     "name",
     "schema",
     "user_agent",
     "username",
 ];
 
-const NULLABLE: [(&str, &str); 9] = [
+const NULLABLE: [(&str, &str); 12] = [
     ("LoginFailed", "ip"),
     ("LoginFailed", "user"),
     ("RegistrationRepeated", "ip"),
+    ("TenantSettingsChanged", "access_seconds"),
+    ("TenantSettingsChanged", "mail_from"),
     ("TenantSettingsChanged", "min_chars"),
+    ("TenantSettingsChanged", "refresh_seconds"),
     ("TenantSettingsChanged", "registration"),
     ("UserCreated", "email"),
     ("UserCreated", "username"),

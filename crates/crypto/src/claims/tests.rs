@@ -1,9 +1,11 @@
 use serde_json::{Value, json};
 use tessera_app::{Expiry, TokenError, Tokens};
-use tessera_domain::{Algorithm, KeyPurpose, Timestamp};
+use tessera_domain::{AccessClaims, Algorithm, KeyPurpose, SchemaName, Timestamp, TokenIssuer};
 
 use crate::Audience;
-use crate::testing::{ISSUER, NOW, Service, payload, read, read_refresh, settings, without};
+use crate::testing::{
+    ISSUER, NOW, Service, access_claims, payload, read, read_refresh, settings, without,
+};
 
 /// Values of every JSON type, none of which any claim of a test token has.
 fn foreign_values() -> Vec<Value> {
@@ -190,4 +192,61 @@ fn an_audience_is_the_one_that_is_set() {
     let service = of(Audience::Named("api".to_owned()));
     assert_eq!(payload(&service.access())["aud"], json!("api"));
     assert_eq!(read(&service, &service.access()), Ok(()));
+}
+
+#[test]
+fn a_tenant_that_issues_its_tokens_issues_no_others() {
+    let service = Service::of(Algorithm::Es256);
+    let claims = issued_by_acme();
+    let token = service.tokens.sign_access(&claims, NOW).unwrap();
+    let written = payload(&token);
+    let issuer = format!("{ISSUER}/t/Acme-2");
+    assert_eq!([&written["iss"], &written["aud"]], [&issuer, &issuer]);
+    let header = service.header(KeyPurpose::Access).to_string();
+    for (iss, aud, schema, is_ours) in [
+        (&*issuer, &*issuer, "Acme-2", true),
+        (ISSUER, ISSUER, "Acme-2", true),
+        (&issuer, ISSUER, "Acme-2", false),
+        (ISSUER, &issuer, "Acme-2", false),
+        (&issuer, &issuer, "acme-2", false),
+        (&issuer, &issuer, "other", false),
+        (
+            &format!("{issuer}/"),
+            &format!("{issuer}/"),
+            "Acme-2",
+            false,
+        ),
+    ] {
+        let mut changed = written.clone();
+        changed["iss"] = json!(iss);
+        changed["aud"] = json!(aud);
+        changed["tenant_schema"] = json!(schema);
+        let token = service.forge(KeyPurpose::Access, &header, &changed.to_string());
+        assert_eq!(read(&service, &token).is_ok(), is_ours, "{changed}");
+    }
+    let read = service.tokens.read_access(&token, NOW, Expiry::Enforced);
+    assert_eq!(read, Ok(claims));
+}
+
+#[test]
+fn a_tenant_that_issues_its_tokens_has_the_audience_that_is_set() {
+    for (audience, written) in [
+        (Audience::Named("api".to_owned()), Some(json!("api"))),
+        (Audience::Unsaid, None),
+    ] {
+        let mut settings = settings(Some(Algorithm::Hs256));
+        settings.audience = audience;
+        let service = Service::with(settings);
+        let token = service.tokens.sign_access(&issued_by_acme(), NOW).unwrap();
+        assert_eq!(payload(&token).get("aud"), written.as_ref());
+        assert_eq!(read(&service, &token), Ok(()));
+    }
+}
+
+fn issued_by_acme() -> AccessClaims {
+    AccessClaims {
+        issuer: TokenIssuer::Tenant,
+        tenant_schema: SchemaName::parse("Acme-2").unwrap(),
+        ..access_claims()
+    }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use crate::fold::invisible;
 use crate::{EmailAddress, PasswordChars, SchemaName, TokenPolicy};
 
-/// What holds for the accounts of one tenant; what is none, the installation says.
+/// What holds for one tenant; what is none, the installation says.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TenantSettings {
     /// Who may sign up.
@@ -31,7 +31,8 @@ pub struct TenantSettings {
 }
 
 impl TenantSettings {
-    /// Whether these lifetimes are within those of the installation, which are the longest.
+    /// Whether a tenant may have them: no longer lives than the installation's, nor very short ones,
+    /// and not too many origins.
     pub fn check(&self, policy: &TokenPolicy) -> Result<(), TenantSettingsError> {
         let within = |lifetime: Option<Duration>, most: Duration| {
             lifetime.is_none_or(|it| it >= SHORTEST_LIFE && it <= most)
@@ -209,7 +210,7 @@ pub struct MailSender {
 }
 
 impl MailSender {
-    /// Reads `address` or `name <address>`.
+    /// Reads `address` or `name <address>`, and what `Display` makes of a sender as that sender.
     pub fn parse(text: &str) -> Result<Self, MailSenderError> {
         let text = text.trim();
         let (name, address) = match text.strip_suffix('>').and_then(|it| it.rsplit_once('<')) {
@@ -219,7 +220,7 @@ impl MailSender {
         let name = name
             .strip_prefix('"')
             .and_then(|it| it.strip_suffix('"'))
-            .unwrap_or(name);
+            .map_or(name, str::trim);
         let forbidden = |c: char| invisible(c) || "<>\"\\".contains(c);
         if name.chars().count() > MAX_NAME_CHARS || name.contains(forbidden) {
             return Err(MailSenderError);
@@ -322,6 +323,16 @@ mod tests {
         assert_eq!(shown(" a@x.example "), Ok("a@x.example".to_owned()));
         for named in ["Äpfel AG <a@x.example>", "\"Äpfel AG\"  <a@x.example>"] {
             assert_eq!(shown(named), Ok("Äpfel AG <a@x.example>".to_owned()));
+        }
+        for blank in ["<a@x.example>", "\"\" <a@x.example>", "\" \" <a@x.example>"] {
+            assert_eq!(shown(blank), Ok("a@x.example".to_owned()), "{blank}");
+        }
+        for text in [
+            "\" Acme \" <a@x.example>",
+            "Acme, Inc. <A+b@BÜCHER.example>",
+        ] {
+            let sender = MailSender::parse(text).unwrap();
+            assert_eq!(MailSender::parse(&sender.to_string()), Ok(sender), "{text}");
         }
         for wrong in [
             "",
