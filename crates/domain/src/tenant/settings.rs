@@ -34,18 +34,19 @@ impl TenantSettings {
     /// Whether a tenant may have them: no longer lives than the installation's, nor very short ones,
     /// and not too many origins.
     pub fn check(&self, policy: &TokenPolicy) -> Result<(), TenantSettingsError> {
-        let within = |lifetime: Option<Duration>, most: Duration| {
-            lifetime.is_none_or(|it| it >= SHORTEST_LIFE && it <= most)
+        let within = |lifetime: Option<Duration>, [least, most]: [Duration; 2]| {
+            lifetime.is_none_or(|it| it >= least && it <= most && it.subsec_nanos() == 0)
         };
-        if !within(self.access_lifetime, policy.access_lifetime) {
-            return Err(TenantSettingsError::AccessLifetime {
-                most: policy.access_lifetime,
-            });
+        let most = policy.access_lifetime;
+        let least = SHORTEST_LIFE.min(most);
+        if !within(self.access_lifetime, [least, most]) {
+            return Err(TenantSettingsError::AccessLifetime { least, most });
         }
-        if !within(self.refresh_lifetime, policy.refresh_lifetime) {
-            return Err(TenantSettingsError::RefreshLifetime {
-                most: policy.refresh_lifetime,
-            });
+        // A session that ends before its first access token would cut that short.
+        let most = policy.refresh_lifetime;
+        let least = policy.of(self).access_lifetime.min(most);
+        if !within(self.refresh_lifetime, [least, most]) {
+            return Err(TenantSettingsError::RefreshLifetime { least, most });
         }
         if self.allowed_origins.len() > MAX_ORIGINS {
             return Err(TenantSettingsError::TooManyOrigins);
@@ -58,14 +59,18 @@ impl TenantSettings {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum TenantSettingsError {
     /// The life of an access token is out of bounds.
-    #[error("an access token lives between {least} and {most} seconds here", least = SHORTEST_LIFE.as_secs(), most = most.as_secs())]
+    #[error("an access token lives between {} and {} seconds here", least.as_secs(), most.as_secs())]
     AccessLifetime {
+        /// The shortest that there is.
+        least: Duration,
         /// The longest that there is.
         most: Duration,
     },
     /// The life of a refresh token is out of bounds.
-    #[error("a refresh token lives between {least} and {most} seconds here", least = SHORTEST_LIFE.as_secs(), most = most.as_secs())]
+    #[error("a refresh token lives between {} and {} seconds here", least.as_secs(), most.as_secs())]
     RefreshLifetime {
+        /// The life of an access token.
+        least: Duration,
         /// The longest that there is.
         most: Duration,
     },
@@ -162,6 +167,9 @@ impl Origin {
         if text.contains('*') {
             return Err(OriginError::Any);
         }
+        if text.len() > MAX_ORIGIN_BYTES {
+            return Err(OriginError::TooLong);
+        }
         let malformed = || OriginError::Malformed(text.to_owned());
         let url = Url::parse(text).map_err(|_| malformed())?;
         let host = url
@@ -200,6 +208,9 @@ pub enum OriginError {
     /// Not as a browser would write it.
     #[error("{0:?} is no origin (as https://app.example.com, with nothing behind it)")]
     Malformed(String),
+    /// It has more bytes than a name and a port can have.
+    #[error("an origin has at most {MAX_ORIGIN_BYTES} bytes")]
+    TooLong,
 }
 
 /// Whom mails are from: an address, and a name before it. `Debug` shows nothing of it.
@@ -266,6 +277,7 @@ pub struct MailSenderError;
 /// A token that lives shorter is over before it is used.
 const SHORTEST_LIFE: Duration = Duration::from_mins(1);
 const MAX_ORIGINS: usize = 20;
+const MAX_ORIGIN_BYTES: usize = 300;
 const MAX_NAME_CHARS: usize = 100;
 
 #[cfg(test)]
@@ -286,16 +298,42 @@ mod tests {
         let [access, refresh] = [policy.access_lifetime, policy.refresh_lifetime];
         assert_eq!(check(60, 60), Ok(()));
         assert_eq!(check(access.as_secs(), refresh.as_secs()), Ok(()));
-        let too_long = TenantSettingsError::AccessLifetime { most: access };
-        assert_eq!(check(access.as_secs() + 1, 60), Err(too_long));
-        assert_eq!(check(59, 60), Err(too_long));
-        let too_long = TenantSettingsError::RefreshLifetime { most: refresh };
-        assert_eq!(check(60, refresh.as_secs() + 1), Err(too_long));
+        let least = Duration::from_mins(1);
+        let out_of_bounds = TenantSettingsError::AccessLifetime {
+            least,
+            most: access,
+        };
+        assert_eq!(check(access.as_secs() + 1, 3600), Err(out_of_bounds));
+        assert_eq!(check(59, 3600), Err(out_of_bounds));
+        let out_of_bounds = |least| TenantSettingsError::RefreshLifetime {
+            least: Duration::from_secs(least),
+            most: refresh,
+        };
+        assert_eq!(check(60, refresh.as_secs() + 1), Err(out_of_bounds(60)));
+        assert_eq!(check(120, 119), Err(out_of_bounds(120)));
         assert_eq!(TenantSettings::default().check(&policy), Ok(()));
         assert_eq!(
-            too_long.to_string(),
+            out_of_bounds(60).to_string(),
             "a refresh token lives between 60 and 2592000 seconds here"
         );
+    }
+
+    #[test]
+    fn an_installation_with_short_lives_leaves_a_tenant_its_own() {
+        let policy = TokenPolicy {
+            access_lifetime: Duration::from_secs(20),
+            refresh_lifetime: Duration::from_secs(30),
+            ..TokenPolicy::default()
+        };
+        let settings = |access, refresh| TenantSettings {
+            access_lifetime: Some(access),
+            refresh_lifetime: Some(refresh),
+            ..TenantSettings::default()
+        };
+        let [access, refresh] = [policy.access_lifetime, policy.refresh_lifetime];
+        assert_eq!(settings(access, refresh).check(&policy), Ok(()));
+        let broken = access - Duration::from_millis(500);
+        assert!(settings(broken, refresh).check(&policy).is_err());
     }
 
     #[test]
