@@ -1,5 +1,6 @@
 //! Tenants are held apart on every route.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix_web::http::Method;
@@ -66,7 +67,7 @@ async fn what_is_one_tenants_means_nothing_in_another_on_any_route() {
 
 #[test]
 fn a_route_of_which_nothing_is_known_is_named() {
-    let nobody = Side::nobody();
+    let nobody = nobody();
     for (said, told) in [
         (json!({}), "nothing is known of it;"),
         (json!({"security": [{"bearer": []}]}), ""),
@@ -104,6 +105,21 @@ fn a_route_of_which_nothing_is_known_is_named() {
                 assert!(fault.contains(told), "{fault}");
             }
         }
+    }
+}
+
+/// A tenant in which there is nothing.
+fn nobody() -> Side {
+    Side {
+        tenant: Named::new("Nobody", "nobody"),
+        id: "nobody".to_owned(),
+        access: ["a.b".to_owned(), "c.d".to_owned()],
+        refresh: "e.f".to_owned(),
+        mailed: BTreeMap::new(),
+        users: Vec::new(),
+        sessions: Vec::new(),
+        events: Vec::new(),
+        cursors: BTreeMap::new(),
     }
 }
 

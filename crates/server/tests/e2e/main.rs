@@ -18,6 +18,7 @@ mod database;
 mod end;
 mod events;
 mod foreign;
+mod foreign_tenant;
 mod fresh_install;
 mod guessing;
 mod hashes;

@@ -1,11 +1,12 @@
 //! A request and its answer, as data.
 
+use core::fmt;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 /// A request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Ask {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -71,6 +72,25 @@ impl Ask {
         let bare = path.strip_suffix('/').filter(|bare| !bare.is_empty());
         self.path = format!("{}{query}", bare.unwrap_or(path));
         self
+    }
+}
+
+/// Short enough to be read: of a token, what it ends with.
+impl fmt::Debug for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |value: &str| match value.char_indices().nth_back(23) {
+            Some((at, _)) if value.len() > 64 => format!("..{}", &value[at..]),
+            Some(_) | None => value.to_owned(),
+        };
+        write!(f, "{} {}", self.method, self.path)?;
+        for (name, value) in &self.headers {
+            write!(f, " {name}: {}", short(value))?;
+        }
+        let fields = self.body.iter().filter_map(Value::as_object).flatten();
+        fields.into_iter().try_for_each(|(name, value)| {
+            let value = value.as_str().map_or_else(|| value.to_string(), short);
+            write!(f, " {name}={value}")
+        })
     }
 }
 

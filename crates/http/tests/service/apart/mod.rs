@@ -27,6 +27,8 @@ pub(crate) async fn hold_apart(
     other: &Side,
     ask: &impl AsyncFn(Ask) -> Heard,
 ) -> usize {
+    // At home first: what is remembered of a token there is nothing anywhere else.
+    own.validate(ask).await;
     let before = [own.look(ask).await, other.look(ask).await];
     let mut made = 0;
     for operation in operations(document) {
@@ -41,6 +43,7 @@ pub(crate) async fn hold_apart(
         }
         made += offers.len();
     }
+    own.validate(ask).await;
     for (side, before) in [own, other].into_iter().zip(before) {
         let now = side.look(ask).await;
         for (row, was) in before {

@@ -156,21 +156,6 @@ impl Side {
         side
     }
 
-    /// One in which nothing is known of anything.
-    pub(crate) fn nobody() -> Self {
-        Self {
-            tenant: Named::new("Nobody", "nobody"),
-            id: "nobody".to_owned(),
-            access: ["a.b".to_owned(), "c.d".to_owned()],
-            refresh: "e.f".to_owned(),
-            mailed: BTreeMap::new(),
-            users: Vec::new(),
-            sessions: Vec::new(),
-            events: Vec::new(),
-            cursors: BTreeMap::new(),
-        }
-    }
-
     /// What of the tenant may be read nowhere else.
     pub(crate) fn marks(&self) -> Vec<String> {
         let lists = [&self.users, &self.sessions, &self.events];
@@ -193,16 +178,20 @@ impl Side {
         seen
     }
 
+    /// Fails unless the access tokens are good here.
+    pub(crate) async fn validate(&self, ask: &impl AsyncFn(Ask) -> Heard) {
+        for token in &self.access {
+            let heard = ask(Ask::get("/api/auth/validate/").bearer(token)).await;
+            assert_eq!(heard.status, 200, "{heard:?}");
+            assert_eq!(heard.text("tenant_id"), self.id);
+        }
+    }
+
     /// Fails unless all that was offered elsewhere is still good here: so it was good then.
     pub(crate) async fn holds(&self, ask: &impl AsyncFn(Ask) -> Heard) {
-        let mut asked: Vec<Ask> = Vec::new();
-        for token in &self.access {
-            asked.push(Ask::get("/api/auth/validate/").bearer(token));
-        }
-        asked.push(Ask::post(
-            "/api/token/refresh/",
-            json!({"refresh": self.refresh}),
-        ));
+        self.validate(ask).await;
+        let refresh = json!({"refresh": self.refresh});
+        let mut asked = vec![Ask::post("/api/token/refresh/", refresh)];
         for (operation, path) in [
             ("verifyEmail", "/api/auth/verify-email/"),
             ("confirmEmail", "/api/auth/change-email/confirm/"),
