@@ -260,6 +260,40 @@ mod tests {
                 &order,
                 Err(Contradiction::Token),
             ),
+            // Explicit hints that contradict each other are a bad request, token or not.
+            (
+                hints(Some(&a), Explicit::Contradictory, None, None),
+                &order,
+                Err(Contradiction::Explicit),
+            ),
+            // The host contradicts the token even where an explicit hint agrees with it.
+            (
+                hints(Some(&a), Explicit::Tenant(&a), Some(&b), None),
+                &order,
+                Err(Contradiction::Token),
+            ),
+            // What is explicit goes before the host, in either order, and need not agree with it.
+            (
+                hints(None, Explicit::Tenant(&public), Some(&b), Some(&c)),
+                &django,
+                Ok(Chosen::Tenant(&public)),
+            ),
+            (
+                hints(None, Explicit::Unknown, Some(&b), None),
+                &django,
+                Ok(Chosen::Unknown),
+            ),
+            (
+                hints(None, none, Some(&b), None),
+                &django,
+                Ok(Chosen::Tenant(&b)),
+            ),
+            // A token of the default tenant counts on its host, and names it against the address.
+            (
+                hints(Some(&public), none, Some(&public), Some(&c)),
+                &django,
+                Ok(Chosen::Tenant(&public)),
+            ),
         ];
         for (i, (hints, order, expected)) in cases.into_iter().enumerate() {
             assert_eq!(hints.choose(order), expected, "case {i}");
