@@ -27,6 +27,7 @@ mod outage;
 mod promises;
 mod rate_limits;
 mod refresh;
+mod resets;
 mod same_answer;
 mod service;
 mod smtp;
