@@ -260,43 +260,53 @@ mod tests {
                 &order,
                 Err(Contradiction::Token),
             ),
-            // Explicit hints that contradict each other are a bad request, token or not.
-            (
-                hints(Some(&a), Explicit::Contradictory, None, None),
-                &order,
-                Err(Contradiction::Explicit),
-            ),
-            // The host contradicts the token even where an explicit hint agrees with it.
-            (
-                hints(Some(&a), Explicit::Tenant(&a), Some(&b), None),
-                &order,
-                Err(Contradiction::Token),
-            ),
-            // What is explicit goes before the host, in either order, and need not agree with it.
-            (
-                hints(None, Explicit::Tenant(&public), Some(&b), Some(&c)),
-                &django,
-                Ok(Chosen::Tenant(&public)),
-            ),
-            (
-                hints(None, Explicit::Unknown, Some(&b), None),
-                &django,
-                Ok(Chosen::Unknown),
-            ),
-            (
-                hints(None, none, Some(&b), None),
-                &django,
-                Ok(Chosen::Tenant(&b)),
-            ),
-            // A token of the default tenant counts on its host, and names it against the address.
-            (
-                hints(Some(&public), none, Some(&public), Some(&c)),
-                &django,
-                Ok(Chosen::Tenant(&public)),
-            ),
         ];
         for (i, (hints, order, expected)) in cases.into_iter().enumerate() {
             assert_eq!(hints.choose(order), expected, "case {i}");
+        }
+    }
+
+    #[test]
+    fn hints_that_come_together_count_in_their_order_and_each_must_agree_with_the_token() {
+        let [public, a, b, c] = ["public", "a", "b", "c"].map(tenant);
+        let django: TenantOrder = "token,explicit,email,host,default".parse().unwrap();
+        let (in_a, public_at, none) = (
+            Explicit::Tenant(&a),
+            Explicit::Tenant(&public),
+            Explicit::Absent,
+        );
+        let [public, a, b, c] = [&public, &a, &b, &c];
+        for (token, explicit, host, email, expected) in [
+            // Two explicit hints that contradict each other are a bad request, token or not.
+            (
+                Some(a),
+                Explicit::Contradictory,
+                None,
+                None,
+                Err(Contradiction::Explicit),
+            ),
+            // The host contradicts a token also where what is explicit agrees with it.
+            (Some(a), in_a, Some(b), None, Err(Contradiction::Token)),
+            (Some(public), none, Some(public), Some(c), Ok(public)),
+            // Without a token the host has to agree with nothing.
+            (None, in_a, Some(b), Some(c), Ok(a)),
+            (None, public_at, Some(b), Some(c), Ok(public)),
+            (None, none, Some(b), None, Ok(b)),
+        ] {
+            let hints = Hints {
+                token,
+                explicit,
+                host,
+                email,
+                default: public,
+            };
+            for order in [&TenantOrder::default(), &django] {
+                assert_eq!(
+                    hints.choose(order),
+                    expected.map(Chosen::Tenant),
+                    "{hints:?}"
+                );
+            }
         }
     }
 

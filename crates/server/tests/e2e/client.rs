@@ -99,9 +99,8 @@ impl<'a> Request<'a> {
         let host = self.headers.iter().find(named);
         let host = host.map_or("localhost", |(_, host)| host);
         let others = self.headers.iter().filter(|it| !named(it));
-        let others: String = others
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect();
+        let others = others.flat_map(|(name, value)| [name, ": ", value, "\r\n"]);
+        let others = others.collect::<String>();
         let kind = if body.is_empty() {
             ""
         } else {

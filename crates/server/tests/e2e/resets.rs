@@ -137,7 +137,7 @@ impl<'a> Client<'a> {
         Self {
             service,
             accounts: accounts.into(),
-            random: 0x9e37_79b9_7f4a_7c15 ^ (client as u64 + 1),
+            random: 0x9e37_79b9_7f4a_7c15 ^ u64::try_from(client).unwrap(),
             resets: 0,
         }
     }
@@ -250,7 +250,7 @@ impl<'a> Client<'a> {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        usize::try_from(self.random % end as u64).unwrap()
+        usize::try_from(self.random % u64::try_from(end).unwrap()).unwrap()
     }
 }
 
@@ -280,7 +280,9 @@ impl Account {
             .iter()
             .filter(|user| user["email"] != "admin@localhost");
         assert_eq!(addresses.count(), CLIENTS, "of {}: {answer:?}", self.tenant);
-        users.iter().for_each(|user| self.of_tenant(user));
+        for user in users {
+            self.of_tenant(user);
+        }
     }
 
     fn of_tenant(&self, user: &Value) {

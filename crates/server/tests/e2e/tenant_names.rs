@@ -7,7 +7,7 @@ use crate::service::Installation;
 
 #[test]
 fn a_name_that_a_database_would_take_for_another_makes_nothing_on_sqlite() {
-    names(&Installation::embedded(), || String::new());
+    names(&Installation::embedded(), String::new);
 }
 
 #[test]
