@@ -2,9 +2,9 @@
 
 use core::net::IpAddr;
 
-use tessera_domain::{Actor, Change, Changes, Contradiction, Id, Session, SessionEnd};
+use tessera_domain::{Actor, Change, Changes, Contradiction, Id, SchemaName, Session, SessionEnd};
 
-use crate::ports::{Expiry, SessionHolder, Unavailable};
+use crate::ports::{Expiry, SessionHolder, TenantKey, Unavailable};
 use crate::refresh::RefreshError;
 use crate::resolve_tenant::{ResolveTenantError, TenantHints};
 use crate::users::{ChangeUserError, UserChange};
@@ -30,11 +30,10 @@ pub enum LogOutError {
     /// The hints at the tenant contradict each other.
     #[error(transparent)]
     Contradiction(Contradiction),
-    /// The access token is not genuine, a token is not good here, or the two belong to different
-    /// users.
+    /// The access token is not genuine, or not good here.
     #[error("the token is not valid")]
     Invalid,
-    /// The refresh token is not genuine.
+    /// The refresh token is not genuine, not good here, or another user's than the access token.
     #[error("the refresh token is not valid")]
     InvalidRefresh,
     /// No token came.
@@ -54,30 +53,32 @@ impl Tessera {
         if command.access.is_none() && command.refresh.is_none() {
             return Err(LogOutError::NoToken);
         }
+        let hints = &command.hints;
         let mut user = None;
         let mut holders: Vec<SessionHolder> = Vec::new();
         if let Some(token) = &command.access {
             let claims = self.read_access(token, Expiry::Ignored).await?;
             user = Some(claims.user);
             let (schema, tenant) = (&claims.tenant_schema, &claims.tenant_id);
-            holders.extend(self.holder(schema, tenant, claims.session).await?);
+            let holder = self.here(hints, schema, tenant, claims.session).await?;
+            if holder.as_ref().is_some_and(|it| it.user.id != claims.user) {
+                return Err(LogOutError::Invalid);
+            }
+            holders.extend(holder);
         }
         if let Some(token) = &command.refresh {
             let claims = self.read_refresh(token).await?;
             let (schema, tenant) = (&claims.tenant_schema, &claims.tenant_id);
-            if holders
-                .iter()
-                .all(|holder| holder.session.id != claims.session)
+            let holder = self.here(hints, schema, tenant, claims.session).await;
+            // One that is another's, or not good here, is refused as one that was never given.
+            let holder = holder.map_err(RefreshError::from)?;
+            if let (Some(holder), Some(user)) = (&holder, user)
+                && holder.user.id != user
             {
-                holders.extend(self.holder(schema, tenant, claims.session).await?);
+                return Err(LogOutError::InvalidRefresh);
             }
-        }
-        for holder in &holders {
-            let owner = *user.get_or_insert(holder.user.id);
-            if owner != holder.user.id {
-                return Err(LogOutError::Invalid);
-            }
-            self.check_hints(&holder.tenant, &command.hints).await?;
+            let other = |one: &SessionHolder| one.session.id != claims.session;
+            holders.extend(holder.filter(|_| holders.iter().all(other)));
         }
         for holder in holders {
             let by = Actor::User {
@@ -88,6 +89,24 @@ impl Tessera {
             self.end_session_of(&by, holder, SessionEnd::LogOut).await?;
         }
         Ok(())
+    }
+
+    /// The session that a genuine token names, if it is still there; an error where the request
+    /// names another tenant, also if it is not.
+    async fn here(
+        &self,
+        hints: &TenantHints,
+        schema: &SchemaName,
+        tenant_id: &str,
+        session: Id<Session>,
+    ) -> Result<Option<SessionHolder>, ResolveTenantError> {
+        let holder = self.holder(schema, tenant_id, session).await?;
+        if let Some(holder) = &holder {
+            self.check_hints(&holder.tenant, hints).await?;
+        } else if let Some(tenant) = self.tenant_by(TenantKey::Name(schema.key())).await? {
+            self.check_hints(&tenant, hints).await?;
+        }
+        Ok(holder)
     }
 
     /// Ends all sessions of the caller, also those that a password change meanwhile spared.

@@ -268,6 +268,50 @@ mod tests {
     }
 
     #[test]
+    fn hints_that_come_together_count_in_their_order_and_each_must_agree_with_the_token() {
+        let [public, a, b, c] = ["public", "a", "b", "c"].map(tenant);
+        let django: TenantOrder = "token,explicit,email,host,default".parse().unwrap();
+        let (in_a, public_at, none) = (
+            Explicit::Tenant(&a),
+            Explicit::Tenant(&public),
+            Explicit::Absent,
+        );
+        let [public, a, b, c] = [&public, &a, &b, &c];
+        for (token, explicit, host, email, expected) in [
+            // Two explicit hints that contradict each other are a bad request, token or not.
+            (
+                Some(a),
+                Explicit::Contradictory,
+                None,
+                None,
+                Err(Contradiction::Explicit),
+            ),
+            // The host contradicts a token also where what is explicit agrees with it.
+            (Some(a), in_a, Some(b), None, Err(Contradiction::Token)),
+            (Some(public), none, Some(public), Some(c), Ok(public)),
+            // Without a token the host has to agree with nothing.
+            (None, in_a, Some(b), Some(c), Ok(a)),
+            (None, public_at, Some(b), Some(c), Ok(public)),
+            (None, none, Some(b), None, Ok(b)),
+        ] {
+            let hints = Hints {
+                token,
+                explicit,
+                host,
+                email,
+                default: public,
+            };
+            for order in [&TenantOrder::default(), &django] {
+                assert_eq!(
+                    hints.choose(order),
+                    expected.map(Chosen::Tenant),
+                    "{hints:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn an_order_is_framed_by_token_and_default() {
         for wrong in [
             "",

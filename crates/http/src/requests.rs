@@ -56,12 +56,18 @@ impl FromInput for LogInRequest {
 pub(crate) struct RefreshRequest {
     /// The refresh token.
     pub(crate) refresh: String,
+    /// The tenant, by its name or schema name.
+    pub(crate) tenant: Option<String>,
 }
 
 impl FromInput for RefreshRequest {
     fn take(input: &mut Input) -> Option<Self> {
-        let refresh = input.required_secret("refresh")?;
-        Some(Self { refresh })
+        let refresh = input.required_secret("refresh");
+        let tenant = input.optional("tenant");
+        Some(Self {
+            refresh: refresh?,
+            tenant,
+        })
     }
 }
 
@@ -72,6 +78,8 @@ pub(crate) struct RefreshTokenRequest {
     pub(crate) refresh_token: Option<String>,
     /// The same under its other name.
     pub(crate) refresh: Option<String>,
+    /// The tenant, by its name or schema name.
+    pub(crate) tenant: Option<String>,
 }
 
 impl FromInput for RefreshTokenRequest {
@@ -79,14 +87,15 @@ impl FromInput for RefreshTokenRequest {
         Some(Self {
             refresh_token: input.optional_secret("refresh_token"),
             refresh: input.optional_secret("refresh"),
+            tenant: input.optional("tenant"),
         })
     }
 }
 
 impl RefreshTokenRequest {
-    /// The token, under either name.
-    pub(crate) fn into_token(self) -> Option<String> {
-        self.refresh_token.or(self.refresh)
+    /// The token, under either name, and the tenant.
+    pub(crate) fn into_parts(self) -> (Option<String>, Option<String>) {
+        (self.refresh_token.or(self.refresh), self.tenant)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tessera_app::{LogOut, LogOutError, TenantHints};
-use tessera_domain::{EventKind, SessionEnd, Subject};
+use tessera_app::{LogOut, LogOutError, Store, TenantHints};
+use tessera_domain::{Change, Changes, EventKind, SessionEnd, Subject};
 
 use crate::world::{PASSWORD, World, at_host, explicit};
 
@@ -131,7 +131,8 @@ async fn tokens_of_two_users_end_nothing() {
         let (answer, done) = world
             .watch(world.log_out(Some(access), Some(refresh)))
             .await;
-        assert!(matches!(answer, Err(LogOutError::Invalid)), "{answer:?}");
+        let refused = matches!(answer, Err(LogOutError::InvalidRefresh));
+        assert!(refused, "{answer:?}");
         assert_eq!(done.commits, 0);
     }
     world.assert_works(&ada).await;
@@ -143,16 +144,39 @@ async fn hints_at_another_tenant_contradict_the_token() {
     world.create_tenant("Acme", &["acme.example"]).await;
     let grant = world.log_in().await;
     for hints in [explicit(&["Acme"]), at_host("acme.example")] {
-        for (access, refresh) in [
-            (Some(grant.access.clone()), None),
-            (None, grant.refresh.clone()),
-        ] {
-            let command = command(access, refresh, hints.clone());
-            let answer = world.tessera.log_out(command).await;
-            assert!(matches!(answer, Err(LogOutError::Invalid)), "{answer:?}");
-        }
+        // Each as if it were not genuine.
+        let access = command(Some(grant.access.clone()), None, hints.clone());
+        let answer = world.tessera.log_out(access).await;
+        assert!(matches!(answer, Err(LogOutError::Invalid)), "{answer:?}");
+        let refresh = command(None, grant.refresh.clone(), hints);
+        let answer = world.tessera.log_out(refresh).await;
+        let refused = matches!(answer, Err(LogOutError::InvalidRefresh));
+        assert!(refused, "{answer:?}");
     }
     world.assert_works(&grant).await;
+}
+
+#[tokio::test]
+async fn hints_at_another_tenant_contradict_a_token_whose_session_is_gone_too() {
+    let world = World::new().await;
+    world.create_tenant("Acme", &["acme.example"]).await;
+    let grant = world.log_in().await;
+    let tenant = world.tenant().await;
+    let changes = Changes {
+        sessions: vec![Change::Remove(grant.session.id)],
+        ..Changes::default()
+    };
+    world.store.commit(&tenant, changes).await.unwrap();
+    let token = || Some(grant.access.clone());
+    let answer = world
+        .tessera
+        .log_out(command(token(), None, TenantHints::default()));
+    answer.await.unwrap();
+    let answer = world
+        .tessera
+        .log_out(command(token(), None, explicit(&["Acme"])));
+    let answer = answer.await;
+    assert!(matches!(answer, Err(LogOutError::Invalid)), "{answer:?}");
 }
 
 #[tokio::test]

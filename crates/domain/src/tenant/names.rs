@@ -182,7 +182,11 @@ mod tests {
             "pg_temp",
             "PG_x",
             "information_schema",
+            "Information_Schema",
             "tessera",
+            "tessera_public",
+            "tessera_shared",
+            "TESSERA_Shared",
             "public",
             "Public",
         ] {
@@ -190,7 +194,10 @@ mod tests {
         }
         let long = "a".repeat(64);
         assert_eq!(SchemaName::parse(&long), Err(TenantNameError::TooLong));
-        for malformed in ["a.b", "a\"b", "1a", "a b", "a\0", "ä"] {
+        assert!(SchemaName::parse(&long[1..]).is_ok());
+        for malformed in [
+            "a.b", "a\"b", "a'b", "1a", "a b", "a ", " a", "public ", "a\0", "a\n", "ä", "ａ",
+        ] {
             assert_eq!(
                 SchemaName::parse(malformed),
                 Err(TenantNameError::Malformed)
@@ -200,11 +207,39 @@ mod tests {
     }
 
     #[test]
+    fn names_that_differ_in_case_alone_are_one() {
+        let key = |name: &str| TenantName::parse(name).unwrap().key();
+        for same in ["STRASSE", "Strasse", " straße ", "ＳＴＲＡＳＳＥ"] {
+            assert_eq!(key(same), key("Straße"), "{same}");
+        }
+        let schema = |name: &str| SchemaName::parse(name).unwrap().key();
+        assert_eq!(schema("ACME"), schema("acme"));
+        assert_eq!(schema("acme"), key("Acme"), "one namespace");
+        assert_ne!(key("acme"), key("acme_"));
+    }
+
+    #[test]
+    fn a_name_with_what_cannot_be_seen_or_would_end_a_path_is_refused() {
+        for malformed in ["a\0b", "a\nb", "pub\u{200b}lic", "a/b", "a\\b", "a\"b"] {
+            assert_eq!(
+                TenantName::parse(malformed),
+                Err(TenantNameError::Malformed),
+                "{malformed:?}"
+            );
+        }
+        assert_eq!(TenantName::parse(" \t"), Err(TenantNameError::Empty));
+    }
+
+    #[test]
     fn a_name_suggests_a_schema_name() {
         let suggested = |name: &str| SchemaName::suggest(&TenantName::parse(name).unwrap());
         assert_eq!(suggested("Acme Corp.").unwrap().as_str(), "acme_corp_");
         assert_eq!(suggested("3M").unwrap().as_str(), "t_3m");
-        assert_eq!(suggested("public"), Err(TenantNameError::Reserved));
+        for reserved in ["public", " Public ", "PG Toast", "information schema"] {
+            assert_eq!(suggested(reserved), Err(TenantNameError::Reserved));
+        }
+        let long = suggested(&"a".repeat(64));
+        assert_eq!(long, Err(TenantNameError::TooLong), "and never cut");
     }
 
     #[test]

@@ -28,17 +28,15 @@ pub(crate) async fn log_out(
 ) -> Result<Answer<Done>, Problem> {
     let tessera = tessera(&request)?;
     let access = bearer(request.headers())?.map(str::to_owned);
-    let refresh = match (
-        body.0.into_token(),
-        cookie::token(&request, &tessera, &shown),
-    ) {
+    let (token, tenant) = body.0.into_parts();
+    let refresh = match (token, cookie::token(&request, &tessera, &shown)) {
         (Some(token), _) => Some(token),
         (None, Ok(token)) => token,
         (None, Err(_)) if access.is_some() => None,
         (None, Err(problem)) => return Err(problem),
     };
     let command = LogOut {
-        hints: hints(&request, None),
+        hints: hints(&request, tenant),
         access,
         refresh,
         ip: Client::of(&request).address,

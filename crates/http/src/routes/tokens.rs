@@ -55,7 +55,7 @@ pub(crate) async fn refresh_pair(
     request: HttpRequest,
     body: Body<RefreshRequest>,
 ) -> Result<Answer<TokenPair>, Problem> {
-    let grant = refresh(&request, body.0.refresh).await?;
+    let grant = refresh(&request, body.0.refresh, body.0.tenant).await?;
     Ok(Answer::ok(TokenPair::refreshed(grant)))
 }
 
@@ -69,12 +69,13 @@ pub(crate) async fn refresh_bearer(
     shown: Data<Presentation>,
     body: Body<RefreshTokenRequest>,
 ) -> Result<Answer<BearerTokens>, Problem> {
-    let token = match body.0.into_token() {
+    let (token, tenant) = body.0.into_parts();
+    let token = match token {
         Some(token) => token,
         None => cookie::token(&request, &*tessera(&request)?, &shown)?
             .ok_or_else(|| Problem::field("refresh_token", "This field is required."))?,
     };
-    let grant = refresh(&request, token).await?;
+    let grant = refresh(&request, token, tenant).await?;
     let kept = cookie::keep(&grant, &request, &shown);
     Ok(Answer::ok(BearerTokens::refreshed(grant)).with_cookie(kept))
 }
@@ -108,9 +109,13 @@ async fn log_in(request: &HttpRequest, fields: LogInRequest) -> Result<Grant, Pr
     answered
 }
 
-async fn refresh(request: &HttpRequest, token: String) -> Result<Grant, Problem> {
+async fn refresh(
+    request: &HttpRequest,
+    token: String,
+    tenant: Option<String>,
+) -> Result<Grant, Problem> {
     let command = RefreshTokens {
-        hints: hints(request, None),
+        hints: hints(request, tenant),
         token,
         ip: Client::of(request).address,
     };

@@ -50,7 +50,7 @@ fn events(answer: &Answer) -> Vec<Value> {
 }
 
 /// Has a publisher try all that is new; it takes no event of a user.
-async fn publish(world: &World, rejections: u32) {
+pub(crate) async fn publish(world: &World, rejections: u32) {
     let ports = world.tessera.ports();
     let broker = MemoryPublisher::new("broker");
     broker.answer(|event| {

@@ -10,10 +10,12 @@
 mod accounts;
 mod administer_users;
 mod administration;
+mod apart;
 mod audit;
 mod conversation;
 mod cookie;
 mod documentation;
+mod foreign_tenant;
 mod pages;
 mod rate_limits;
 mod sockets;

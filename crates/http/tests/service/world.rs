@@ -136,12 +136,21 @@ impl World {
         &self,
         requests: impl IntoIterator<Item = Request>,
     ) -> Vec<Answer> {
-        let app = init_service(self.service().app(Surface::Everything)).await;
+        let send = self.application().await;
         let mut answers = Vec::new();
         for request in requests {
-            answers.push(Answer::read(app.call(request.0.to_request()).await).await);
+            answers.push(send(request).await);
         }
         answers
+    }
+
+    /// Sends to one application, however often.
+    pub(crate) async fn application(&self) -> impl AsyncFn(Request) -> Answer + use<> {
+        let app = init_service(self.service().app(Surface::Everything)).await;
+        async move |request: Request| {
+            let answer = app.call(request.0.to_request()).await;
+            Answer::read(answer).await
+        }
     }
 
     pub(crate) fn service(&self) -> Service {

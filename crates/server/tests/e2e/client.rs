@@ -45,6 +45,8 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) bearer: Option<&'a str>,
+    /// Others than those that a request has anyway, and another host.
+    pub(crate) headers: Vec<(&'a str, &'a str)>,
     pub(crate) body: Option<Value>,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Request<'a> {
             method: "GET",
             path,
             bearer: None,
+            headers: Vec::new(),
             body: None,
         }
     }
@@ -73,6 +76,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    pub(crate) fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Sends it on a connection of its own.
     pub(crate) fn send(&self, address: SocketAddr) -> io::Result<Answer> {
         let mut connection = connect(address)?;
@@ -87,6 +95,12 @@ impl<'a> Request<'a> {
             format!("Authorization: Bearer {token}\r\n")
         });
         let body = self.body.as_ref().map_or(String::new(), Value::to_string);
+        let named = |(name, _): &&(&str, &str)| name.eq_ignore_ascii_case("host");
+        let host = self.headers.iter().find(named);
+        let host = host.map_or("localhost", |(_, host)| host);
+        let others = self.headers.iter().filter(|it| !named(it));
+        let others = others.flat_map(|(name, value)| [name, ": ", value, "\r\n"]);
+        let others = others.collect::<String>();
         let kind = if body.is_empty() {
             ""
         } else {
@@ -94,7 +108,7 @@ impl<'a> Request<'a> {
         };
         let length = body.len();
         format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\n{bearer}{kind}\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{bearer}{others}{kind}\
              Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{Request, log_in, refresh};
+use crate::client::{Request, log_in, refresh, validate};
 use crate::database::{Database, Postgres};
 use crate::service::{ADMIN, Installation, PASSWORD, timed, until};
 
@@ -56,6 +56,54 @@ fn it_makes_new_keys_when_its_tables_were_made_anew() {
     until("the new tenant is seen", || {
         service.ask(&log_in(ADMIN, PASSWORD)).status == 200
     });
+}
+
+#[test]
+fn a_tenant_whose_schema_is_incomplete_or_gone_is_refused_and_no_other_is() {
+    let database = Database::create();
+    let installation = Installation::prepared_on(&database);
+    for tenant in ["acme", "globex"] {
+        installation.done(&["tenant", "create", tenant]);
+        let create = ["user", "create", ADMIN, "--tenant", tenant];
+        let create = [&create[..], &["--verified", "--password-stdin"]].concat();
+        installation.done_with(&create, PASSWORD);
+    }
+    let service = installation.start();
+    until("it is ready", || service.status("/readyz") == 200);
+    let enter = |tenant| service.ask(&log_in(ADMIN, PASSWORD).header("X-Tenant", tenant));
+    let [acme, globex, public] = ["acme", "globex", "public"].map(|tenant| {
+        let answer = enter(tenant);
+        (answer.text("access"), answer.text("refresh"))
+    });
+    for damage in [
+        // What the tenant lacks lies about elsewhere.
+        "CREATE SCHEMA IF NOT EXISTS public; \
+         CREATE TABLE public.sessions (LIKE acme.sessions); \
+         INSERT INTO public.sessions SELECT * FROM acme.sessions; \
+         CREATE TABLE public.users (LIKE acme.users); \
+         INSERT INTO public.users SELECT * FROM acme.users; \
+         DROP TABLE acme.sessions CASCADE",
+        "DROP SCHEMA acme CASCADE",
+    ] {
+        database.run(damage);
+        for refused in [
+            service.ask(&validate(&acme.0)),
+            service.ask(&refresh(&acme.1)),
+            enter("acme"),
+        ] {
+            assert_eq!(refused.status, 503, "{damage}: {refused:?}");
+            assert!(refused.header("retry-after").is_some(), "{refused:?}");
+        }
+        for (tenant, (access, _)) in [("globex", &globex), ("public", &public)] {
+            let answer = service.ask(&validate(access));
+            assert_eq!(answer.status, 200, "{damage}: {answer:?}");
+            assert_eq!(answer.text("tenant_schema"), tenant);
+            assert_eq!(enter(tenant).status, 200);
+        }
+    }
+    for (_, token) in [globex, public] {
+        assert_eq!(service.ask(&refresh(&token)).status, 200);
+    }
 }
 
 #[test]

@@ -1,14 +1,27 @@
-//! What Tessera promises of credentials, and the tests that hold it to that.
+//! What Tessera promises of credentials and tenants, and the tests that hold it to that.
 //!
 //! A promise is the sentence that people rely on; a test that is renamed or removed is missed here.
 
 use std::fs;
 use std::path::Path;
 
+use self::tenants::TENANTS;
+
+mod tenants;
+
 #[test]
 fn each_promise_of_credentials_has_its_tests() {
+    have_tests(CREDENTIALS);
+}
+
+#[test]
+fn each_promise_of_tenants_has_its_tests() {
+    have_tests(TENANTS);
+}
+
+fn have_tests(promises: &[Promise]) {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (promise, tests) in CREDENTIALS {
+    for (promise, tests) in promises {
         assert!(!tests.is_empty(), "{promise}");
         for (file, names) in *tests {
             let text = fs::read_to_string(crates.join(file)).unwrap_or_default();

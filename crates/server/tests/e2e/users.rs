@@ -203,9 +203,8 @@ fn set_password(service: &Service, token: &str) {
 fn change(service: &Service, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
     service.ask(&Request {
         method,
-        path,
-        bearer: Some(token),
         body,
+        ..Request::get(path).bearer(token)
     })
 }
 

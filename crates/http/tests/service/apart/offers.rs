@@ -1,0 +1,584 @@
+//! What is offered to an operation, by what the document says of it.
+
+use serde_json::{Map, Value, json};
+
+use super::ask::{Ask, Heard};
+use super::side::{Mailed, SHARED, Side};
+
+/// An operation of the document.
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    id: String,
+    said: Value,
+    /// The fields of its body.
+    fields: Vec<String>,
+}
+
+/// All operations of the document.
+pub(crate) fn operations(document: &Value) -> Vec<Operation> {
+    let paths = document["paths"].as_object().unwrap();
+    let each = paths.iter().flat_map(|(path, item)| {
+        let verbs = item.as_object().unwrap().iter();
+        verbs.map(move |(method, said)| Operation {
+            method: method.to_uppercase(),
+            path: path.clone(),
+            id: said["operationId"].as_str().unwrap().to_owned(),
+            fields: fields(document, said),
+            said: said.clone(),
+        })
+    });
+    each.collect()
+}
+
+fn fields(document: &Value, said: &Value) -> Vec<String> {
+    let mut schema = &said["requestBody"]["content"]["application/json"]["schema"];
+    if let Some(reference) = schema["$ref"].as_str() {
+        schema = document.pointer(&reference[1..]).unwrap();
+    }
+    let names = schema["properties"].as_object();
+    names.map_or_else(Vec::new, |names| names.keys().cloned().collect())
+}
+
+impl Operation {
+    pub(crate) fn named(&self) -> String {
+        format!("{} {} ({})", self.method, self.path, self.id)
+    }
+
+    /// The names of its parameters that are in the path, the query or the header.
+    pub(crate) fn parameters(&self, place: &str) -> Vec<String> {
+        let all = self.said["parameters"].as_array().into_iter().flatten();
+        let there = all.filter(|one| one["in"] == place);
+        there
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The use case, which may have several paths.
+    fn use_case(&self) -> &str {
+        self.id.split("At_").next().unwrap_or_default()
+    }
+
+    fn wants_bearer(&self) -> bool {
+        let needs = self.said["security"].as_array().into_iter().flatten();
+        needs.into_iter().any(|need| need.get("bearer").is_some())
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.fields.iter().any(|name| name == field)
+    }
+
+    /// The request as the document shows it, without a token, for that `{id}`.
+    fn ask(&self, id: &str) -> Ask {
+        let ask = Ask::new(&self.method, &self.path.replace("{id}", id));
+        let media = &self.said["requestBody"]["content"]["application/json"];
+        let Some(shown) = media["example"].as_object() else {
+            return ask;
+        };
+        let shown = shown
+            .iter()
+            .filter(|(name, _)| !TOKENS.contains(&name.as_str()));
+        let body: Map<String, Value> = shown.map(|(k, v)| (k.clone(), v.clone())).collect();
+        ask.body(body.into())
+    }
+
+    /// Whose ids the `{id}` of the path may be.
+    fn ids<'a>(&self, of: &'a Side) -> Result<Vec<&'a String>, String> {
+        let Some((kind, _)) = self.path.split_once("{id}") else {
+            return Ok(Vec::new());
+        };
+        let ids = match kind {
+            "/api/admin/events/" => &of.events,
+            "/api/admin/users/" => &of.users,
+            "/api/auth/sessions/" => &of.sessions,
+            _ => return Err(self.fault("whose id is in its path")),
+        };
+        // All kinds, those that belong here first.
+        let other = [&of.events, &of.users, &of.sessions].map(|ids| &ids[0]);
+        Ok(ids.iter().take(4).chain(other).chain([&of.id]).collect())
+    }
+
+    fn fault(&self, what: &str) -> String {
+        let named = self.named();
+        format!(
+            "{named}: nothing is known of {what}; say in offers.rs what of a tenant could be offered there"
+        )
+    }
+}
+
+/// Something of a tenant that is offered to another, and the same that never existed.
+pub(crate) struct Offer {
+    pub(crate) what: String,
+    pub(crate) foreign: Ask,
+    pub(crate) never: Ask,
+    pub(crate) expected: Expected,
+    /// The texts in which the two requests differ, which answers may repeat.
+    differing: [String; 2],
+}
+
+/// What is expected of both requests.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Expected {
+    /// The same answer, whatever it is.
+    Alike,
+    /// A success for everybody, which shows nothing of any tenant.
+    Nothing,
+    /// The same answer, with one of these.
+    Refused(&'static [u16]),
+}
+
+impl Offer {
+    /// The answer without what was sent, and without what is new in what was made.
+    pub(crate) fn masked(&self, mut heard: Heard) -> Heard {
+        for ask in [&self.foreign, &self.never] {
+            let (path, _) = ask.path.split_once('?').unwrap_or((&ask.path, ""));
+            let instance = |path: &str| format!("\"instance\":\"{path}\"");
+            heard.body = heard.body.replace(&instance(path), &instance("…"));
+        }
+        for sent in &self.differing {
+            heard.body = heard.body.replace(sent.as_str(), "…");
+        }
+        if heard.status == 201 {
+            let mut made = heard.json();
+            let user = if made["user"].is_object() {
+                &mut made["user"]
+            } else {
+                &mut made
+            };
+            for fresh in ["id", "date_joined"] {
+                user[fresh] = Value::Null;
+            }
+            heard.body = made.to_string();
+        }
+        heard
+    }
+}
+
+/// What is offered to the operation; a fault where nothing is known that could be.
+pub(crate) fn offers(
+    operation: &Operation,
+    own: &Side,
+    other: &Side,
+) -> Result<Vec<Offer>, String> {
+    let mut offers = Vec::new();
+    for header in operation.parameters("header") {
+        if header != "X-Tenant" {
+            return Err(operation.fault(&format!("the header {header}")));
+        }
+    }
+    if operation.wants_bearer() {
+        offers.extend(bearers(operation, own, other)?);
+        offers.extend(ids(operation, own, other)?);
+    }
+    for name in operation.parameters("path") {
+        if name != "id" {
+            return Err(operation.fault(&format!("{{{name}}} in its path")));
+        }
+    }
+    for name in operation.parameters("query") {
+        offers.extend(parameter(operation, &name, own, other)?);
+    }
+    for name in &operation.fields {
+        offers.extend(field(operation, name, own, other)?);
+    }
+    if FOR_EVERYBODY.contains(&operation.use_case()) {
+        let ask = operation.ask("").bearer(&own.access[0]);
+        let at = places(other).into_iter();
+        offers.extend(at.map(|place| {
+            let ask = place.at(ask.clone());
+            offer(
+                place.name(),
+                ["", ""],
+                Expected::Nothing,
+                [ask.clone(), ask],
+            )
+        }));
+    }
+    if offers.is_empty() {
+        return Err(operation.fault("it"));
+    }
+    Ok(offers)
+}
+
+/// Access tokens, where another tenant is named.
+fn bearers(operation: &Operation, own: &Side, other: &Side) -> Result<Vec<Offer>, String> {
+    let mut offers = Vec::new();
+    let [mut ids, theirs] = [operation.ids(own)?, operation.ids(other)?];
+    ids.truncate(1);
+    ids.extend(theirs.first());
+    let none = String::new();
+    if ids.is_empty() {
+        ids.push(&none);
+    }
+    for place in places(other) {
+        for token in &own.access {
+            for id in &ids {
+                let ask = place.at(operation.ask(id));
+                let forged = forged(token);
+                let asks = [token, &forged].map(|token| ask.clone().bearer(token));
+                let what = format!("an access token {}", place.name());
+                offers.push(offer(&what, ["", ""], Expected::Refused(&[401]), asks));
+            }
+        }
+    }
+    Ok(offers)
+}
+
+/// The ids of another tenant, to those who are in their own.
+fn ids(operation: &Operation, own: &Side, other: &Side) -> Result<Vec<Offer>, String> {
+    let mut offers = Vec::new();
+    let home = format!("/t/{}", own.tenant.schema);
+    for id in operation.ids(other)? {
+        for token in &own.access {
+            let differing = [id.as_str(), NOBODY];
+            let here = differing.map(|id| operation.ask(id).bearer(token));
+            let bare = here.clone().map(Ask::bare);
+            let mut named = here.clone();
+            for ask in &mut named {
+                ask.path.insert_str(0, &home);
+            }
+            for asks in [here, bare, named] {
+                let refused = Expected::Refused(&[403, 404]);
+                offers.push(offer("an id", differing, refused, asks));
+            }
+        }
+    }
+    Ok(offers)
+}
+
+fn parameter(
+    operation: &Operation,
+    name: &str,
+    own: &Side,
+    other: &Side,
+) -> Result<Vec<Offer>, String> {
+    let theirs = |what: &str| other.tenant.own(what);
+    let (values, expected): (Vec<[String; 2]>, _) = match name {
+        "email_verified" | "from" | "is_active" | "limit" | "to" | "type" => return Ok(Vec::new()),
+        "actor" | "user" => (beside(&other.users, NOBODY), Expected::Alike),
+        "after" | "before" => {
+            let cursor = &other.cursors[&operation.path];
+            (vec![[cursor.clone(), made_up(cursor)]], Expected::Alike)
+        }
+        "role" | "search" => {
+            let names = ["role", "eve", "ute"].map(theirs).to_vec();
+            (beside(&names, "somebody-else"), Expected::Alike)
+        }
+        "tenant" => {
+            let tenant = &other.tenant;
+            let upper = tenant.name.to_uppercase();
+            let names = [tenant.name.clone(), tenant.schema.clone(), upper].to_vec();
+            let mut values = beside(&names, "nowhere");
+            values.push([other.id.clone(), NOBODY.to_owned()]);
+            (values, Expected::Refused(&[403]))
+        }
+        _ => return Err(operation.fault(&format!("its parameter {name}"))),
+    };
+    // Whoever there is in the path, it is of the tenant in question.
+    let id = operation.ids(other)?.first().map_or("", |id| id.as_str());
+    let offers = values.iter().map(|values| {
+        let differing = [values[0].as_str(), values[1].as_str()];
+        let ask = operation.ask(id).bearer(&own.access[0]);
+        let asks = differing.map(|value| ask.clone().query(name, value));
+        offer(&format!("as {name}"), differing, expected, asks)
+    });
+    Ok(offers.collect())
+}
+
+fn field(
+    operation: &Operation,
+    name: &str,
+    own: &Side,
+    other: &Side,
+) -> Result<Vec<Offer>, String> {
+    let unknown = || operation.fault(&format!("the field {name} of its body"));
+    match name {
+        // What says nothing of a tenant, what only comes with something else, and where a tenant is
+        // named.
+        "first_name"
+        | "is_active"
+        | "is_superuser"
+        | "job_role"
+        | "last_name"
+        | "new_password"
+        | "new_password_confirm"
+        | "old_password"
+        | "password"
+        | "password_confirm"
+        | "roles"
+        | "tenant"
+        | "uid" => Ok(Vec::new()),
+        "email" | "username" => match operation.use_case() {
+            "login" | "obtainTokenPair" => Ok(credentials(operation, name, own, other)),
+            "changeEmail" | "forgotPassword" | "inviteUser" | "register" | "resendVerification" => {
+                Ok(names(operation, name, own, other))
+            }
+            _ => Err(unknown()),
+        },
+        "refresh" | "refresh_token" => Ok(refreshes(operation, name, own, other)),
+        "token" => {
+            let mailed = own.mailed.get(operation.use_case()).ok_or_else(unknown)?;
+            Ok(mailed_tokens(operation, mailed, own, other))
+        }
+        _ => Err(unknown()),
+    }
+}
+
+/// Name and password of another tenant, where the same name has another password, or is none.
+fn credentials(operation: &Operation, name: &str, own: &Side, other: &Side) -> Vec<Offer> {
+    let home = format!("{}@{}", own.tenant.own("dom"), own.tenant.host);
+    let logins = match name {
+        "email" => vec![SHARED.to_owned(), home],
+        _ => vec!["bob".to_owned(), own.tenant.own("ute")],
+    };
+    // Each costs a hash: one place of each kind will do, and a login at each.
+    let mut places = places_for(operation, other);
+    places.dedup_by_key(|place| place.name());
+    let asked = places.iter().zip(logins.iter().cycle());
+    let offers = asked.map(|(place, login)| {
+        let nobody = login.replace("bob", "nobody").replace("-of-", "-not-of-");
+        let differing = [login.as_str(), &nobody];
+        let asks = differing.map(|login| {
+            let body = json!({name: login, "password": own.tenant.password()});
+            place.at(operation.ask("").body(body))
+        });
+        let what = format!("credentials {}", place.name());
+        offer(&what, differing, Expected::Refused(&[401]), asks)
+    });
+    offers.collect()
+}
+
+/// Names that are taken, or free, in another tenant.
+fn names(operation: &Operation, name: &str, own: &Side, other: &Side) -> Vec<Offer> {
+    // By the operation's path and the asker, so that nobody asked for the same name before.
+    let free = |end: &str| {
+        let path = operation.path.replace('/', "-");
+        format!(
+            "free{path}of-{}-{}{end}",
+            own.tenant.schema, other.tenant.schema
+        )
+    };
+    // For each operation that makes users another, so that none is taken by the one before.
+    let taken = other.tenant.own(match operation.path.as_str() {
+        "/api/admin/users/" => "pia",
+        "/auth/signup/" => "ute",
+        _ => "eve",
+    });
+    let differing = match name {
+        "email" => [format!("{taken}@example.org"), free("@example.org")],
+        _ => [taken, free("")],
+    };
+    let at_home = Place::Path(own.tenant.schema.clone());
+    let asks = differing.clone().map(|value| {
+        let ask = operation.ask("").field(name, &value);
+        let ask = match (operation.has("username"), name) {
+            (true, "email") => ask.field("username", &value.replace('@', "-at-")),
+            (true, _) => ask.field("email", &format!("{value}@elsewhere.example")),
+            (false, _) => ask,
+        };
+        let ask = ask.bearer(&own.access[0]);
+        if operation.wants_bearer() {
+            ask
+        } else {
+            at_home.at(ask)
+        }
+    });
+    let differing = [differing[0].as_str(), differing[1].as_str()];
+    // In answers they may be written in both ways.
+    let mut made = offer(name, differing, Expected::Alike, asks);
+    made.differing = made.differing.map(|name| {
+        let (name, _) = name.split_once('@').unwrap_or((&name, ""));
+        name.to_owned()
+    });
+    vec![made]
+}
+
+/// Refresh tokens, where another tenant is named; in the cookie, too.
+fn refreshes(operation: &Operation, name: &str, own: &Side, other: &Side) -> Vec<Offer> {
+    let refused = Expected::Refused(&[401]);
+    let tokens = [own.refresh.clone(), forged(&own.refresh)];
+    let mut offers = Vec::new();
+    let mut places = places(other);
+    places.push(Place::Field(other.tenant.name.clone()));
+    for place in places {
+        let asks = tokens.clone().map(|token| {
+            let ask = operation.ask("").field(name, &token);
+            place.at(ask)
+        });
+        let what = format!("a refresh token {}", place.name());
+        offers.push(offer(&what, ["", ""], refused, asks));
+        if name == "refresh_token" && operation.path.starts_with("/api/auth/") {
+            let asks = tokens.clone().map(|token| {
+                let cookie = format!("refresh_token={token}");
+                let ask = operation.ask("").header("cookie", &cookie);
+                place.at(ask.header("origin", "https://app.example.com"))
+            });
+            let what = format!("a refresh token as cookie {}", place.name());
+            offers.push(offer(&what, ["", ""], refused, asks));
+        }
+    }
+    if operation.wants_bearer() {
+        let asks = tokens.map(|token| {
+            let ask = operation.ask("").field(name, &token);
+            ask.bearer(&other.access[1])
+        });
+        offers.push(offer(
+            "a refresh token beside an access token",
+            ["", ""],
+            refused,
+            asks,
+        ));
+    }
+    offers
+}
+
+/// A token out of a mail, where another tenant is named, in its spelling, and for its user.
+fn mailed_tokens(operation: &Operation, mailed: &Mailed, own: &Side, other: &Side) -> Vec<Offer> {
+    let void = |schema: &str| format!("{schema}.{}", "0".repeat(64));
+    let shown = |token: &str| operation.ask("").field("token", token);
+    let (schema, theirs) = (&own.tenant.schema, &other.tenant.schema);
+    let mut asked = Vec::new();
+    for place in places_for(operation, other) {
+        let asks = [mailed.token.clone(), void(schema)].map(|token| place.at(shown(&token)));
+        asked.push((format!("a mailed token {}", place.name()), asks));
+    }
+    let (_, secret) = mailed.token.split_once('.').unwrap();
+    let respelt = [format!("{theirs}.{secret}"), void(theirs)];
+    asked.push((
+        "a mailed token respelt".to_owned(),
+        respelt.map(|token| shown(&token)),
+    ));
+    let uid = &other.mailed[operation.use_case()].uid;
+    let both = [mailed.token.clone(), void(schema)].map(|token| shown(&token).field("uid", uid));
+    asked.push(("a mailed token with another uid".to_owned(), both));
+    let offers = asked.into_iter().map(|(what, asks)| {
+        offer(
+            &what,
+            ["", ""],
+            Expected::Refused(&[400, 401, 403, 404]),
+            asks,
+        )
+    });
+    offers.collect()
+}
+
+fn offer(what: &str, differing: [&str; 2], expected: Expected, asks: [Ask; 2]) -> Offer {
+    let [foreign, never] = asks;
+    let differing = differing.map(str::to_owned);
+    Offer {
+        what: what.to_owned(),
+        foreign,
+        never,
+        expected,
+        differing: if differing[0] == differing[1] {
+            [NOTHING; 2].map(str::to_owned)
+        } else {
+            differing
+        },
+    }
+}
+
+/// Where a request names a tenant.
+enum Place {
+    Field(String),
+    Header(String),
+    Host(String),
+    Path(String),
+    PathAndHeader(String),
+}
+
+impl Place {
+    fn at(&self, ask: Ask) -> Ask {
+        let named = |mut ask: Ask, tenant: &str| {
+            let tenant = tenant.replace(' ', "%20");
+            ask.path.insert_str(0, &format!("/t/{tenant}"));
+            ask
+        };
+        match self {
+            Self::Field(tenant) => ask.field("tenant", tenant),
+            Self::Header(tenant) => ask.header("x-tenant", tenant),
+            Self::Host(host) => ask.header("host", host).bare(),
+            // The path of a tenant itself has no slash to lose.
+            Self::Path(tenant) => named(ask, tenant),
+            Self::PathAndHeader(tenant) => named(ask, tenant).header("x-tenant", tenant).bare(),
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Field(_) => "with the tenant as a field",
+            Self::Header(_) => "with the tenant in the header",
+            Self::Host(_) => "on the tenant's host",
+            Self::Path(_) => "under the tenant's path",
+            Self::PathAndHeader(_) => "under the tenant's path and in the header",
+        }
+    }
+}
+
+/// All the ways to name a tenant, but in the body. The host of the default tenant serves everyone.
+fn places(side: &Side) -> Vec<Place> {
+    let tenant = &side.tenant;
+    let upper = tenant.name.to_uppercase();
+    let mut places = vec![
+        Place::Path(tenant.schema.clone()),
+        Place::Path(upper.clone()),
+        Place::Header(tenant.schema.clone()),
+        Place::Header(upper),
+        Place::PathAndHeader(tenant.schema.clone()),
+    ];
+    if !tenant.is_default() {
+        let host = &tenant.host;
+        places.push(Place::Host(host.clone()));
+        places.push(Place::Host(format!("{}:8443", host.to_uppercase())));
+        places.push(Place::Host(format!("{host}.")));
+    }
+    places
+}
+
+fn places_for(operation: &Operation, side: &Side) -> Vec<Place> {
+    let mut places = places(side);
+    if operation.has("tenant") {
+        places.push(Place::Field(side.tenant.name.clone()));
+    }
+    places
+}
+
+/// Each, beside what does not exist.
+fn beside(values: &[String], never: &str) -> Vec<[String; 2]> {
+    let pair = |value: &String| [value.clone(), never.to_owned()];
+    values.iter().map(pair).collect()
+}
+
+/// The place of nothing right beside that of the cursor; a bare number has none beside it.
+fn made_up(cursor: &str) -> String {
+    if cursor.bytes().all(|byte| byte.is_ascii_digit()) {
+        return cursor.to_owned();
+    }
+    let end = if cursor.ends_with('0') { "1" } else { "0" };
+    format!("{}{end}", &cursor[..cursor.len() - 1])
+}
+
+/// The token with a signature that nobody made.
+fn forged(token: &str) -> String {
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let first = if signature.starts_with('A') { 'B' } else { 'A' };
+    format!("{signed}.{first}{}", &signature[1..])
+}
+
+/// Use cases that want nothing and tell everybody the same.
+const FOR_EVERYBODY: [&str; 9] = [
+    "asyncapi",
+    "authHealth",
+    "discovery",
+    "health",
+    "jwks",
+    "live",
+    "metrics",
+    "ready",
+    "schema",
+];
+/// An id that nothing has.
+const NOBODY: &str = "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10";
+/// In no answer.
+const NOTHING: &str = "\u{0}";
+const TOKENS: [&str; 3] = ["refresh", "refresh_token", "token"];
