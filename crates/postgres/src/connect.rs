@@ -13,8 +13,9 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{NoTls, Socket};
+use tokio_postgres::{Config, NoTls, Socket};
 
+use crate::hosts::Hosts;
 use crate::pipeline;
 use crate::url::Target;
 
@@ -155,10 +156,26 @@ async fn open_with<T>(
     lifetime: Duration,
 ) -> Result<Connection, Unavailable>
 where
+    T: MakeTlsConnect<Socket> + Clone,
+    T::Stream: Send + 'static,
+{
+    let hosts = &target.hosts;
+    hosts
+        .first(|host| open_on(hosts, host, tls.clone(), lifetime))
+        .await
+}
+
+async fn open_on<T>(
+    hosts: &Hosts,
+    host: &Config,
+    tls: T,
+    lifetime: Duration,
+) -> Result<Connection, Unavailable>
+where
     T: MakeTlsConnect<Socket>,
     T::Stream: Send + 'static,
 {
-    let (client, connection) = target.config.connect(tls).await.map_err(Unavailable::new)?;
+    let (client, connection) = host.connect(tls).await.map_err(Unavailable::new)?;
     // Runs until the client is dropped, or the server goes.
     let driver = Handle::current()
         .spawn(async move {
@@ -167,6 +184,7 @@ where
             }
         })
         .abort_handle();
+    hosts.admit(&client).await?;
     let postgres = AsyncPgConnection::try_from(client)
         .await
         .map_err(Unavailable::new)?;

@@ -19,6 +19,7 @@ mod erasure;
 mod error;
 mod event;
 mod expire;
+mod hosts;
 mod key;
 mod log;
 mod mail;

@@ -103,9 +103,10 @@ async fn attend<T>(
     errand: &mut watch::Receiver<Errand>,
 ) -> io::Result<()>
 where
-    T: MakeTlsConnect<Socket>,
+    T: MakeTlsConnect<Socket> + Clone,
 {
-    let (client, mut connection) = in_time(target.config.connect(tls)).await?;
+    let connected = target.hosts.first(|host| host.connect(tls.clone()));
+    let (client, mut connection) = in_time(connected).await?;
     let own = OnceLock::new();
     let hear = async {
         loop {

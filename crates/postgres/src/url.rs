@@ -7,16 +7,17 @@ use std::path::PathBuf;
 
 use deadpool::managed::BuildError;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::form_urlencoded;
 
+use crate::hosts::Hosts;
 use crate::tls::{self, Roots, Trust};
 
 /// Where Postgres is, and how it is spoken to.
 pub(crate) struct Target {
-    /// What the driver needs to know.
-    pub(crate) config: Config,
+    /// The servers, each with what the driver needs to know.
+    pub(crate) hosts: Hosts,
     /// How to encrypt, unless everything is sent in the clear.
     pub(crate) tls: Option<MakeRustlsConnect>,
 }
@@ -24,11 +25,23 @@ pub(crate) struct Target {
 impl Target {
     /// Reads `postgres://user:password@host:port/database?parameter=value`.
     ///
+    /// There may be several hosts, `one:5432,other:5432`. Then that one is meant which takes writes,
+    /// unless `target_session_attrs` says `any` or `read-only`.
+    ///
     /// `sslmode` means what it means to libpq, and is `prefer` when it is absent: TLS where the
     /// server has it, without looking at the certificate. `verify-ca` and `verify-full` trust the
     /// certificates in the file `sslrootcert`, or those of the system; `require` looks at the
     /// certificate only where `sslrootcert` is given.
     pub(crate) fn parse(url: &str) -> Result<Self, UrlError> {
+        Self::parse_as(url, TargetSessionAttrs::ReadWrite)
+    }
+
+    /// Reads the URL of servers that are only read, so that any of several will do.
+    pub(crate) fn parse_replica(url: &str) -> Result<Self, UrlError> {
+        Self::parse_as(url, TargetSessionAttrs::Any)
+    }
+
+    fn parse_as(url: &str, of_several: TargetSessionAttrs) -> Result<Self, UrlError> {
         let (address, query) = url.split_once('?').unwrap_or((url, ""));
         if !SCHEMES.iter().any(|scheme| address.starts_with(scheme)) {
             return Err(UrlError::Scheme);
@@ -41,6 +54,9 @@ impl Target {
         if config.get_hosts().is_empty() {
             return Err(UrlError::NoHost);
         }
+        if config.get_hosts().len() > 1 && !query.says_which {
+            config.target_session_attrs(of_several);
+        }
         let encryption = Encryption::parse(query.mode.as_deref(), query.roots.as_deref())?;
         config.ssl_mode(encryption.mode);
         let tls = encryption
@@ -48,8 +64,10 @@ impl Target {
             .map(|trust| tls::connector(&trust))
             .transpose()
             .map_err(UrlError::Certificates)?;
-        set_up(&mut config);
-        Ok(Self { config, tls })
+        Ok(Self {
+            hosts: Hosts::new(each(&config)?),
+            tls,
+        })
     }
 }
 
@@ -68,6 +86,9 @@ pub enum UrlError {
     /// It names no host.
     #[error("the Postgres URL names no host")]
     NoHost,
+    /// It has neither one port nor one for each host.
+    #[error("the Postgres URL has another number of ports than of hosts")]
+    Ports,
     /// A parameter that nobody knows.
     #[error(
         "the Postgres URL has the parameter `{0}`, which is none of application_name, \
@@ -92,11 +113,12 @@ struct Query {
     mode: Option<String>,
     roots: Option<String>,
     passed_on: String,
+    says_which: bool,
 }
 
 impl Query {
     fn parse(text: &str) -> Result<Self, UrlError> {
-        let (mut mode, mut roots) = (None, None);
+        let (mut mode, mut roots, mut says_which) = (None, None, false);
         let mut passed_on = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let value = form_urlencoded::parse(pair.as_bytes())
@@ -106,7 +128,10 @@ impl Query {
             match name {
                 "sslmode" => mode = value,
                 "sslrootcert" => roots = value,
-                _ if PASSED_ON.contains(&name) => passed_on.push(pair),
+                _ if PASSED_ON.contains(&name) => {
+                    says_which |= name == "target_session_attrs";
+                    passed_on.push(pair);
+                }
                 _ => return Err(UrlError::Parameter(name.to_owned())),
             }
         }
@@ -114,6 +139,7 @@ impl Query {
             mode,
             roots,
             passed_on: passed_on.join("&"),
+            says_which,
         })
     }
 }
@@ -142,20 +168,53 @@ impl Encryption {
     }
 }
 
-/// What every connection has, whatever the URL says.
-fn set_up(config: &mut Config) {
-    if config.get_application_name().is_none() {
-        config.application_name("tessera");
+/// What the driver needs to know of each host. It could try one after the other by itself, but it
+/// waits for ever for one that takes the connection and says nothing.
+fn each(config: &Config) -> Result<Vec<Config>, UrlError> {
+    let (hosts, ports) = (config.get_hosts(), config.get_ports());
+    if ports.len() > 1 && ports.len() != hosts.len() {
+        return Err(UrlError::Ports);
     }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(CONNECT);
+    let port = |place: usize| ports.get(place).or(ports.first()).copied();
+    let each = hosts
+        .iter()
+        .enumerate()
+        .map(|(place, host)| alone(config, host, port(place)));
+    Ok(each.collect())
+}
+
+/// What every connection has, and what the URL says.
+fn alone(config: &Config, host: &Host, port: Option<u16>) -> Config {
+    let mut alone = Config::new();
+    match host {
+        Host::Tcp(name) => alone.host(name),
+        #[cfg(unix)]
+        Host::Unix(path) => alone.host_path(path),
+    };
+    if let Some(port) = port {
+        alone.port(port);
     }
-    config
+    if let Some(user) = config.get_user() {
+        alone.user(user);
+    }
+    if let Some(password) = config.get_password() {
+        alone.password(password);
+    }
+    if let Some(database) = config.get_dbname() {
+        alone.dbname(database);
+    }
+    alone
+        .application_name(config.get_application_name().unwrap_or("tessera"))
+        .channel_binding(config.get_channel_binding())
+        .connect_timeout(*config.get_connect_timeout().unwrap_or(&CONNECT))
+        .ssl_mode(config.get_ssl_mode())
+        .target_session_attrs(config.get_target_session_attrs())
         .options(SESSION)
         .keepalives_idle(Duration::from_secs(10))
         .keepalives_interval(Duration::from_secs(3))
         .keepalives_retries(3)
         .tcp_user_timeout(Duration::from_secs(10));
+    alone
 }
 
 impl fmt::Debug for Target {
@@ -194,7 +253,9 @@ mod tests {
             "postgresql://ada:p%40ss%2Fword@db.example:6432/auth?application_name=app&sslmode=disable",
         )
         .unwrap();
-        let config = &target.config;
+        let [config] = target.hosts.all() else {
+            panic!("one host");
+        };
         assert_eq!(config.get_user(), Some("ada"));
         assert_eq!(config.get_password(), Some(&b"p@ss/word"[..]));
         assert_eq!(config.get_ports(), [6432]);
@@ -211,18 +272,46 @@ mod tests {
             "postgres://ada@/auth?host=/run/pg",
         ] {
             let target = Target::parse(url).unwrap();
-            assert_eq!(target.config.get_hosts().len(), 1, "{url}");
-            assert_eq!(target.config.get_dbname(), Some("auth"), "{url}");
+            let [config] = target.hosts.all() else {
+                panic!("one host: {url}");
+            };
+            assert_eq!(config.get_hosts().len(), 1, "{url}");
+            assert_eq!(config.get_dbname(), Some("auth"), "{url}");
         }
+    }
+
+    #[test]
+    fn of_several_hosts_that_one_is_meant_which_takes_writes() {
+        let url = "postgres://ada:secret@one:6432,other:6433/auth";
+        for (end, which) in [
+            ("", TargetSessionAttrs::ReadWrite),
+            ("?target_session_attrs=any", TargetSessionAttrs::Any),
+        ] {
+            let target = Target::parse(&format!("{url}{end}")).unwrap();
+            let all = target.hosts.all().iter().map(|config| {
+                assert_eq!(config.get_target_session_attrs(), which);
+                assert_eq!(config.get_password(), Some(&b"secret"[..]));
+                (config.get_hosts()[0].clone(), config.get_ports()[0])
+            });
+            let expected = [("one", 6432), ("other", 6433)]
+                .map(|(host, port)| (Host::Tcp(host.to_owned()), port));
+            assert_eq!(all.collect::<Vec<_>>(), expected);
+        }
+        let replica = Target::parse_replica(url).unwrap();
+        let which = replica.hosts.all()[1].get_target_session_attrs();
+        assert_eq!(which, TargetSessionAttrs::Any);
+        let one = Target::parse("postgres://one/auth").unwrap();
+        let which = one.hosts.all()[0].get_target_session_attrs();
+        assert_eq!(which, TargetSessionAttrs::Any);
     }
 
     #[test]
     fn without_a_mode_tls_is_preferred_as_libpq_does() {
         let target = Target::parse("postgres://db.example/auth").unwrap();
-        assert_eq!(target.config.get_ssl_mode(), SslMode::Prefer);
+        assert_eq!(target.hosts.all()[0].get_ssl_mode(), SslMode::Prefer);
         assert!(target.tls.is_some());
         let target = Target::parse("postgres://db.example/auth?sslmode=verify-full").unwrap();
-        assert_eq!(target.config.get_ssl_mode(), SslMode::Require);
+        assert_eq!(target.hosts.all()[0].get_ssl_mode(), SslMode::Require);
     }
 
     #[test]

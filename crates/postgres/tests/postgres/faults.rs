@@ -144,6 +144,21 @@ async fn a_server_that_says_nothing_is_given_up_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_servers_those_that_are_gone_or_say_nothing_are_passed_over() {
+    let database = Database::migrated().await;
+    let (mut proxy, through) = Proxy::of(&database.url()).await;
+    proxy.stop().await;
+    let (_, gone) = through.split_once('@').unwrap();
+    let (gone, _) = gone.split_once('/').unwrap();
+    let silent = silence().await;
+    let url = database.url();
+    let (who, server) = url.split_once('@').unwrap();
+    let store = store(format!("{who}@127.0.0.1:{silent},{gone},{server}"), 2);
+    let checked = timeout(SECOND, store.check()).await;
+    assert!(matches!(checked, Ok(Ok(()))), "{checked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_error_tells_the_password() {
     let database = Database::migrated().await;
     let url = database.url();

@@ -100,19 +100,59 @@ impl Drop for Database {
 /// A Postgres that can be stopped and started again.
 pub(crate) struct Postgres {
     folder: TempDir,
+    password: Option<String>,
     port: u16,
+    primary: Option<String>,
     process: Option<Child>,
 }
 
 impl Postgres {
     pub(crate) fn start() -> Self {
+        Self::start_at(free_port(), None)
+    }
+
+    /// A copy of another server, which follows it until it is promoted.
+    pub(crate) fn standby_of(primary: &Self) -> Self {
+        Self::start_at(free_port(), Some(primary))
+    }
+
+    /// A copy of another server in the place of this one, whose data is thrown away.
+    pub(crate) fn replaced_by_standby_of(mut self, primary: &Self) -> Self {
+        self.stop();
+        Self::start_at(self.port, Some(primary))
+    }
+
+    fn start_at(port: u16, primary: Option<&Self>) -> Self {
         let mut server = Self {
             folder: tempfile::tempdir().unwrap(),
-            port: free_port(),
+            password: primary.map(Self::password),
+            port,
+            primary: primary.map(Self::url),
             process: None,
         };
         server.start_again();
         server
+    }
+
+    /// From now on it answers a commit once its standby has it, too.
+    pub(crate) fn wait_for_standby(&self) {
+        self.ask("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        self.ask("SELECT pg_reload_conf()");
+        until("its standby is a synchronous one", || {
+            let sync = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+            self.ask(sync).as_deref() == Some("1")
+        });
+    }
+
+    /// Makes a standby take writes; returns when it does.
+    pub(crate) fn promote(&self) {
+        let promoted = self.ask("SELECT pg_promote()");
+        assert_eq!(promoted.as_deref(), Some("t"));
+    }
+
+    /// The first value that the statement answers, as text.
+    pub(crate) fn ask(&self, statement: &str) -> Option<String> {
+        execute(&self.url(), statement)
     }
 
     pub(crate) fn start_again(&mut self) {
@@ -122,6 +162,7 @@ impl Postgres {
         let mut process = Command::new(script)
             .arg(self.folder.path())
             .arg(self.port.to_string())
+            .args(&self.primary)
             .env("TESSERA_TEST_POSTGRES_BIN", bin)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -131,7 +172,10 @@ impl Postgres {
         until("Postgres starts", || {
             let ended = process.try_wait().unwrap();
             assert!(ended.is_none(), "{}", self.file("log"));
-            self.file("data/postmaster.pid").contains("\nready")
+            // One that was killed has left it behind.
+            let state = self.file("data/postmaster.pid");
+            let own = state.starts_with(&format!("{}\n", process.id()));
+            own && (state.contains("\nready") || state.contains("\nstandby"))
         });
         self.process = Some(process);
     }
@@ -144,9 +188,29 @@ impl Postgres {
         }
     }
 
+    /// Ends it as a crash does.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
-        let (password, port) = (self.file("password"), self.port);
-        format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres")
+        Self::url_of(&[self])
+    }
+
+    /// One URL that names all these servers.
+    pub(crate) fn url_of(servers: &[&Self]) -> String {
+        let password = servers[0].password();
+        let hosts = servers.iter().map(|it| format!("127.0.0.1:{}", it.port));
+        let hosts = hosts.collect::<Vec<_>>().join(",");
+        format!("postgres://postgres:{password}@{hosts}/postgres")
+    }
+
+    fn password(&self) -> String {
+        let own = || self.file("password");
+        self.password.clone().unwrap_or_else(own)
     }
 
     fn file(&self, name: &str) -> String {

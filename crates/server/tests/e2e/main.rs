@@ -17,6 +17,7 @@ mod crash;
 mod database;
 mod end;
 mod events;
+mod fail_over;
 mod foreign;
 mod foreign_tenant;
 mod fresh_install;
