@@ -20,8 +20,9 @@ use tessera_domain::{
     Profile, Registration, Role, TenantName, TenantOrder, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
-    AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
-    RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
+    AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, LaggingTenants,
+    Metrics, Presentation, RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface,
+    TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -34,6 +35,7 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) clock: ManualClock,
     pub(crate) draining: Arc<Draining>,
+    pub(crate) lagging: Arc<LaggingTenants>,
     pub(crate) refresh_cookie: RefreshCookie,
     pub(crate) rate_limits: Option<Arc<RateLimits>>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -80,6 +82,7 @@ impl World {
             store,
             clock,
             draining: Arc::default(),
+            lagging: Arc::default(),
             refresh_cookie: RefreshCookie::Off,
             rate_limits: None,
             trusted_proxies: TrustedProxies::default(),
@@ -166,6 +169,7 @@ impl World {
             },
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
+            lagging: Arc::clone(&self.lagging),
             spawner: Spawner::new(tokio::runtime::Handle::current()),
         }
     }

@@ -44,6 +44,11 @@ impl Database {
     pub(crate) fn run(&self, statement: &str) {
         execute(&self.url(), statement);
     }
+
+    /// The first value that a query answers.
+    pub(crate) fn value(&self, query: &str) -> String {
+        execute(&self.url(), query).unwrap()
+    }
 }
 
 impl Drop for Database {

@@ -21,6 +21,7 @@ mod foreign;
 mod fresh_install;
 mod guessing;
 mod hashes;
+mod migrations;
 mod outage;
 mod promises;
 mod rate_limits;
