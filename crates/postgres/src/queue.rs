@@ -3,6 +3,7 @@
 //! A table that is in use holds up nobody: its schema goes to the end, and comes again.
 
 use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -65,6 +66,8 @@ pub(crate) struct Queue<'a> {
     connector: &'a Connector,
     way: &'a Way,
     jobs: Mutex<VecDeque<Job>>,
+    /// How often in a row a table was in use.
+    held_up: AtomicUsize,
     told: Told<'a>,
 }
 
@@ -88,6 +91,7 @@ impl<'a> Queue<'a> {
             connector,
             way,
             jobs: Mutex::new(jobs.into()),
+            held_up: AtomicUsize::new(0),
             told,
         }
     }
@@ -168,6 +172,8 @@ impl<'a> Queue<'a> {
     ) -> Result<Next, Unavailable> {
         let steps = job.next();
         let last = job.tries + 1 >= TRIES;
+        // Whoever holds all tables, as who backs them up, is not waited for by each tenant anew.
+        let held_up = || self.held_up.fetch_add(1, Ordering::Relaxed) >= MOST_HELD_UP;
         Ok(match worker.run(&self.way.sql(&job.place, &steps)).await {
             Outcome::Broken(error) => {
                 *worker = Worker::start(self.connector).await?;
@@ -179,6 +185,7 @@ impl<'a> Queue<'a> {
                 }
             }
             Outcome::Done => {
+                self.held_up.store(0, Ordering::Relaxed);
                 for migration in steps {
                     job.steps.pop_front();
                     let step = Step::of(&job.place.schema, migration, self.way.applies());
@@ -192,7 +199,7 @@ impl<'a> Queue<'a> {
                 Next::Again
             }
             Outcome::Failed(error) => Next::SetAside(Damage::Failed(error.into())),
-            Outcome::InUse if last => Next::SetAside(Damage::InUse),
+            Outcome::InUse if held_up() || last => Next::SetAside(Damage::InUse),
             Outcome::InUse => Next::Later,
             Outcome::Overtaken(error) if last => Next::SetAside(Damage::Failed(error.into())),
             Outcome::Overtaken(_) => {
@@ -259,6 +266,8 @@ impl Migrated {
 
 /// How often a step is tried, some twenty seconds in all; in between, others have the table.
 pub(crate) const TRIES: usize = 25;
+/// More are not tried again, until one goes through.
+const MOST_HELD_UP: usize = 4 * TRIES;
 /// What others have a table for.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// Postgres keeps what a connection saw of each schema for as long as there is the connection.

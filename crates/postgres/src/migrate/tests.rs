@@ -12,8 +12,11 @@ use tokio_postgres::Client;
 use super::{Damage, Migrate, Milestone};
 use crate::PostgresStore;
 use crate::migration::{Lists, Migration, SHARED, TENANT};
+use crate::queue::{Job, Queue, Way};
 use crate::runner::Runner;
 use crate::server::{Database, migrate, populated, touch};
+use crate::transaction::Place;
+use crate::worker::Worker;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_killed_again_and_again_is_ended_by_the_next_one() {
@@ -58,6 +61,84 @@ async fn a_run_that_is_killed_again_and_again_is_ended_by_the_next_one() {
     assert_eq!(progress(&admin).await, (MANY - 1, MANY - 1));
     let again = run(&store, later, &|_| {}).await;
     assert_eq!((again.steps.len(), again.set_aside.len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_is_gone_on_with_as_well() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    register(&admin, FEW).await;
+    migrate(&store).await;
+    let (enough, mut reached) = watch::channel(());
+    let ended = AtomicUsize::new(0);
+    let told = |milestone: Milestone<'_>| {
+        if let Milestone::Ended = milestone
+            && ended.fetch_add(1, Ordering::Relaxed) == FEW / 2
+        {
+            enough.send_replace(());
+        }
+    };
+    tokio::select! {
+        done = store.migrate_down(1, TWO, &told) => panic!("it ended: {done:?}"),
+        changed = reached.changed() => changed.unwrap(),
+    }
+    let rest = store.migrate_down(1, TWO, &|_| {}).await.unwrap();
+    assert!(rest.steps.len() < FEW / 2 && rest.set_aside.is_empty());
+    let standings = store.standings(None).await.unwrap();
+    let last = TENANT[TENANT.len() - 2].version;
+    assert!(standings.iter().skip(1).all(|it| it.version == last));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_loses_its_connections_goes_on_with_others() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    register(&admin, FEW).await;
+    let (enough, mut reached) = watch::channel(());
+    let ended = AtomicUsize::new(0);
+    let told = |milestone: Milestone<'_>| {
+        if let Milestone::Ended = milestone
+            && ended.fetch_add(1, Ordering::Relaxed) == FEW / 3
+        {
+            enough.send_replace(());
+        }
+    };
+    let kill = async {
+        reached.changed().await.unwrap();
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE datname = current_database() AND query LIKE 'BEGIN%pg_advisory_xact_lock%' \
+            AND pid <> pg_backend_pid()";
+        admin.query(kill, &[]).await.unwrap().len()
+    };
+    let (done, killed) = tokio::join!(run(&store, TENANT, &told), kill);
+    assert!(killed > 0);
+    assert!(done.set_aside.is_empty(), "{:?}", done.set_aside);
+    assert_eq!(store.laggards(0).await.unwrap().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_by_now_or_needed_no_more_is_left() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    populated(&store, "Taken").await;
+    let connector = store.pool.connector();
+    let mut worker = Worker::start(connector).await.unwrap();
+    let way = Way::Up(worker.checksums(TENANT).await.unwrap());
+    let jobs = ["taken", "removed"].map(|schema| {
+        let (schema, shown) = (schema.to_owned(), Some(schema.to_owned()));
+        Job::new(Place { schema, shown }, TENANT.iter().collect())
+    });
+    let queue = Queue::new(connector, &way, jobs.into(), &|_| {});
+    let done = queue.work(TWO).await.unwrap();
+    assert!(
+        done.steps.is_empty() && done.set_aside.is_empty(),
+        "{done:?}"
+    );
+    let made = "SELECT FROM pg_namespace WHERE nspname = 'removed'";
+    let admin = database.admin().await;
+    assert!(admin.query(made, &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,10 +224,9 @@ async fn run(
             tenant,
         },
     };
-    let jobs = NonZeroUsize::new(2).unwrap();
     let run = Migrate {
         tenant: None,
-        jobs,
+        jobs: TWO,
         told,
     };
     runner.up(&run).await.unwrap()
@@ -200,6 +280,8 @@ const NEW: [Migration; 2] = [
         down: "ALTER TABLE sessions DROP COLUMN place; ALTER TABLE users DROP COLUMN nickname",
     },
 ];
+const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const FEW: usize = 60;
 const MANY: usize = 1_000;
 const KILLS: usize = 5;
 const SERVED: usize = 25;
