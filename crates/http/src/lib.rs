@@ -45,7 +45,7 @@ pub use request_id::current_request_id;
 pub use routes::Surface;
 pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
-pub use state::{Draining, Presentation, RefreshCookie};
+pub use state::{Draining, LaggingTenants, Presentation, RefreshCookie};
 pub use views::{
     AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
     moment, rfc3339,

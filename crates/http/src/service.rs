@@ -16,7 +16,7 @@ use crate::envelope::{Edge, Envelope};
 use crate::problem::Problem;
 use crate::routes::{self, Surface};
 use crate::spawn::Spawner;
-use crate::state::{Draining, Presentation};
+use crate::state::{Draining, LaggingTenants, Presentation};
 
 /// The service over HTTP, before it listens.
 #[derive(Clone)]
@@ -31,6 +31,8 @@ pub struct Service {
     pub body_limits: BodyLimits,
     /// Whether the process is about to end.
     pub draining: Arc<Draining>,
+    /// The tenants that may not be served in full.
+    pub lagging: Arc<LaggingTenants>,
     /// Runs what must not be torn.
     pub spawner: Spawner,
 }
@@ -87,6 +89,7 @@ impl Service {
         App::new()
             .app_data(Data::from(Arc::clone(&self.tessera)))
             .app_data(Data::from(Arc::clone(&self.draining)))
+            .app_data(Data::from(Arc::clone(&self.lagging)))
             .app_data(Data::from(Arc::clone(&edge)))
             .app_data(Data::new(self.presentation.clone()))
             .app_data(Data::new(self.spawner.clone()))

@@ -1,7 +1,7 @@
 //! What every handler works with.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How the service shows itself over HTTP.
 #[derive(Clone, Debug, Default)]
@@ -37,5 +37,28 @@ impl Draining {
     /// Whether it is about to end.
     pub(crate) fn began(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The tenants whose tables are not those of this version, as they were counted last: what they ask
+/// for may fail, and all others are served.
+#[derive(Debug, Default)]
+pub struct LaggingTenants(Mutex<(usize, Vec<String>)>);
+
+impl LaggingTenants {
+    /// So many there are, in these schemas the first few.
+    pub fn replace(&self, count: usize, first: Vec<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (count, first);
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// How many there are, and the schemas of the first few; nothing where there are none.
+    pub(crate) fn some(&self) -> Option<(usize, Vec<String>)> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (known.0 > 0).then(|| known.clone())
     }
 }

@@ -69,7 +69,7 @@ impl Bench {
         let run = Migrate {
             tenant: None,
             jobs: NonZeroUsize::MIN,
-            progress: &|_| {},
+            told: &|_| {},
         };
         store.migrate(&run).await.unwrap();
         let tenant = Tenant {

@@ -31,6 +31,14 @@ pub(crate) fn is_elsewhere(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(_, said) if said.constraint_name() == Some(ELSEWHERE))
 }
 
+/// Whether a step of a migration was refused because it is taken, or not needed any more.
+pub(crate) fn is_overtaken(error: &Error) -> bool {
+    let Error::DatabaseError(_, said) = error else {
+        return false;
+    };
+    matches!(said.constraint_name(), Some("migrations_pkey" | STALE))
+}
+
 /// A stored value that no version of ours writes.
 pub(crate) fn unknown(column: &'static str) -> Unavailable {
     Unavailable::new(format!("{column} holds a value that is not known"))

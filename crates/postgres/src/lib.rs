@@ -33,15 +33,19 @@ mod pipeline;
 mod plans;
 mod pool;
 mod progress;
+mod queue;
+mod runner;
 mod schema;
 mod sent;
 mod session;
 mod settle;
 mod statement;
 mod store;
+mod survey;
 mod tenant;
 mod tls;
 mod trail;
+mod transaction;
 mod url;
 mod user;
 mod value;
@@ -58,7 +62,9 @@ mod server;
 #[cfg(test)]
 extern crate self as tessera_postgres;
 
-pub use migrate::{Migrate, MigrateError, Step};
+pub use migrate::{
+    Damage, Fault, Laggards, Migrate, MigrateError, Migrated, Milestone, Standing, Step, Told,
+};
 pub use pool::PoolStatus;
 pub use store::{PostgresSettings, PostgresStore};
 pub use url::UrlError;

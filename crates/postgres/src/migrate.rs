@@ -1,37 +1,64 @@
-//! Migrations: shared tables first, then every tenant's, each step in a transaction of its own.
+//! Migrations: shared tables first, then every tenant's, what one schema lacks in one transaction.
 //!
-//! A step takes the lock of its schema and then looks whether somebody else took it meanwhile, so
-//! any number of runs may meet, and one that was killed is continued by the next.
+//! One run goes on at a time. A step also takes the lock of its schema and notes itself before it
+//! is taken, so that nothing is taken twice where a run lost its turn together with its connection.
+//! One that was killed is continued by the next.
 
 use core::error::Error;
 use core::num::NonZeroUsize;
 
-use diesel::dsl::count_star;
-use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
-use futures_util::future::FutureExt;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tessera_app::Unavailable;
-use tessera_domain::SchemaName;
 
 use crate::PostgresStore;
-use crate::migration::{Migration, SHARED, SHARED_SCHEMA, TENANT, list};
-use crate::pipeline::SHARED_PLACE;
-use crate::schema::migrations;
-use crate::worker::Worker;
+use crate::migration::{Lists, Migration, TENANT};
+use crate::runner::Runner;
+use crate::store::{WRITE, in_time};
+use crate::survey::{Which, survey};
+
+#[cfg(test)]
+mod tests;
 
 /// Which migrations to run, and how.
+#[derive(Clone, Copy)]
 pub struct Migrate<'a> {
-    /// Only those of this tenant; the shared ones are always among them.
-    pub tenant: Option<&'a SchemaName>,
+    /// Only those of the tenant whose name or schema name has that key; the shared ones are always
+    /// among them.
+    pub tenant: Option<&'a str>,
     /// How many schemas are worked on at once.
     pub jobs: NonZeroUsize,
-    /// Is told of each step that was taken.
-    pub progress: &'a (dyn Fn(&Step) + Send + Sync),
+    /// Is told how it goes.
+    pub told: Told<'a>,
+}
+
+/// Who is told how a run goes.
+pub type Told<'a> = &'a (dyn Fn(Milestone<'_>) + Send + Sync);
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug)]
+pub enum Milestone<'a> {
+    /// So many schemas of tenants are worked on from now on, beside those of before.
+    Begun(usize),
+    /// One of them is done with, well or not.
+    Ended,
+    /// A tenant was set aside.
+    SetAside(&'a Fault),
+    /// A step was taken, or taken back.
+    Taken(&'a Step),
+    /// Another run goes on, whose end is waited for.
+    Waiting,
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub struct Migrated {
+    /// The steps it took, or took back: by schema, the shared one first.
+    pub steps: Vec<Step>,
+    /// What kept tenants from theirs, by schema.
+    pub set_aside: Vec<Fault>,
 }
 
 /// A migration of a schema.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Step {
     /// The schema, as Postgres calls it.
     pub schema: String,
@@ -54,29 +81,73 @@ impl Step {
     }
 }
 
+/// How far a schema is.
+#[derive(Debug)]
+pub struct Standing {
+    /// The schema, as Postgres calls it.
+    pub schema: String,
+    /// The last migration that was applied, or 0.
+    pub version: i32,
+    /// What it is about.
+    pub name: Option<&'static str>,
+    /// Those that it lacks.
+    pub missing: Vec<Step>,
+    /// What is wrong with it.
+    pub fault: Option<Fault>,
+}
+
+/// What keeps a schema from its next migration.
+#[derive(Debug, thiserror::Error)]
+#[error("migration {version} of schema {schema}")]
+pub struct Fault {
+    /// The schema, as Postgres calls it.
+    pub schema: String,
+    /// The migration.
+    pub version: i32,
+    /// What that one is about.
+    pub name: &'static str,
+    /// What is wrong.
+    #[source]
+    pub damage: Damage,
+}
+
+/// What is wrong with a schema.
+#[derive(Debug, thiserror::Error)]
+pub enum Damage {
+    /// The migration is applied, but it was another one.
+    #[error("it was applied from another text than this one")]
+    Changed,
+    /// The migration did not go through; Postgres said why.
+    #[error("it failed")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// A table that the migration changes was in use, however often it was asked for.
+    #[error("a table was in use for too long")]
+    InUse,
+    /// The migration is applied, but the schema is gone.
+    #[error("it was applied, but the schema is gone")]
+    NoSchema,
+    /// The migration is applied, but this table of it is gone.
+    #[error("it was applied, but its table {0} is gone")]
+    NoTable(String),
+}
+
+/// The tenants whose tables are not those of this version.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Laggards {
+    /// How many there are.
+    pub count: usize,
+    /// The schemas of the first few, by name.
+    pub first: Vec<String>,
+}
+
 /// Why migrations stopped. What was done before stays done.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// A migration is applied, but it was another one.
-    #[error("migration {version} of schema {schema} was applied from another text than this one")]
-    Changed {
-        /// The schema.
-        schema: String,
-        /// The migration.
-        version: i32,
-    },
-    /// A migration did not go through.
-    #[error("migration {version} of schema {schema} failed")]
-    Failed {
-        /// The schema.
-        schema: String,
-        /// The migration.
-        version: i32,
-        /// What Postgres said.
-        source: Box<dyn Error + Send + Sync>,
-    },
+    /// The shared tables are not as they should be, and cannot be made so.
+    #[error(transparent)]
+    Fault(#[from] Fault),
     /// There is no such tenant.
-    #[error("no tenant has that schema")]
+    #[error("there is no such tenant")]
     NoTenant,
     /// Postgres cannot be reached, or does not do what it is asked.
     #[error(transparent)]
@@ -84,63 +155,15 @@ pub enum MigrateError {
 }
 
 impl PostgresStore {
-    /// Takes every step that is missing; answers which.
-    pub async fn migrate(&self, run: &Migrate<'_>) -> Result<Vec<Step>, MigrateError> {
-        let mut worker = self.worker().await?;
-        worker.make_book().await?;
-        let book = worker.book().await?;
-        let mut taken = worker
-            .up(
-                &[SHARED_SCHEMA.to_owned(), SHARED_PLACE.to_owned()],
-                &book,
-                run.progress,
-            )
-            .await?;
-
-        let mut schemas = worker.tenants(run.tenant).await?;
-        schemas.retain(|schema| TENANT.iter().any(|step| !book.has(schema, step)));
-        let share = schemas.len().div_ceil(run.jobs.get()).max(1);
-        let book = &book;
-        let done: Vec<Vec<Step>> = stream::iter(schemas.chunks(share))
-            .map(async |schemas| self.worker().await?.up(schemas, book, run.progress).await)
-            .buffered(run.jobs.get())
-            .try_collect()
-            .await?;
-        taken.extend(done.into_iter().flatten());
-        Ok(taken)
+    /// Takes every step that is missing. A tenant that cannot take one is set aside, and keeps no
+    /// other from its own.
+    pub async fn migrate(&self, run: &Migrate<'_>) -> Result<Migrated, MigrateError> {
+        self.runner().up(run).await
     }
 
-    /// How many tenants lack a step, as one that a process of the version before made since.
-    pub async fn lagging_tenants(&self) -> Result<usize, Unavailable> {
-        let versions: Vec<i32> = TENANT.iter().map(|step| step.version).collect();
-        let all = i64::try_from(versions.len()).unwrap_or(i64::MAX);
-        let lagging = migrations::table
-            .filter(migrations::schema.ne(SHARED_SCHEMA))
-            .filter(migrations::version.eq_any(versions))
-            .group_by(migrations::schema)
-            .having(count_star().lt(all))
-            .select(migrations::schema);
-        let schemas: Vec<String> = self
-            .read(|mut connection| async move { lagging.load(&mut connection).await }.boxed())
-            .await?;
-        Ok(schemas.len())
-    }
-
-    /// Every step there is, and whether it was taken: what `migrate` would do is what was not.
-    pub async fn migrations(&self) -> Result<Vec<Step>, MigrateError> {
-        let mut worker = self.worker().await?;
-        let book = worker.book().await?;
-        let schemas = match SHARED.first() {
-            Some(first) if book.has(SHARED_SCHEMA, first) => worker.tenants(None).await?,
-            Some(_) | None => Vec::new(),
-        };
-        let shared = [SHARED_SCHEMA.to_owned(), SHARED_PLACE.to_owned()];
-        let steps = shared.iter().chain(&schemas).flat_map(|schema| {
-            list(schema)
-                .iter()
-                .map(|migration| Step::of(schema, migration, book.has(schema, migration)))
-        });
-        Ok(steps.collect())
+    /// How far the shared schema is, and each tenant's, or that of the tenant of that key.
+    pub async fn standings(&self, tenant: Option<&str>) -> Result<Vec<Standing>, MigrateError> {
+        self.runner().standings(tenant).await
     }
 
     /// The steps that [`migrate_down`](Self::migrate_down) would take back, in that order.
@@ -148,42 +171,39 @@ impl PostgresStore {
     /// A migration of the tenants counts once, however many they are, and all of these go before
     /// the shared ones.
     pub async fn steps_down(&self, count: usize) -> Result<Vec<Step>, MigrateError> {
-        let steps = self.migrations().await?;
-        let levels = TENANT.iter().rev().map(|it| (false, it.version));
-        let levels = levels.chain(SHARED.iter().rev().map(|it| (true, it.version)));
-        let of_level = |(shared, version): (bool, i32)| -> Vec<Step> {
-            steps
-                .iter()
-                .filter(|step| step.applied && step.version == version)
-                .filter(|step| (step.schema == SHARED_SCHEMA) == shared)
-                .cloned()
-                .collect()
-        };
-        Ok(levels
-            .map(of_level)
-            .filter(|steps| !steps.is_empty())
-            .take(count)
-            .flatten()
-            .collect())
+        self.runner().steps_down(count).await
     }
 
-    /// Takes back the last `count` migrations, and what is kept in their tables with them.
+    /// Takes back the last `count` migrations, and what is kept in their tables with them. The
+    /// shared ones stay where a tenant was set aside.
     pub async fn migrate_down(
         &self,
         count: usize,
-        progress: &(dyn Fn(&Step) + Send + Sync),
-    ) -> Result<Vec<Step>, MigrateError> {
-        let mut steps = self.steps_down(count).await?;
-        let mut worker = self.worker().await?;
-        for step in &mut steps {
-            worker.down(step).await?;
-            step.applied = false;
-            progress(step);
-        }
-        Ok(steps)
+        jobs: NonZeroUsize,
+        told: Told<'_>,
+    ) -> Result<Migrated, MigrateError> {
+        self.runner().down(count, jobs, told).await
     }
 
-    async fn worker(&self) -> Result<Worker, MigrateError> {
-        Worker::start(self.pool.connector()).await
+    /// The tenants that lack a step, as one that a process of the version before made since, or
+    /// whose tables are gone; `most` of them by name.
+    pub async fn laggards(&self, most: usize) -> Result<Laggards, Unavailable> {
+        let mut lease = self.pool.lease().await?;
+        let lacking = in_time(WRITE, async {
+            let ended = survey(lease.transaction(), TENANT, Which::Lacking, None).await;
+            lease.end_read(ended)
+        })
+        .await?;
+        Ok(Laggards {
+            count: lacking.len(),
+            first: lacking.into_iter().map(|it| it.place).take(most).collect(),
+        })
+    }
+
+    fn runner(&self) -> Runner<'_> {
+        Runner {
+            connector: self.pool.connector(),
+            lists: Lists::CARRIED,
+        }
     }
 }

@@ -1,22 +1,26 @@
 //! The store as that which it is: the only place that asks which kind it is.
 
 use core::num::NonZeroUsize;
-use std::io::{self, IsTerminal, Write};
 use std::path::{self, Path};
 use std::sync::Arc;
 
-use serde::Serialize;
 use tessera_app::{AuditTrail, EventLog, MailQueue, Store};
-use tessera_domain::SchemaName;
 use tessera_http::Gauge;
-use tessera_postgres::{Migrate, PostgresSettings, PostgresStore, Step};
-use tessera_sqlite::{MigrationStatus, SqliteSettings, SqliteStore};
+use tessera_postgres::{Laggards, Migrate, Milestone, PostgresSettings, PostgresStore};
+use tessera_sqlite::{SqliteSettings, SqliteStore};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Database, Events};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::wiring::count;
+
+mod migration;
+mod progress;
+
+use migration::StandingView;
+pub(crate) use migration::{Changed, Standings};
+use progress::Progress;
 
 /// A store, and what only its kind can do.
 #[derive(Clone)]
@@ -115,90 +119,86 @@ impl Backend {
         Ok(())
     }
 
-    /// How many tenants lack migrations that the others have.
-    pub(crate) async fn lagging_tenants(&self) -> Result<usize, Failure> {
+    /// The tenants whose tables are not those of this version.
+    pub(crate) async fn laggards(&self, most: usize) -> Result<Laggards, Failure> {
         match self {
-            Self::Postgres(store) => Ok(store.lagging_tenants().await?),
+            Self::Postgres(store) => Ok(store.laggards(most).await?),
             // They are all in the same tables.
-            Self::Sqlite(_) => Ok(0),
+            Self::Sqlite(_) => Ok(Laggards::default()),
         }
     }
 
-    /// Every migration there is, and whether it is applied.
-    pub(crate) async fn migrations(&self) -> Result<Vec<MigrationView>, Failure> {
-        match self {
+    /// How far every schema is, or that of the tenant of that key.
+    pub(crate) async fn standings(&self, tenant: Option<&str>) -> Result<Standings, Failure> {
+        Ok(Standings(match self {
             Self::Postgres(store) => {
-                let steps = store.migrations().await?;
-                Ok(steps.iter().map(MigrationView::from).collect())
+                let standings = store.standings(tenant).await?;
+                standings.iter().map(StandingView::from).collect()
             }
+            Self::Sqlite(store) => vec![StandingView::of_file(&store.status().await?)],
+        }))
+    }
+
+    /// What [`migrate`](Self::migrate) would do.
+    pub(crate) async fn steps_up(&self, tenant: Option<&str>) -> Result<Changed, Failure> {
+        match self {
+            Self::Postgres(store) => Ok(Changed::missing(&store.standings(tenant).await?)),
             Self::Sqlite(store) => {
-                let all = store.status().await?;
-                Ok(all.iter().map(MigrationView::from).collect())
+                let all = store.status().await?.into_iter();
+                let missing = all.filter(|status| status.applied_at.is_none());
+                let missing: Vec<String> = missing.map(|status| status.name).collect();
+                Ok(Changed::of_file(&missing, false))
             }
         }
     }
 
-    /// Applies what is missing, everywhere or for one tenant; answers what was.
+    /// Applies what is missing, everywhere or for the tenant of that key; answers what was.
     pub(crate) async fn migrate(
         &self,
-        tenant: Option<&SchemaName>,
+        tenant: Option<&str>,
         jobs: NonZeroUsize,
-    ) -> Result<Vec<MigrationView>, Failure> {
+    ) -> Result<Changed, Failure> {
         match self {
             Self::Postgres(store) => {
                 let progress = Progress::default();
                 let run = Migrate {
                     tenant,
                     jobs,
-                    progress: &|step| progress.show(step),
+                    told: &|milestone| progress.show(milestone),
                 };
-                let steps = store.migrate(&run).await?;
-                Ok(steps.iter().map(MigrationView::from).collect())
+                Ok(Changed::from(&store.migrate(&run).await?))
             }
-            Self::Sqlite(store) => {
-                let names = store.migrate().await?;
-                Ok(names
-                    .iter()
-                    .map(|name| MigrationView::of_file(name, true))
-                    .collect())
-            }
+            Self::Sqlite(store) => Ok(Changed::of_file(&store.migrate().await?, true)),
         }
     }
 
     /// What taking back the last `count` migrations would take back.
-    pub(crate) async fn steps_down(&self, count: usize) -> Result<Vec<MigrationView>, Failure> {
+    pub(crate) async fn steps_down(&self, count: usize) -> Result<Changed, Failure> {
         match self {
-            Self::Postgres(store) => {
-                let steps = store.steps_down(count).await?;
-                Ok(steps.iter().map(MigrationView::from).collect())
-            }
-            Self::Sqlite(_) => {
-                let mut applied = self.migrations().await?;
-                applied.retain(|migration| migration.applied);
-                applied.reverse();
-                applied.truncate(count);
-                Ok(applied)
+            Self::Postgres(store) => Ok(Changed::of_steps(&store.steps_down(count).await?)),
+            Self::Sqlite(store) => {
+                let all = store.status().await?.into_iter().rev();
+                let applied = all.filter(|status| status.applied_at.is_some());
+                let applied = applied.map(|status| status.name).take(count);
+                Ok(Changed::of_file(&applied.collect::<Vec<_>>(), true))
             }
         }
     }
 
     /// Takes back the last `count` migrations, with what is in their tables; answers which.
-    pub(crate) async fn migrate_down(&self, count: usize) -> Result<Vec<MigrationView>, Failure> {
+    pub(crate) async fn migrate_down(
+        &self,
+        count: usize,
+        jobs: NonZeroUsize,
+    ) -> Result<Changed, Failure> {
         match self {
             Self::Postgres(store) => {
                 let progress = Progress::default();
-                let steps = store
-                    .migrate_down(count, &|step| progress.show(step))
-                    .await?;
-                Ok(steps.iter().map(MigrationView::from).collect())
+                let told = |milestone: Milestone<'_>| progress.show(milestone);
+                let done = store.migrate_down(count, jobs, &told).await?;
+                Ok(Changed::from(&done))
             }
-            Self::Sqlite(store) => {
-                let names = store.down(count).await?;
-                Ok(names
-                    .iter()
-                    .map(|name| MigrationView::of_file(name, false))
-                    .collect())
-            }
+            Self::Sqlite(store) => Ok(Changed::of_file(&store.down(count).await?, false)),
         }
     }
 
@@ -231,75 +231,6 @@ fn has_folder(path: &Path, name: &str, data_dir: &Path) -> Result<(), Failure> {
     Err(Failure::Misused(format!(
         "{name} names a file in {folder}, which is no folder"
     )))
-}
-
-/// A migration, as commands show it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub(crate) struct MigrationView {
-    schema: String,
-    version: i32,
-    name: String,
-    pub(crate) applied: bool,
-}
-
-impl MigrationView {
-    pub(crate) const COLUMNS: [&str; 4] = ["schema", "version", "name", "applied"];
-
-    /// A migration of the one file, whose names begin with their number.
-    fn of_file(name: &str, applied: bool) -> Self {
-        let (version, bare) = name.split_once('_').unwrap_or(("", name));
-        Self {
-            schema: "main".to_owned(),
-            version: version.parse().unwrap_or(0),
-            name: bare.to_owned(),
-            applied,
-        }
-    }
-}
-
-impl From<&MigrationStatus> for MigrationView {
-    fn from(status: &MigrationStatus) -> Self {
-        Self::of_file(&status.name, status.applied_at.is_some())
-    }
-}
-
-impl From<&Step> for MigrationView {
-    fn from(step: &Step) -> Self {
-        Self {
-            schema: step.schema.clone(),
-            version: step.version,
-            name: step.name.to_owned(),
-            applied: step.applied,
-        }
-    }
-}
-
-/// Shows on a terminal how far migrations are.
-#[derive(Default)]
-struct Progress(core::sync::atomic::AtomicUsize);
-
-impl Progress {
-    fn show(&self, step: &Step) {
-        let done = self.0.fetch_add(1, core::sync::atomic::Ordering::Relaxed) + 1;
-        let mut terminal = io::stderr();
-        if terminal.is_terminal() {
-            // A terminal that is gone has nobody to tell.
-            let _ = write!(
-                terminal,
-                "\r{done} done: {} {}\u{1b}[K",
-                step.schema, step.name
-            );
-            let _ = terminal.flush();
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if *self.0.get_mut() > 0 && io::stderr().is_terminal() {
-            eprintln!();
-        }
-    }
 }
 
 fn pool_gauges(store: &PostgresStore) -> Vec<Gauge> {

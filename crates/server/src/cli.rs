@@ -1,5 +1,7 @@
 //! The command line.
 
+use core::num::NonZeroUsize;
+
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use tessera_domain::{
     EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
@@ -51,21 +53,21 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Migrate {
-    /// Only say which migrations have run and which have not
+    /// Only say how far each schema is, and what is wrong with it
     #[arg(long, conflicts_with_all = ["dry_run", "down"])]
     pub(crate) status: bool,
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Undo the last N migrations instead
-    #[arg(long, value_name = "N")]
+    /// Undo the last N migrations of all tenants instead, and what is in their tables
+    #[arg(long, value_name = "N", conflicts_with = "tenant")]
     pub(crate) down: Option<usize>,
     /// Only the tables of this tenant
     #[arg(long, value_name = "NAME")]
     pub(crate) tenant: Option<String>,
-    /// Tenants that are migrated at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = jobs)]
-    pub(crate) jobs: usize,
+    /// Tenants that are migrated at the same time; as many as the machine has cores when not said
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -399,10 +401,10 @@ fn time(text: &str) -> Result<Timestamp, String> {
     tessera_http::moment(text).ok_or_else(|| "a time as 2026-01-31T12:00:00Z".to_owned())
 }
 
-fn jobs(text: &str) -> Result<usize, String> {
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     text.parse()
         .ok()
-        .filter(|jobs| (1..=64).contains(jobs))
+        .filter(|jobs: &NonZeroUsize| jobs.get() <= 64)
         .ok_or_else(|| "a number from 1 to 64".to_owned())
 }
 

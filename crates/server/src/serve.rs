@@ -5,8 +5,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use tessera_http::{AccessLog, Draining, Edge, Gauge, Metrics, Presentation, RateLimits, Scheme};
-use tessera_http::{ServerLimits, Service, Spawner, Surface};
+use tessera_http::{AccessLog, Draining, Edge, Gauge, LaggingTenants, Metrics, Presentation};
+use tessera_http::{RateLimits, Scheme, ServerLimits, Service, Spawner, Surface};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Listen};
@@ -50,7 +50,7 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
     let publishers = publishers::open(config, &runtime)?;
     let next = fresh_install(config, &wired).await?;
 
-    let draining = Arc::new(Draining::default());
+    let states = States::default();
     let figures: Vec<Arc<Figures>> = publishers
         .iter()
         .map(|publisher| Arc::new(Figures::new(publisher.name())))
@@ -59,7 +59,8 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
     let mut gauges = wired.gauges();
     gauges.extend(figures.iter().flat_map(Figures::gauges));
     gauges.extend(MailFigures::gauges(&mail_figures));
-    let service = service(config, access_log, &wired, gauges, &draining, runtime)?;
+    gauges.push(states.gauge());
+    let service = service(config, access_log, &wired, gauges, &states, runtime)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
@@ -73,7 +74,8 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
     )?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
 
-    let mut upkeep = upkeep::start(&wired, &config.events, config.audit_retention);
+    let retention = config.audit_retention;
+    let mut upkeep = upkeep::start(&wired, &config.events, retention, &states.lagging);
     let relays = Relays::start(
         &wired,
         &publishers,
@@ -91,7 +93,7 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
         failure = upkeep.fatal() => Err(failure),
     };
 
-    draining.begin();
+    states.draining.begin();
     let asked = outcome.as_ref().ok().copied();
     servers.end(asked, grace, &mut signals).await;
     drop(upkeep);
@@ -99,6 +101,25 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
     wired.backend.close();
     tracing::info!("ended");
     outcome.map(|_| ())
+}
+
+/// What probes tell beside what they find out.
+#[derive(Default)]
+struct States {
+    draining: Arc<Draining>,
+    lagging: Arc<LaggingTenants>,
+}
+
+impl States {
+    fn gauge(&self) -> Gauge {
+        let lagging = Arc::clone(&self.lagging);
+        Gauge {
+            name: "tessera_lagging_tenants",
+            help: "Tenants whose tables are not those of this version.",
+            labels: Vec::new(),
+            read: Box::new(move || wiring::count(lagging.count())),
+        }
+    }
 }
 
 /// What is listened on.
@@ -198,7 +219,7 @@ fn service(
     access_log: &Arc<dyn AccessLog>,
     wired: &Wired,
     gauges: Vec<Gauge>,
-    draining: &Arc<Draining>,
+    states: &States,
     runtime: Handle,
 ) -> Result<Service, Failure> {
     let web = &config.web;
@@ -232,7 +253,8 @@ fn service(
             trusted_proxies: web.trusted_proxies.clone(),
         },
         body_limits: web.body_limits,
-        draining: Arc::clone(draining),
+        draining: Arc::clone(&states.draining),
+        lagging: Arc::clone(&states.lagging),
         spawner: Spawner::new(runtime),
     })
 }

@@ -8,7 +8,7 @@ use tessera_app::{NotReady, Tessera, TokenError, Unready};
 
 use crate::answer::Answer;
 use crate::problem::Problem;
-use crate::state::Draining;
+use crate::state::{Draining, LaggingTenants};
 use crate::views::rfc3339;
 
 /// Liveness (authentication service)
@@ -52,18 +52,27 @@ pub(crate) async fn health(
 /// Readiness
 ///
 /// 200 when requests can be served, else 503 with the reason: the store cannot be reached, is not
-/// migrated or read-only, no key signs, or the process is about to end.
+/// migrated or read-only, no key signs, or the process is about to end. Where the tables of some tenants
+/// are not those of this version, it is 200 all the same, and says how many these are.
 #[api_v2_operation(operation_id = "ready", tags("Health"))]
 pub(crate) async fn ready(
     tessera: Data<Tessera>,
     draining: Data<Draining>,
+    lagging: Data<LaggingTenants>,
 ) -> Result<Answer<ReadyView>, Problem> {
     let reason = reason(&tessera, &draining).await;
     let (status, code) = match reason {
         None => ("ready", StatusCode::OK),
         Some(_) => ("unready", StatusCode::SERVICE_UNAVAILABLE),
     };
-    Ok(Answer::ok(ReadyView { status, reason }).with_status(code))
+    let (lagging_tenants, lagging_schemas) = lagging.some().unzip();
+    let view = ReadyView {
+        status,
+        reason,
+        lagging_tenants,
+        lagging_schemas,
+    };
+    Ok(Answer::ok(view).with_status(code))
 }
 
 /// That the process lives.
@@ -80,12 +89,17 @@ pub(crate) struct HealthView {
     timestamp: String,
 }
 
-/// Whether requests can be served, and if not, why.
+/// Whether requests can be served, and if not, why; and for which tenants perhaps not, of whose
+/// schemas the first few are named.
 #[derive(Apiv2Schema, Serialize)]
 pub(crate) struct ReadyView {
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lagging_tenants: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lagging_schemas: Option<Vec<String>>,
 }
 
 async fn reason(tessera: &Tessera, draining: &Draining) -> Option<&'static str> {

@@ -449,6 +449,24 @@ async fn with_the_store_gone_the_answer_is_503_with_retry_after() {
     assert_eq!(status("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
 }
 
+#[tokio::test]
+async fn readiness_names_the_tenants_that_lag_and_is_200_all_the_same() {
+    let world = World::new().await;
+    let ready = async || {
+        let answer = world.send(Request::new(Method::GET, "/readyz")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        answer.json()
+    };
+    assert_eq!(ready().await, json!({"status": "ready"}));
+    world
+        .lagging
+        .replace(7, vec!["acme".to_owned(), "b".to_owned()]);
+    let said = json!({"status": "ready", "lagging_tenants": 7, "lagging_schemas": ["acme", "b"]});
+    assert_eq!(ready().await, said);
+    world.lagging.replace(0, Vec::new());
+    assert_eq!(ready().await, json!({"status": "ready"}));
+}
+
 fn bad_token() -> (StatusCode, String) {
     (StatusCode::UNAUTHORIZED, "token_not_valid".to_owned())
 }

@@ -21,8 +21,9 @@ use tessera_domain::{
     Username,
 };
 use tessera_http::{
-    AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
-    RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface, TrustedProxies,
+    AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, LaggingTenants,
+    Metrics, Presentation, RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface,
+    TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -35,6 +36,7 @@ pub(crate) struct World {
     pub(crate) store: MemoryStore,
     pub(crate) clock: ManualClock,
     pub(crate) draining: Arc<Draining>,
+    pub(crate) lagging: Arc<LaggingTenants>,
     pub(crate) refresh_cookie: RefreshCookie,
     pub(crate) rate_limits: Option<Arc<RateLimits>>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -81,6 +83,7 @@ impl World {
             store,
             clock,
             draining: Arc::default(),
+            lagging: Arc::default(),
             refresh_cookie: RefreshCookie::Off,
             rate_limits: None,
             trusted_proxies: TrustedProxies::default(),
@@ -176,6 +179,7 @@ impl World {
             },
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
+            lagging: Arc::clone(&self.lagging),
             spawner: Spawner::new(tokio::runtime::Handle::current()),
         }
     }

@@ -1,42 +1,52 @@
 //! Migrations go up, down and up again, whoever else runs them.
 
 use core::num::NonZeroUsize;
+use std::fs;
 use std::sync::Mutex;
 
-use tessera_app::{EventLog, Store, Unready};
+use tessera_app::{EventLog, Store, Unready, UserKey};
 use tessera_contract::values;
-use tessera_domain::{Changes, SchemaName};
-use tessera_postgres::{Migrate, MigrateError, PostgresStore};
+use tessera_domain::{Change, Changes, SchemaName};
+use tessera_postgres::{
+    Damage, Fault, Laggards, Migrate, MigrateError, Migrated, Milestone, PostgresStore, Step,
+};
+use tokio::sync::oneshot;
 use tokio_postgres::Client;
 
 use crate::relay::insert;
-use crate::server::{Database, migrate, populated, touch, until};
+use crate::server::{Database, migrate, migrate_down, populated, touch, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn up_down_and_up_again_ends_where_up_does() {
     let database = Database::empty().await;
     let store = database.store(2);
     let admin = database.admin().await;
+    let (shared, tenant) = (steps("shared"), steps("tenant"));
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 6);
+    assert_eq!(migrate(&store).await, shared);
     store.check().await.unwrap();
     let fresh = catalogue(&admin).await;
 
     populated(&store, "Acme").await;
     populated(&store, "Other").await;
     let with_tenants = catalogue(&admin).await;
-    let down = store.migrate_down(2, &|_| {}).await.unwrap();
-    assert_eq!(down.len(), 4, "{down:?}");
+    let down = migrate_down(&store, tenant).await;
+    assert_eq!(down.len(), 2 * tenant, "{down:?}");
     assert_eq!(catalogue(&admin).await, fresh);
-    assert_eq!(migrate(&store).await, 4);
+    assert_eq!(migrate(&store).await, 2 * tenant);
     assert_eq!(catalogue(&admin).await, with_tenants);
 
-    let planned = store.steps_down(10).await.unwrap();
-    assert_eq!(planned.len(), 10, "{planned:?}");
-    let down = store.migrate_down(10, &|_| {}).await.unwrap();
-    assert_eq!(down.len(), 10, "{down:?}");
+    let planned = store.steps_down(99).await.unwrap();
+    assert_eq!(planned.len(), shared + 2 * tenant, "{planned:?}");
+    assert!(planned.iter().all(|step| step.applied));
+    let down = migrate_down(&store, 99).await;
+    let taken_back = planned.into_iter().map(|step| Step {
+        applied: false,
+        ..step
+    });
+    assert_eq!(down, taken_back.collect::<Vec<_>>());
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, 6);
+    assert_eq!(migrate(&store).await, shared);
     assert_eq!(catalogue(&admin).await, fresh);
     populated(&store, "Acme").await;
     store.check().await.unwrap();
@@ -48,29 +58,31 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let store = database.store(1);
     let admin = database.admin().await;
     let before = catalogue(&admin).await;
-    let steps = store.migrations().await.unwrap();
-    assert!(steps.iter().all(|step| !step.applied), "{steps:?}");
-    assert_eq!(steps.len(), 6);
+    let (shared, tenant) = (steps("shared"), steps("tenant"));
+    assert_eq!(standings(&store).await, [told("tessera", 0, shared)]);
     assert_eq!(catalogue(&admin).await, before);
 
     migrate(&store).await;
     populated(&store, "Acme").await;
-    let steps = store.migrations().await.unwrap();
-    let applied: Vec<_> = steps
-        .iter()
-        .map(|step| (step.schema.as_str(), step.version, step.applied))
-        .collect();
+    populated(&store, "Other").await;
+    migrate_down(&store, 1).await;
+    let lags = "INSERT INTO tessera.tenants (id, name, schema, status, created_at, events, version) \
+        VALUES (gen_random_uuid(), 'New', 'new', 'active', 0, 1, 1)";
+    admin.batch_execute(lags).await.unwrap();
+    let before = catalogue(&admin).await;
     let expected = [
-        ("tessera", 1, true),
-        ("tessera", 2, true),
-        ("tessera", 3, true),
-        ("tessera", 4, true),
-        ("tessera", 5, true),
-        ("tessera", 6, true),
-        ("acme", 1, true),
-        ("acme", 2, true),
+        told("tessera", shared, 0),
+        told("acme", tenant - 1, 1),
+        told("new", 0, tenant),
+        told("other", tenant - 1, 1),
     ];
-    assert_eq!(applied, expected);
+    assert_eq!(standings(&store).await, expected);
+    let acme = store.standings(Some("acme")).await.unwrap();
+    let schemas = acme.iter().map(|standing| standing.schema.as_str());
+    assert_eq!(schemas.collect::<Vec<_>>(), ["tessera", "acme"]);
+    let nobody = store.standings(Some("nobody")).await;
+    assert!(matches!(nobody, Err(MigrateError::NoTenant)));
+    assert_eq!(catalogue(&admin).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,22 +92,59 @@ async fn of_racing_runs_each_step_is_taken_once() {
     for number in 0..6 {
         populated(&store, &format!("Tenant {number}")).await;
     }
-    store.migrate_down(1, &|_| {}).await.unwrap();
-    let told = Mutex::new(Vec::new());
+    migrate_down(&store, 1).await;
+    let taken = Mutex::new(Vec::new());
     let run = async || {
         let run = Migrate {
             tenant: None,
             jobs: NonZeroUsize::new(3).unwrap(),
-            progress: &|step| told.lock().unwrap().push(step.schema.clone()),
+            told: &|milestone| {
+                if let Milestone::Taken(step) = milestone {
+                    taken.lock().unwrap().push(step.schema.clone());
+                }
+            },
         };
-        store.migrate(&run).await.unwrap().len()
+        store.migrate(&run).await.unwrap().steps.len()
     };
     let (one, other, third) = futures_util::future::join3(run(), run(), run()).await;
     assert_eq!(one + other + third, 6);
-    let mut told = told.into_inner().unwrap();
-    told.sort();
-    told.dedup();
-    assert_eq!(told.len(), 6);
+    let mut taken = taken.into_inner().unwrap();
+    taken.sort();
+    taken.dedup();
+    assert_eq!(taken.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_waits_for_the_one_that_goes_on_and_says_so() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    populated(&store, "Acme").await;
+    migrate_down(&store, 1).await;
+    let [holder, admin] = [database.admin().await, database.admin().await];
+    let hold = "BEGIN; LOCK TABLE tessera.migrations IN ACCESS EXCLUSIVE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let first = async { run(&store, None).await.0.unwrap() };
+    let second = async {
+        until("the first run waits for the book", async || {
+            let waits = "SELECT FROM pg_locks WHERE NOT granted \
+                AND relation = 'tessera.migrations'::regclass";
+            !admin.query(waits, &[]).await.unwrap().is_empty()
+        })
+        .await;
+        let (second, release) = tokio::join!(run(&store, None), async {
+            until("the second run waits for the first", async || {
+                let waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'";
+                !admin.query(waits, &[]).await.unwrap().is_empty()
+            })
+            .await;
+            holder.batch_execute("COMMIT").await
+        });
+        release.unwrap();
+        second
+    };
+    let (first, (second, said)) = tokio::join!(first, second);
+    assert_eq!((first.steps.len(), second.unwrap().steps.len()), (1, 0));
+    assert_eq!(said, ["waiting"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,11 +153,163 @@ async fn one_tenant_may_be_migrated_alone() {
     let store = database.store(2);
     populated(&store, "Acme").await;
     populated(&store, "Other").await;
-    store.migrate_down(1, &|_| {}).await.unwrap();
-    let taken = of_tenant(&store, "other").await.unwrap();
-    assert_eq!(taken, ["other"]);
-    let missing = of_tenant(&store, "nobody").await;
+    migrate_down(&store, 1).await;
+    let (done, said) = run(&store, Some("other")).await;
+    let steps = done.unwrap().steps;
+    let schemas = steps.iter().map(|step| step.schema.as_str());
+    assert_eq!(schemas.collect::<Vec<_>>(), ["other"]);
+    assert_eq!(said, ["1 begun", "taken", "ended"]);
+    let (missing, _) = run(&store, Some("nobody")).await;
     assert!(matches!(missing, Err(MigrateError::NoTenant)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_tenants_are_named_and_set_aside_while_the_others_go_on() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    for name in ["Acme", "Blocked", "Changed", "Gone", "Half", "Other"] {
+        populated(&store, name).await;
+    }
+    migrate_down(&store, 1).await;
+    let last = i32::try_from(steps("tenant")).unwrap();
+    let damage = "CREATE VIEW blocked.mailed_tokens AS SELECT 1; \
+        UPDATE tessera.migrations SET checksum = 'another' WHERE schema = 'changed'; \
+        DROP SCHEMA gone CASCADE; \
+        DROP TABLE half.sessions";
+    let admin = database.admin().await;
+    admin.batch_execute(damage).await.unwrap();
+    for _ in 0..2 {
+        let (done, _) = run(&store, None).await;
+        let [blocked, changed, gone, half] = done.unwrap().set_aside.try_into().unwrap();
+        assert_eq!((&*blocked.schema, blocked.version), ("blocked", last));
+        assert_eq!((&*changed.schema, changed.version), ("changed", 1));
+        assert_eq!((&*gone.schema, gone.version), ("gone", last - 1));
+        assert_eq!((&*half.schema, half.version), ("half", 1));
+        assert!(
+            matches!(blocked.damage, Damage::Failed(said) if said.to_string().contains("mailed_tokens"))
+        );
+        assert!(matches!(changed.damage, Damage::Changed));
+        assert!(matches!(gone.damage, Damage::NoSchema));
+        assert!(matches!(half.damage, Damage::NoTable(table) if table == "sessions"));
+    }
+    let laggards = store.laggards(2).await.unwrap();
+    let first = ["blocked", "changed"].map(str::to_owned).to_vec();
+    assert_eq!(laggards, Laggards { count: 4, first });
+    let down = store
+        .migrate_down(99, NonZeroUsize::MIN, &|_| {})
+        .await
+        .unwrap();
+    let stay = down.set_aside.iter().map(|fault| fault.schema.as_str());
+    assert_eq!(stay.collect::<Vec<_>>(), ["blocked", "gone", "half"]);
+    // What all share stays, too.
+    store.check().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_that_is_complete_and_lost_its_schema_is_damaged_and_not_made_again() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (acme, ..) = populated(&store, "Acme").await;
+    let admin = database.admin().await;
+    let drop = "DROP SCHEMA acme CASCADE";
+    admin.batch_execute(drop).await.unwrap();
+    let (done, said) = run(&store, None).await;
+    let Migrated { steps, set_aside } = done.unwrap();
+    assert!(steps.is_empty(), "{steps:?}");
+    assert!(matches!(
+        &*set_aside,
+        [Fault { schema, damage: Damage::NoSchema, .. }] if schema == acme.schema.as_str()
+    ));
+    assert_eq!(said, ["set aside"]);
+    let standings = store.standings(Some("acme")).await.unwrap();
+    assert!(standings[1].fault.is_some() && standings[1].missing.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_in_use_holds_up_no_other_tenant() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    populated(&store, "Other").await;
+    migrate_down(&store, 1).await;
+    let holder = database.admin().await;
+    let hold = "BEGIN; LOCK TABLE acme.users IN ROW EXCLUSIVE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let taken = Mutex::new(Vec::new());
+    let (tell, first) = oneshot::channel();
+    let tell = Mutex::new(Some(tell));
+    let migrate = Migrate {
+        tenant: None,
+        jobs: NonZeroUsize::MIN,
+        told: &|milestone| {
+            if let Milestone::Taken(step) = milestone {
+                taken.lock().unwrap().push(step.schema.clone());
+                if let Some(tell) = tell.lock().unwrap().take() {
+                    tell.send(()).unwrap();
+                }
+            }
+        },
+    };
+    let release = async {
+        first.await.unwrap();
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (done, ()) = tokio::join!(store.migrate(&migrate), release);
+    assert!(done.unwrap().set_aside.is_empty());
+    assert_eq!(*taken.lock().unwrap(), ["other", "acme"]);
+    store.commit(&acme, touch(&ada)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_schema_is_called_what_the_tenant_says_to_the_letter() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let beginning = "Straight-On_UNTIL-the_Morning-".repeat(2);
+    let names = ["-Ab", "-cD"].map(|end| format!("{beginning}{end}"));
+    let mut tenants = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        assert_eq!(name.len(), 63);
+        let schema = SchemaName::parse(name).unwrap();
+        let tenant = values::tenant_in(&format!("Tenant {number}"), schema);
+        let changes = Changes {
+            tenants: vec![Change::Insert(tenant.clone())],
+            users: vec![Change::Insert(values::named_user(1, "ada"))],
+            ..Changes::default()
+        };
+        store.commit(&tenant, changes).await.unwrap();
+        tenants.push(tenant);
+    }
+    let quoted = SchemaName::restore("it's \"quoted\" \\ $1".to_owned());
+    let odd = values::tenant_in("Odd", quoted);
+    let changes = Changes {
+        tenants: vec![Change::Insert(odd.clone())],
+        ..Changes::default()
+    };
+    store.commit(&odd, changes).await.unwrap();
+    let admin = database.admin().await;
+    let schemas = async || {
+        let sql = "SELECT nspname::text FROM pg_namespace \
+            WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', 'tessera') \
+            ORDER BY nspname COLLATE \"C\"";
+        let rows = admin.query(sql, &[]).await.unwrap();
+        let names = rows.iter().map(|row| row.get(0));
+        names.collect::<Vec<String>>()
+    };
+    let mut expected = names.to_vec();
+    expected.push(odd.schema.as_str().to_owned());
+    expected.sort();
+    assert_eq!(schemas().await, expected);
+    assert_eq!(store.laggards(9).await.unwrap(), Laggards::default());
+    let all = expected.len() * steps("tenant");
+    assert_eq!(migrate_down(&store, steps("tenant")).await.len(), all);
+    assert_eq!(schemas().await, Vec::<String>::new());
+    assert_eq!(migrate(&store).await, all);
+    assert_eq!(schemas().await, expected);
+    assert_eq!(store.laggards(9).await.unwrap(), Laggards::default());
+    for tenant in &tenants {
+        let key = UserKey::Username("ada".to_owned());
+        assert_eq!(store.user(tenant, &key).await.unwrap(), None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,9 +318,10 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let database = Database::migrated().await;
     let store = database.store(2);
     let (acme, ada, session) = populated(&store, "Acme").await;
-    store.migrate_down(1, &|_| {}).await.unwrap();
+    let since = steps("tenant") - 1;
+    migrate_down(&store, since).await;
     store.check().await.unwrap();
-    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
+    assert_eq!(store.laggards(0).await.unwrap().count, 1);
     assert!(store.mailed_tokens(&acme, ada.id).await.is_err());
     let keep = || Changes {
         mailed_tokens: vec![values::mailed_token(1, &ada)],
@@ -130,9 +332,9 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     assert_eq!(read.unwrap().user, ada);
 
     populated(&store, "Other").await;
-    assert_eq!(store.lagging_tenants().await.unwrap(), 1);
-    assert_eq!(migrate(&store).await, 1);
-    assert_eq!(store.lagging_tenants().await.unwrap(), 0);
+    assert_eq!(store.laggards(0).await.unwrap().count, 1);
+    assert_eq!(migrate(&store).await, since);
+    assert_eq!(store.laggards(0).await.unwrap().count, 0);
     store.commit(&acme, keep()).await.unwrap();
     let kept = store.mailed_tokens(&acme, ada.id).await.unwrap();
     assert_eq!(kept, [values::mailed_token(1, &ada)]);
@@ -142,7 +344,9 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
 async fn who_reads_a_table_goes_first_while_a_migration_waits_for_it() {
     let database = Database::migrated().await;
     let store = database.store(1);
-    store.migrate_down(1, &|_| {}).await.unwrap();
+    // From the one on that changes the tenants.
+    let since = steps("shared") - 5;
+    migrate_down(&store, since).await;
     let [holder, reader, admin] = [
         database.admin().await,
         database.admin().await,
@@ -162,7 +366,7 @@ async fn who_reads_a_table_goes_first_while_a_migration_waits_for_it() {
         holder.batch_execute("COMMIT").await.unwrap();
     };
     let (taken, ()) = tokio::join!(migrate(&store), read);
-    assert_eq!(taken, 1);
+    assert_eq!(taken, since);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -174,11 +378,12 @@ async fn a_migration_that_was_another_one_is_not_believed() {
         .batch_execute("UPDATE tessera.migrations SET checksum = 'another'")
         .await
         .unwrap();
-    let changed = of_tenant(&store, "nobody").await;
-    assert!(
-        matches!(changed, Err(MigrateError::Changed { version: 1, .. })),
-        "{changed:?}"
-    );
+    let (changed, _) = run(&store, Some("nobody")).await;
+    let Err(MigrateError::Fault(fault)) = changed else {
+        panic!("it is believed: {changed:?}");
+    };
+    assert_eq!((&*fault.schema, fault.version), ("tessera", 1));
+    assert!(matches!(fault.damage, Damage::Changed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,7 +392,8 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
     let store = database.store(1);
     let admin = database.admin().await;
     let parted = catalogue(&admin).await;
-    store.migrate_down(4, &|_| {}).await.unwrap();
+    let since = steps("shared") - 2;
+    migrate_down(&store, since).await;
     let whole = catalogue(&admin).await;
     for last in [999_999_i64, 2_500_001] {
         let setval = "SELECT setval('tessera.events_position_seq', $1)";
@@ -199,7 +405,7 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
         let kept = store.events(None, before - 1, 9).await.unwrap();
         assert_eq!(kept.len(), 2);
         while store.expire(kept[0].at).await.unwrap() {}
-        store.migrate_down(4, &|_| {}).await.unwrap();
+        migrate_down(&store, since).await;
         assert_eq!(store.events(None, before - 1, 9).await.unwrap(), kept);
         assert_eq!(insert(&admin).await, before + 2);
     }
@@ -210,15 +416,47 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
     assert_eq!(catalogue(&admin).await, parted);
 }
 
-async fn of_tenant(store: &PostgresStore, schema: &str) -> Result<Vec<String>, MigrateError> {
-    let schema = SchemaName::parse(schema).unwrap();
+/// A run on two connections, and what it said.
+async fn run(
+    store: &PostgresStore,
+    tenant: Option<&str>,
+) -> (Result<Migrated, MigrateError>, Vec<String>) {
+    let said = Mutex::new(Vec::new());
     let run = Migrate {
-        tenant: Some(&schema),
-        jobs: NonZeroUsize::MIN,
-        progress: &|_| {},
+        tenant,
+        jobs: NonZeroUsize::new(2).unwrap(),
+        told: &|milestone| {
+            said.lock().unwrap().push(match milestone {
+                Milestone::Begun(schemas) => format!("{schemas} begun"),
+                Milestone::Ended => "ended".to_owned(),
+                Milestone::SetAside(_) => "set aside".to_owned(),
+                Milestone::Taken(_) => "taken".to_owned(),
+                Milestone::Waiting => "waiting".to_owned(),
+            });
+        },
     };
-    let taken = store.migrate(&run).await?;
-    Ok(taken.into_iter().map(|step| step.schema).collect())
+    let done = store.migrate(&run).await;
+    (done, said.into_inner().unwrap())
+}
+
+/// Each schema, its last migration, and how many it lacks.
+async fn standings(store: &PostgresStore) -> Vec<(String, i32, usize)> {
+    let all = store.standings(None).await.unwrap();
+    let told = all.into_iter().map(|standing| {
+        assert!(standing.fault.is_none(), "{standing:?}");
+        (standing.schema, standing.version, standing.missing.len())
+    });
+    told.collect()
+}
+
+fn told(schema: &str, version: usize, missing: usize) -> (String, i32, usize) {
+    (schema.to_owned(), i32::try_from(version).unwrap(), missing)
+}
+
+/// How many migrations there are of a kind.
+fn steps(kind: &str) -> usize {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
+    fs::read_dir(format!("{folder}/{kind}")).unwrap().count()
 }
 
 /// Every schema, column, constraint, index, trigger and function that is not Postgres' own.

@@ -7,7 +7,7 @@ use std::thread;
 use tessera_app::{Store, UserKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, Session, Tenant, TenantLayout, User};
-use tessera_postgres::{Migrate, PostgresSettings, PostgresStore};
+use tessera_postgres::{Migrate, PostgresSettings, PostgresStore, Step};
 use tokio::runtime::{Builder, Handle};
 use tokio_postgres::{Client, NoTls};
 
@@ -137,9 +137,19 @@ pub(crate) async fn migrate(store: &PostgresStore) -> usize {
     let run = Migrate {
         tenant: None,
         jobs: NonZeroUsize::MIN,
-        progress: &|_| {},
+        told: &|_| {},
     };
-    store.migrate(&run).await.unwrap().len()
+    let done = store.migrate(&run).await.unwrap();
+    assert!(done.set_aside.is_empty(), "{:?}", done.set_aside);
+    done.steps.len()
+}
+
+/// Takes the last migrations back.
+pub(crate) async fn migrate_down(store: &PostgresStore, count: usize) -> Vec<Step> {
+    let done = store.migrate_down(count, NonZeroUsize::MIN, &|_| {}).await;
+    let done = done.unwrap();
+    assert!(done.set_aside.is_empty(), "{:?}", done.set_aside);
+    done.steps
 }
 
 /// A tenant with a user and a session, as they were read.

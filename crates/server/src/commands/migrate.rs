@@ -2,15 +2,15 @@
 
 use core::num::NonZeroUsize;
 
-use tessera_app::TenantKey;
-use tessera_domain::{SchemaName, TenantName};
+use tessera_domain::TenantName;
 use tokio::runtime::Handle;
 
-use crate::backend::{Backend, MigrationView};
+use crate::backend::{Backend, Changed};
 use crate::cli::Migrate;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::wiring;
 
 pub(super) async fn run(command: Migrate, config: &Config, output: Output) -> Result<(), Failure> {
     let backend = Backend::open(config, Handle::current())?;
@@ -20,39 +20,54 @@ pub(super) async fn run(command: Migrate, config: &Config, output: Output) -> Re
                 .to_owned(),
         ));
     }
-    let changed = match (command.status, command.dry_run, command.down) {
-        (true, _, _) => backend.migrations().await?,
-        (false, true, Some(count)) => backend.steps_down(count).await?,
-        (false, true, None) => missing(&backend).await?,
-        (false, false, Some(count)) => backend.migrate_down(count).await?,
-        (false, false, None) => {
-            let tenant = match &command.tenant {
-                Some(name) => Some(schema(&backend, name).await?),
-                None => None,
-            };
-            let jobs = NonZeroUsize::new(command.jobs).unwrap_or(NonZeroUsize::MIN);
-            let changed = backend.migrate(tenant.as_ref(), jobs).await?;
+    let tenant = command.tenant.as_deref().map(key).transpose()?;
+    let tenant = tenant.as_deref();
+    let jobs = command
+        .jobs
+        .or(NonZeroUsize::new(wiring::cores()))
+        .unwrap_or(NonZeroUsize::MIN);
+    if command.status {
+        return backend.standings(tenant).await?.print(output);
+    }
+    let clock = wiring::clock();
+    let begun = clock.now();
+    let changed = match (command.dry_run, command.down) {
+        (true, Some(count)) => return planned(&backend.steps_down(count).await?, output),
+        (true, None) => return planned(&backend.steps_up(tenant).await?, output),
+        (false, Some(count)) => backend.migrate_down(count, jobs).await?,
+        (false, None) => {
+            let changed = backend.migrate(tenant, jobs).await?;
             // What happens from now on is for them, also before the service first runs.
             backend.enrol(&config.events).await?;
             changed
         }
     };
-    if changed.is_empty() && output == Output::Text {
-        eprintln!("Nothing to do.");
-        return Ok(());
+    changed.print(output)?;
+    if changed.is_empty() {
+        nothing_to_do(output);
+    } else {
+        let seconds = clock.now().since(begun).as_secs_f64();
+        eprintln!("{} in {seconds:.1} s.", changed.summary());
     }
-    output.many(&MigrationView::COLUMNS, &changed)
+    changed.judge()
 }
 
-async fn missing(backend: &Backend) -> Result<Vec<MigrationView>, Failure> {
-    let mut all = backend.migrations().await?;
-    all.retain(|migration| !migration.applied);
-    Ok(all)
+fn planned(changed: &Changed, output: Output) -> Result<(), Failure> {
+    changed.print(output)?;
+    if changed.is_empty() {
+        nothing_to_do(output);
+    }
+    Ok(())
 }
 
-async fn schema(backend: &Backend, name: &str) -> Result<SchemaName, Failure> {
-    let unknown = || Failure::Failed(format!("there is no tenant named `{name}`"));
-    let key = TenantName::parse(name).map_err(|_| unknown())?.key();
-    let tenant = backend.store().tenant(&TenantKey::Name(key)).await?;
-    tenant.map(|tenant| tenant.schema).ok_or_else(unknown)
+fn nothing_to_do(output: Output) {
+    if output == Output::Text {
+        eprintln!("Nothing to do.");
+    }
+}
+
+fn key(name: &str) -> Result<String, Failure> {
+    let name = TenantName::parse(name);
+    name.map(|name| name.key())
+        .map_err(|error| Failure::Failed(format!("--tenant: {error}")))
 }

@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use tessera_app::{PrepareError, Tessera, Unready};
+use tessera_http::LaggingTenants;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -20,11 +21,16 @@ pub(crate) struct Upkeep {
 }
 
 /// Starts it. An embedded store is prepared by now; another one is as soon as it can be.
-pub(crate) fn start(wired: &Wired, events: &Events, audit_retention: Duration) -> Upkeep {
+pub(crate) fn start(
+    wired: &Wired,
+    events: &Events,
+    audit_retention: Duration,
+    lagging: &Arc<LaggingTenants>,
+) -> Upkeep {
     let (report, fatal) = oneshot::channel();
     let mut tasks = JoinSet::new();
     let (tessera, backend) = (Arc::clone(&wired.tessera), wired.backend.clone());
-    let events = events.clone();
+    let (events, lagging) = (events.clone(), Arc::clone(lagging));
     tasks.spawn(async move {
         if !backend.is_embedded()
             && let Err(failure) = prepare(&tessera, &backend, &events).await
@@ -37,7 +43,7 @@ pub(crate) fn start(wired: &Wired, events: &Events, audit_retention: Duration) -
             keep_keys(&tessera),
             prune(&tessera),
             expire_audit(&tessera, audit_retention),
-            look_for_laggards(&backend),
+            look_for_laggards(&backend, &lagging),
         );
     });
     Upkeep {
@@ -151,27 +157,40 @@ async fn expire_audit(tessera: &Tessera, retention: Duration) {
     }
 }
 
-/// Tells of tenants that a process of the version before made after the migration.
-async fn look_for_laggards(backend: &Backend) {
-    let mut ticks = interval(LAGGARDS);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Tells of tenants that a process of the version before made after the migration, and of those
+/// whose tables are gone.
+async fn look_for_laggards(backend: &Backend, lagging: &LaggingTenants) {
     loop {
-        ticks.tick().await;
-        match backend.lagging_tenants().await {
-            Ok(0) => {}
-            Ok(count) => tracing::warn!(
-                count,
-                "tenants lack migrations, and part of what they ask for fails; run `tessera migrate`"
-            ),
+        match backend.laggards(NAMED).await {
+            Ok(found) => {
+                let (count, before) = (found.count, lagging.count());
+                if count == 0 && before > 0 {
+                    tracing::info!("all tenants have their tables");
+                } else if count != before {
+                    tracing::warn!(
+                        count,
+                        first = ?found.first,
+                        "tenants lack migrations or tables, and what they ask for may fail; \
+                         run `tessera migrate`"
+                    );
+                }
+                lagging.replace(count, found.first);
+            }
             Err(why) => tracing::debug!(%why, "migrations of tenants could not be counted"),
         }
+        let known = lagging.count() > 0;
+        sleep(if known { LAGGARDS_KNOWN } else { LAGGARDS }).await;
     }
 }
 
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
-const LAGGARDS: Duration = Duration::from_hours(1);
+const LAGGARDS: Duration = Duration::from_mins(10);
+/// Whoever migrates them wants to see it.
+const LAGGARDS_KNOWN: Duration = Duration::from_secs(10);
+/// So many are named.
+const NAMED: usize = 5;
 const EXPIRE: Duration = Duration::from_mins(1);
 /// Removing much that is old leaves room for requests.
 const BREATH: Duration = Duration::from_millis(50);

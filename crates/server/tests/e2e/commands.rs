@@ -159,6 +159,8 @@ fn wrong_use_is_told_from_failure() {
         &["tenant", "create", "x", "--schema", "pg_x"],
         &["migrate", "--down", "some"],
         &["migrate", "--tenant", "public"],
+        &["migrate", "--down", "1", "--tenant", "public"],
+        &["migrate", "--jobs", "0"],
         &["keys", "export", "--format", "xml"],
     ] {
         let (status, said) = installation.refusal(wrong, PASSWORD);
@@ -254,16 +256,25 @@ fn migrations(installation: &Installation) {
             steps.iter().filter(|applied| **applied).count(),
         )
     };
-    let (all, done) = applied(&["--status"]);
-    assert!(all > 0 && done == 0);
+    let missing = || {
+        let standings = installation.json(&["migrate", "--status"], "");
+        let standing = &standings[0];
+        let missing = standing["missing"].as_array().unwrap().len();
+        let complete = standing["state"] == "complete";
+        assert_eq!(complete, missing == 0, "{standing}");
+        (standing["version"].as_u64().unwrap(), missing)
+    };
+    let (version, all) = missing();
+    assert!(version == 0 && all > 0);
     assert_eq!(applied(&["--dry-run"]), (all, 0));
-    assert_eq!(applied(&["--status"]), (all, 0));
+    assert_eq!(missing(), (0, all));
     assert_eq!(applied(&[]), (all, all));
     assert_eq!(applied(&[]), (0, 0));
-    assert_eq!(applied(&["--status"]), (all, all));
+    let last = u64::try_from(all).unwrap();
+    assert_eq!(missing(), (last, 0));
     assert_eq!(applied(&["--dry-run", "--down", "1"]), (1, 1));
     assert_eq!(applied(&["--down", "1"]), (1, 0));
-    assert_eq!(applied(&["--status"]), (all, all - 1));
+    assert_eq!(missing(), (last - 1, 1));
     assert_eq!(applied(&[]), (1, 1));
 }
 

@@ -86,6 +86,11 @@ impl Database {
     pub(crate) fn ask(&self, statement: &str) -> Option<String> {
         execute(&self.url_of_superuser(), statement)
     }
+
+    /// The first value that a query answers.
+    pub(crate) fn value(&self, query: &str) -> String {
+        execute(&self.url(), query).unwrap()
+    }
 }
 
 impl Drop for Database {

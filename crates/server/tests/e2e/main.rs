@@ -23,6 +23,7 @@ mod foreign_tenant;
 mod fresh_install;
 mod guessing;
 mod hashes;
+mod migrations;
 mod one_address;
 mod outage;
 mod promises;

@@ -1,0 +1,287 @@
+//! Tries migrations that are yet to come, on many tenants.
+
+use core::num::NonZeroUsize;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join_all;
+use tessera_app::{Store, UserFilter};
+use tessera_domain::{Change, Changes, Session, Tenant, User};
+use tokio::sync::watch;
+use tokio_postgres::Client;
+
+use super::{Damage, Migrate, Milestone};
+use crate::PostgresStore;
+use crate::migration::{Lists, Migration, SHARED, TENANT};
+use crate::queue::{Job, Queue, Way};
+use crate::runner::Runner;
+use crate::server::{Database, migrate, populated, touch};
+use crate::transaction::Place;
+use crate::worker::Worker;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_killed_again_and_again_is_ended_by_the_next_one() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    register(&admin, MANY).await;
+    assert_eq!(migrate(&store).await, MANY * TENANT.len());
+    let drop = "DROP SCHEMA tenant_500 CASCADE";
+    admin.batch_execute(drop).await.unwrap();
+    let later = later();
+    for round in 1..=KILLS {
+        let taken = AtomicUsize::new(0);
+        let (enough, mut reached) = watch::channel(());
+        let told = |milestone: Milestone<'_>| {
+            if let Milestone::Ended = milestone
+                && taken.fetch_add(1, Ordering::Relaxed) > MANY / (KILLS + 1)
+            {
+                enough.send_replace(());
+            }
+        };
+        tokio::select! {
+            done = run(&store, later, &told) => panic!("it ended: {done:?}"),
+            changed = reached.changed() => changed.unwrap(),
+        }
+        let (noted, there) = progress(&admin).await;
+        assert_eq!(noted, there);
+        assert!(
+            noted > round * MANY / (KILLS + 1) && noted < MANY,
+            "{noted}"
+        );
+    }
+    let (before, _) = progress(&admin).await;
+    let done = run(&store, later, &|_| {}).await;
+    // What was under way as it was killed may be done by now.
+    assert!(done.steps.len() <= (MANY - before) * NEW.len());
+    let [damaged] = &*done.set_aside else {
+        panic!("one is damaged: {:?}", done.set_aside);
+    };
+    assert_eq!(damaged.schema, "tenant_500");
+    assert!(matches!(damaged.damage, Damage::NoSchema));
+    assert_eq!(progress(&admin).await, (MANY - 1, MANY - 1));
+    let again = run(&store, later, &|_| {}).await;
+    assert_eq!((again.steps.len(), again.set_aside.len()), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_way_back_is_gone_on_with_as_well() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    register(&admin, FEW).await;
+    migrate(&store).await;
+    let (enough, mut reached) = watch::channel(());
+    let ended = AtomicUsize::new(0);
+    let told = |milestone: Milestone<'_>| {
+        if let Milestone::Ended = milestone
+            && ended.fetch_add(1, Ordering::Relaxed) == FEW / 2
+        {
+            enough.send_replace(());
+        }
+    };
+    tokio::select! {
+        done = store.migrate_down(1, TWO, &told) => panic!("it ended: {done:?}"),
+        changed = reached.changed() => changed.unwrap(),
+    }
+    let rest = store.migrate_down(1, TWO, &|_| {}).await.unwrap();
+    assert!(rest.steps.len() < FEW / 2 && rest.set_aside.is_empty());
+    let standings = store.standings(None).await.unwrap();
+    let last = TENANT[TENANT.len() - 2].version;
+    assert!(standings.iter().skip(1).all(|it| it.version == last));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_loses_its_connections_goes_on_with_others() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    register(&admin, FEW).await;
+    let (enough, mut reached) = watch::channel(());
+    let ended = AtomicUsize::new(0);
+    let told = |milestone: Milestone<'_>| {
+        if let Milestone::Ended = milestone
+            && ended.fetch_add(1, Ordering::Relaxed) == FEW / 3
+        {
+            enough.send_replace(());
+        }
+    };
+    let kill = async {
+        reached.changed().await.unwrap();
+        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE datname = current_database() AND query LIKE 'BEGIN%pg_advisory_xact_lock%' \
+            AND pid <> pg_backend_pid()";
+        admin.query(kill, &[]).await.unwrap().len()
+    };
+    let (done, killed) = tokio::join!(run(&store, TENANT, &told), kill);
+    assert!(killed > 0);
+    assert!(done.set_aside.is_empty(), "{:?}", done.set_aside);
+    assert_eq!(store.laggards(0).await.unwrap().count, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_taken_by_now_or_needed_no_more_is_left() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    populated(&store, "Taken").await;
+    let connector = store.pool.connector();
+    let mut worker = Worker::start(connector).await.unwrap();
+    let way = Way::Up(worker.checksums(TENANT).await.unwrap());
+    let jobs = ["taken", "removed"].map(|schema| {
+        let (schema, shown) = (schema.to_owned(), Some(schema.to_owned()));
+        Job::new(Place { schema, shown }, TENANT.iter().collect())
+    });
+    let queue = Queue::new(connector, &way, jobs.into(), &|_| {});
+    let done = queue.work(TWO).await.unwrap();
+    assert!(
+        done.steps.is_empty() && done.set_aside.is_empty(),
+        "{done:?}"
+    );
+    let made = "SELECT FROM pg_namespace WHERE nspname = 'removed'";
+    let admin = database.admin().await;
+    assert!(admin.query(made, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn this_version_serves_while_the_migrations_of_the_next_one_run() {
+    let database = Database::migrated().await;
+    let store = database.store(4);
+    let mut tenants = Vec::new();
+    for number in 0..SERVED {
+        tenants.push(populated(&store, &format!("Tenant {number}")).await);
+    }
+    let (over, ended) = watch::channel(false);
+    let serving = tenants.iter().map(|it| serve(&store, it, ended.clone()));
+    let migrating = async {
+        let done = run(&store, later(), &|_| {}).await;
+        let new = populated(&store, "New").await;
+        over.send_replace(true);
+        (done, new)
+    };
+    let (served, (done, _)) = tokio::join!(join_all(serving), migrating);
+    assert!(served.iter().all(|rounds| *rounds > 1), "{served:?}");
+    assert!(done.set_aside.is_empty(), "{:?}", done.set_aside);
+    assert_eq!(done.steps.len(), SERVED * NEW.len());
+    store.check().await.unwrap();
+    assert_eq!(store.laggards(0).await.unwrap().count, 0);
+    let after = run(&store, later(), &|_| {}).await;
+    let of_new: Vec<&str> = after.steps.iter().map(|step| &*step.schema).collect();
+    assert_eq!(of_new, ["new"; NEW.len()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_ten_thousand_tenants_those_that_lag_are_told_at_once() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    register(&admin, 10_000).await;
+    let book = "INSERT INTO tessera.migrations (schema, version, name, checksum) \
+        SELECT schema, step, '', '' FROM tessera.tenants, (VALUES (1), (2)) AS list (step)";
+    admin.batch_execute(book).await.unwrap();
+    // Within the time that the server gives a statement.
+    let laggards = store.laggards(2).await.unwrap();
+    assert_eq!(laggards.count, 10_000);
+    assert_eq!(laggards.first, ["tenant_1", "tenant_10"]);
+}
+
+/// Reads and commits of one tenant until somebody says that it is enough; answers how often.
+async fn serve(
+    store: &PostgresStore,
+    (tenant, ada, session): &(Tenant, User, Session),
+    ended: watch::Receiver<bool>,
+) -> usize {
+    let (mut ada, mut rounds) = (ada.clone(), 0);
+    while !*ended.borrow() {
+        let read = store.session(&tenant.schema, session.id).await.unwrap();
+        assert_eq!(read.unwrap().user, ada);
+        store.commit(tenant, touch(&ada)).await.unwrap();
+        ada.version += 1;
+        let changes = Changes {
+            sessions: vec![Change::Update(session.clone())],
+            ..Changes::default()
+        };
+        if rounds == 0 {
+            store.commit(tenant, changes).await.unwrap();
+        }
+        let filter = UserFilter::default();
+        let users = store.users(tenant, &filter, None, 2).await.unwrap();
+        assert_eq!(users, [ada.clone()]);
+        assert_eq!(store.sessions(tenant, ada.id).await.unwrap().len(), 1);
+        rounds += 1;
+    }
+    rounds
+}
+
+/// A run on two connections.
+async fn run(
+    store: &PostgresStore,
+    tenant: &'static [Migration],
+    told: super::Told<'_>,
+) -> super::Migrated {
+    let runner = Runner {
+        connector: store.pool.connector(),
+        lists: Lists {
+            shared: SHARED,
+            tenant,
+        },
+    };
+    let run = Migrate {
+        tenant: None,
+        jobs: TWO,
+        told,
+    };
+    runner.up(&run).await.unwrap()
+}
+
+/// The migrations of tenants, and those that a later version might have.
+fn later() -> &'static [Migration] {
+    let all: Vec<Migration> = TENANT.iter().copied().chain(NEW).collect();
+    Vec::leak(all)
+}
+
+/// Tenants that have no schema yet.
+async fn register(admin: &Client, count: usize) {
+    let insert = format!(
+        "INSERT INTO tessera.tenants (id, name, schema, status, created_at, events, version) \
+         SELECT gen_random_uuid(), 'Tenant ' || number, 'tenant_' || number, 'active', 0, 1, 1 \
+         FROM generate_series(1, {count}) AS numbers (number)"
+    );
+    admin.batch_execute(&insert).await.unwrap();
+}
+
+/// Of how many tenants the last step is noted, and how many have what it makes.
+async fn progress(admin: &Client) -> (usize, usize) {
+    let last = NEW.last().unwrap().version;
+    let sql = "SELECT (SELECT count(*) FROM tessera.migrations \
+            WHERE version = $1 AND schema <> 'tessera'), \
+        (SELECT count(*) FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid \
+            WHERE attname = 'nickname' AND relname = 'users' AND NOT attisdropped)";
+    let row = admin.query_one(sql, &[&last]).await.unwrap();
+    let count = |column: usize| usize::try_from(row.get::<_, i64>(column)).unwrap();
+    (count(0), count(1))
+}
+
+/// What only adds, as the version before goes on.
+const NEW: [Migration; 2] = [
+    Migration {
+        version: 101,
+        name: "badges",
+        tables: &["badges"],
+        up: "CREATE TABLE badges (tenant_id uuid NOT NULL, user_id uuid NOT NULL, \
+                CONSTRAINT badges_user_fkey FOREIGN KEY (tenant_id, user_id) \
+                REFERENCES users (tenant_id, id) ON DELETE CASCADE)",
+        down: "DROP TABLE badges",
+    },
+    Migration {
+        version: 102,
+        name: "nicknames",
+        tables: &[],
+        up: "ALTER TABLE users ADD COLUMN nickname text NOT NULL DEFAULT ''; \
+             ALTER TABLE sessions ADD COLUMN place text",
+        down: "ALTER TABLE sessions DROP COLUMN place; ALTER TABLE users DROP COLUMN nickname",
+    },
+];
+const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+const FEW: usize = 60;
+const MANY: usize = 1_000;
+const KILLS: usize = 5;
+const SERVED: usize = 25;
