@@ -12,8 +12,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
-    CreateTenant, CreateUser, FirstPassword, Layouts, Ports, PublicUrl, Settings, TenantAdministration, Tessera,
-    UnverifiedLogIn,
+    CreateTenant, CreateUser, FirstPassword, Layouts, Ports, PublicUrl, Settings,
+    TenantAdministration, Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
