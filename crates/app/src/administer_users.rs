@@ -10,6 +10,7 @@ use tessera_domain::{
 
 use crate::ports::{TenantKey, Unavailable, UserKey};
 use crate::purview::{NotPermitted, Purview};
+use crate::resolve_tenant::{exists, stays};
 use crate::users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword, UserChange};
 use crate::validate::Caller;
 use crate::{ATTEMPTS, Contended, Tessera};
@@ -152,9 +153,9 @@ impl Tessera {
             None => None,
         };
         let tenant = match (purview, named) {
-            (Purview::Installation, Some(named)) => {
-                named.ok_or(AdministrationError::UnknownTenant)?
-            }
+            (Purview::Installation, Some(named)) => named
+                .filter(|tenant| exists(tenant))
+                .ok_or(AdministrationError::UnknownTenant)?,
             (Purview::Tenant(own), Some(named)) if named.as_ref().map(|it| it.id) != Some(own) => {
                 return Err(NotPermitted.into());
             }
@@ -162,6 +163,7 @@ impl Tessera {
                 Arc::new(caller.tenant.clone())
             }
         };
+        stays(&tenant)?;
         Ok(UserAdministration {
             by: caller.actor(),
             purview,

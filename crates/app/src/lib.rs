@@ -14,14 +14,17 @@ use tessera_domain::{
     Changes, Event, Fact, Id, LockoutPolicy, MailedTokenPolicy, PasswordPolicy, Registration,
     Tenant, TenantLayout, TenantOrder, Timestamp, TokenPolicy,
 };
+use tokio::sync::Notify;
 
 mod account;
 mod administer_audit;
 mod administer_events;
+mod administer_tenants;
 mod administer_users;
 mod audit_trail;
 mod change_email;
 mod change_password;
+mod delete_tenant;
 mod event_log;
 mod fresh_log_in;
 mod grant;
@@ -33,6 +36,7 @@ mod log_out;
 mod mail_queue;
 mod mail_relay;
 mod mailed_token;
+mod move_tenant;
 mod ports;
 mod prepare;
 mod prune;
@@ -54,6 +58,9 @@ mod verify_email;
 pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use administer_tenants::{
+    AdministerTenantError, DomainAdded, TenantAdministration, TenantPage,
+};
 pub use administer_users::{
     AdministerUserError, AdministrationError, AmendUser, InviteUser, InviteUserError, Roles,
     UserAdministration, UserFilter, UserPage,
@@ -74,6 +81,7 @@ pub use log_out::{LogOut, LogOutError};
 pub use mail_queue::{Backlog, Letter, Link, MailError, MailQueue, Mailer, QueuedMail};
 pub use mail_relay::{MailRelay, MailStep, MailTally};
 pub use mailed_token::{AskForMail, AskForMailError, MailedTokenError, ShowToken};
+pub use move_tenant::Layouts;
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,
@@ -89,9 +97,7 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
-pub use tenants::{
-    AddDomainError, ChangeTenantError, CreateTenant, CreateTenantError, DomainAdded,
-};
+pub use tenants::{ChangeTenantError, CreateTenant, CreateTenantError};
 pub use users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword};
 pub use validate::{Caller, ValidateError};
 
@@ -101,6 +107,7 @@ pub struct Tessera {
     settings: Settings,
     registry: registry::Registry,
     reloads: keys::Reloads,
+    deletions: Notify,
 }
 
 impl Tessera {
@@ -111,6 +118,7 @@ impl Tessera {
             settings,
             registry: registry::Registry::default(),
             reloads: keys::Reloads::default(),
+            deletions: Notify::new(),
         }
     }
 
@@ -181,6 +189,8 @@ pub struct Settings {
     pub tenant_order: TenantOrder,
     /// How the data of new tenants is kept apart.
     pub tenant_layout: TenantLayout,
+    /// Whether the store can do that in more ways than one.
+    pub layouts: Layouts,
     /// Who may sign up, in tenants that do not say it.
     pub registration: Registration,
     /// Whether somebody logs in whose address is not proved.

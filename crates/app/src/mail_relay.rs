@@ -11,6 +11,7 @@ use tessera_domain::{
 use crate::link::Errand;
 use crate::mail_queue::{Letter, Link, MailError, Mailer, QueuedMail};
 use crate::ports::{CommitError, TenantKey, Unavailable, UserKey};
+use crate::resolve_tenant::stays;
 use crate::{ATTEMPTS, Contended, Tessera};
 
 /// Brings mails from the queue to a mailer. Any number may run at the same time, anywhere.
@@ -229,6 +230,7 @@ impl MailRelay {
                 return Err(Unavailable::new(Suspended));
             }
         }
+        stays(&tenant)?;
         let key = match &mail.to {
             Addressee::Account(key) => UserKey::Email(key.clone()),
             Addressee::Address { user, .. } | Addressee::User(user) => UserKey::Id(*user),

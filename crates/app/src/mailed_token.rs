@@ -13,7 +13,7 @@ use tessera_domain::{
 
 use crate::Tessera;
 use crate::ports::{TenantKey, Unavailable, UserKey};
-use crate::resolve_tenant::{ResolveTenantError, TenantHints};
+use crate::resolve_tenant::{ResolveTenantError, TenantHints, stays};
 
 /// A request for a mail, by whoever says that the address is theirs.
 #[derive(Clone, Debug)]
@@ -156,6 +156,7 @@ impl Tessera {
             .filter(|tenant| tenant.schema == *secret.schema())
             .filter(|tenant| tenant.status == TenantStatus::Active)
             .ok_or(MailedTokenError::Invalid)?;
+        stays(&tenant)?;
         self.check_hints(&tenant, &command.hints).await?;
         let store = &self.ports.store;
         let token = store

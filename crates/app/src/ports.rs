@@ -104,7 +104,8 @@ pub trait Store: Send + Sync {
 
     /// Removes at most `limit` of what there is of a tenant that is being deleted, of each kind, as
     /// far as that is better done before the commit that removes it; answers how much. What is left
-    /// goes with that commit.
+    /// goes with that commit. Of a tenant that is not being deleted, as it is stored at that moment,
+    /// or is gone by then, it removes nothing: what tells of its end stays.
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable>;
 
     /// The session of the tenant that lives in `schema`, with its user and its tenant: one read.

@@ -4,6 +4,7 @@ use tessera_domain::Tenant;
 
 use crate::Tessera;
 use crate::ports::Unavailable;
+use crate::resolve_tenant::{exists, stays};
 
 impl Tessera {
     /// Removes dead sessions of all tenants, a bounded number at a time; answers how many.
@@ -11,7 +12,10 @@ impl Tessera {
     /// That it fails with one tenant, which it tells at the end, spares no other.
     pub async fn prune(&self) -> Result<usize, Unavailable> {
         let (mut removed, mut failed) = (0, None);
-        for tenant in self.ports.store.tenants().await? {
+        let mut tenants = self.ports.store.tenants().await?;
+        // What is on its way somewhere, or about to be removed, is left to whoever does that.
+        tenants.retain(|tenant| stays(tenant).is_ok() && exists(tenant));
+        for tenant in tenants {
             match self.prune_tenant(&tenant).await {
                 Ok(count) => removed += count,
                 Err(error) => failed = failed.or(Some(error)),

@@ -11,7 +11,14 @@ use crate::ports::{TenantKey, Unavailable};
 
 /// What was looked up of late, also that there was nothing; bounded in time and number.
 #[derive(Default)]
-pub(crate) struct Registry(Mutex<HashMap<TenantKey, Seen>>);
+pub(crate) struct Registry(Mutex<Memory>);
+
+#[derive(Default)]
+struct Memory {
+    /// How often everything was forgotten: what was read before that is not remembered after it.
+    cleared: u64,
+    seen: HashMap<TenantKey, Seen>,
+}
 
 #[derive(Clone)]
 struct Seen {
@@ -22,30 +29,39 @@ struct Seen {
 impl Registry {
     /// Forgets everything, after a tenant changed here.
     pub(crate) fn clear(&self) {
-        self.seen().clear();
+        let mut memory = self.memory();
+        memory.cleared += 1;
+        memory.seen.clear();
+    }
+
+    fn cleared(&self) -> u64 {
+        self.memory().cleared
     }
 
     fn recall(&self, key: &TenantKey, now: Timestamp) -> Option<Seen> {
-        let seen = self.seen();
-        let found = seen.get(key)?;
+        let memory = self.memory();
+        let found = memory.seen.get(key)?;
         let fresh = now >= found.at && now < found.at + FRESH_FOR;
         fresh.then(|| found.clone())
     }
 
     /// The tenant of that name or host, however long ago it was looked up.
     pub(crate) fn last_seen(&self, key: &TenantKey) -> Option<Arc<Tenant>> {
-        self.seen().get(key)?.tenant.clone()
+        self.memory().seen.get(key)?.tenant.clone()
     }
 
-    fn remember(&self, key: TenantKey, at: Timestamp, tenant: Option<Arc<Tenant>>) {
-        let mut seen = self.seen();
-        if seen.len() >= CAPACITY {
-            seen.clear();
+    fn remember(&self, key: TenantKey, seen: Seen, cleared: u64) {
+        let mut memory = self.memory();
+        if memory.cleared != cleared {
+            return;
         }
-        seen.insert(key, Seen { at, tenant });
+        if memory.seen.len() >= CAPACITY {
+            memory.seen.clear();
+        }
+        memory.seen.insert(key, seen);
     }
 
-    fn seen(&self) -> MutexGuard<'_, HashMap<TenantKey, Seen>> {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,9 +76,14 @@ impl Tessera {
         if let Some(known) = self.registry.recall(&key, now) {
             return Ok(known.tenant);
         }
-        let found = self.ports.store.tenant(&key).await?.map(Arc::new);
-        self.registry.remember(key, now, found.clone());
-        Ok(found)
+        let cleared = self.registry.cleared();
+        let tenant = self.ports.store.tenant(&key).await?.map(Arc::new);
+        let seen = Seen {
+            at: now,
+            tenant: tenant.clone(),
+        };
+        self.registry.remember(key, seen, cleared);
+        Ok(tenant)
     }
 }
 

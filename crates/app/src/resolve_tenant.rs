@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tessera_domain::{
     Chosen, Contradiction, Explicit, Hints, HostName, Id, SchemaName, Tenant, TenantName,
+    TenantStatus,
 };
 
 use crate::Tessera;
@@ -72,7 +73,7 @@ impl Tessera {
         let tenant = match chosen {
             Chosen::Tenant(tenant) => {
                 stays(tenant)?;
-                Some(Arc::new(tenant.clone()))
+                exists(tenant).then(|| Arc::new(tenant.clone()))
             }
             Chosen::Unknown => None,
         };
@@ -159,6 +160,14 @@ pub(crate) fn stays(tenant: &Tenant) -> Result<(), Unavailable> {
     match tenant.moving_to {
         Some(_) => Err(Unavailable::new(Moving)),
         None => Ok(()),
+    }
+}
+
+/// Whether the tenant is there for others than those who administer tenants.
+pub(crate) fn exists(tenant: &Tenant) -> bool {
+    match tenant.status {
+        TenantStatus::Active | TenantStatus::Suspended => true,
+        TenantStatus::Deleting => false,
     }
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod commits;
 mod deliveries;
+mod emptying;
 mod erasures;
 mod events;
 mod keys;
@@ -141,6 +142,13 @@ suite! { $
         a_removal_with_a_used_sequence_is_refused
         what_is_gone_already_takes_nothing_along
         racing_settlements_and_removals_leave_nothing_behind
+    }
+    emptying {
+        what_is_emptied_is_of_that_tenant_alone
+        emptying_stops_at_its_limit_and_comes_to_an_end
+        a_tenant_that_is_not_being_deleted_is_not_emptied
+        what_waits_of_an_emptied_tenant_goes_along
+        a_tenant_that_was_emptied_in_part_takes_the_rest_along
     }
     audit {
         an_entry_says_who_did_it_and_from_where

@@ -12,7 +12,9 @@ use actix_web::{FromRequest, HttpRequest};
 use paperclip::actix::OperationModifier;
 use paperclip::v2::models::{DefaultOperationRaw, DefaultSchemaRaw};
 use paperclip::v2::schema::Apiv2Schema;
-use tessera_app::{Caller, NotPermitted, Purview, TenantHints, Tessera, ValidateError};
+use tessera_app::{
+    Caller, NotPermitted, Purview, TenantAdministration, TenantHints, Tessera, ValidateError,
+};
 use tessera_domain::Device;
 
 use crate::answer::{Body, FromInput};
@@ -80,16 +82,43 @@ impl OperationModifier for Administrator {
     }
 }
 
-/// What an administrator sends. The body is read once it is known that one is asking: arguments of
-/// a handler are taken at the same time, and the first that fails is told.
-pub(crate) struct FromAdministrator<T>(pub(crate) Administrator, pub(crate) T);
+/// Who administers the platform, and so all tenants.
+pub(crate) struct PlatformAdministrator(pub(crate) TenantAdministration);
 
-impl<T: FromInput + 'static> FromRequest for FromAdministrator<T> {
+impl FromRequest for PlatformAdministrator {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let administrator = Administrator::from_request(request, payload);
+        let caller = Authenticated::from_request(request, payload);
+        Box::pin(async move { Ok(Self(TenantAdministration::of(&caller.await?.0)?)) })
+    }
+}
+
+impl Apiv2Schema for PlatformAdministrator {}
+
+impl OperationModifier for PlatformAdministrator {
+    fn update_parameter(_: &mut DefaultOperationRaw) {}
+
+    fn update_security(op: &mut DefaultOperationRaw) {
+        Authenticated::update_security(op);
+    }
+}
+
+/// What an administrator sends. The body is read once it is known that one is asking: arguments of
+/// a handler are taken at the same time, and the first that fails is told.
+pub(crate) struct FromAdministrator<T, A = Administrator>(pub(crate) A, pub(crate) T);
+
+impl<T, A> FromRequest for FromAdministrator<T, A>
+where
+    T: FromInput + 'static,
+    A: FromRequest<Error = Problem> + 'static,
+{
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let administrator = A::from_request(request, payload);
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let administrator = administrator.await?;
@@ -99,7 +128,7 @@ impl<T: FromInput + 'static> FromRequest for FromAdministrator<T> {
     }
 }
 
-impl<T: Apiv2Schema> Apiv2Schema for FromAdministrator<T> {
+impl<T: Apiv2Schema, A> Apiv2Schema for FromAdministrator<T, A> {
     fn name() -> Option<String> {
         T::name()
     }
@@ -109,13 +138,13 @@ impl<T: Apiv2Schema> Apiv2Schema for FromAdministrator<T> {
     }
 }
 
-impl<T: Apiv2Schema> OperationModifier for FromAdministrator<T> {
+impl<T: Apiv2Schema, A: OperationModifier> OperationModifier for FromAdministrator<T, A> {
     fn update_parameter(op: &mut DefaultOperationRaw) {
         Body::<T>::update_parameter(op);
     }
 
     fn update_security(op: &mut DefaultOperationRaw) {
-        Administrator::update_security(op);
+        A::update_security(op);
     }
 }
 

@@ -28,6 +28,7 @@ mod routes;
 mod service;
 mod spawn;
 mod state;
+mod tenants_query;
 mod unread;
 mod user_query;
 mod views;
@@ -47,6 +48,6 @@ pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, LaggingTenants, Presentation, RefreshCookie};
 pub use views::{
-    AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
-    moment, rfc3339,
+    AuditEntryView, DomainAddedView, EventView, PublisherView, RetriedView, SessionView,
+    TenantView, UserView, WaitingEventView, moment, rfc3339,
 };

@@ -8,8 +8,12 @@ use tessera_domain::{EmailAddress, Password, Profile, Username};
 use crate::answer::FromInput;
 use crate::input::Input;
 
+pub(crate) use self::tenants::{
+    AmendTenantRequest, CreateTenantRequest, DomainRequest, MoveRequest,
+};
 pub(crate) use self::users::{AmendRequest, InviteRequest};
 
+mod tenants;
 mod users;
 
 /// Who logs in; `email` counts when both names come.

@@ -30,6 +30,7 @@ mod keys;
 mod reference;
 mod registration;
 mod sessions;
+mod tenants;
 mod tokens;
 mod users;
 
@@ -98,7 +99,13 @@ pub(crate) struct Verb {
 
 /// The endpoints, those asked most often first: they are found first.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let groups = [tokens(), accounts(), reference(), administration()];
+    let groups = [
+        tokens(),
+        accounts(),
+        reference(),
+        administration(),
+        of_tenants(),
+    ];
     groups.into_iter().flatten().collect()
 }
 
@@ -271,6 +278,50 @@ fn administration() -> Vec<Endpoint> {
         endpoint(
             &["/api/admin/users/{id}/sessions/"],
             [verb!(get, GET, users::sessions)],
+        ),
+    ]
+}
+
+fn of_tenants() -> Vec<Endpoint> {
+    vec![
+        endpoint(
+            &["/api/admin/tenants/"],
+            [
+                verb!(get, GET, tenants::list),
+                verb!(post, POST, tenants::create),
+            ],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/"],
+            [
+                verb!(get, GET, tenants::show),
+                verb!(patch, PATCH, tenants::change),
+                verb!(delete, DELETE, tenants::delete),
+            ],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/suspend/"],
+            [verb!(post, POST, tenants::suspend)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/resume/"],
+            [verb!(post, POST, tenants::resume)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/move/"],
+            [verb!(post, POST, tenants::relocate)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/domains/"],
+            [verb!(post, POST, tenants::add_domain)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/domains/{domain}/"],
+            [verb!(delete, DELETE, tenants::remove_domain)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/domains/{domain}/primary/"],
+            [verb!(post, POST, tenants::make_domain_primary)],
         ),
     ]
 }

@@ -62,7 +62,7 @@ impl UsersQuery {
 }
 
 /// What names begin with: no name has a NUL, and no database takes one.
-fn search(input: &mut Input) -> Option<NamePrefix> {
+pub(crate) fn search(input: &mut Input) -> Option<NamePrefix> {
     let text = input.optional("search")?;
     if text.contains('\0') {
         return input.refuse("search", "Null characters are not allowed.");

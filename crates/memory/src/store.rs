@@ -151,8 +151,8 @@ impl Store for MemoryStore {
         Ok(state.data.prune(tenant, now, limit))
     }
 
-    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
-        Ok(0)
+    async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
+        Ok(self.reachable()?.data.empty(tenant.id, limit))
     }
 
     async fn session(

@@ -8,6 +8,7 @@ mod claim;
 mod columns;
 mod commit;
 mod connection;
+mod emptying;
 mod erasure;
 mod event_log;
 mod log;

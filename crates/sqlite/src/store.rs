@@ -26,7 +26,7 @@ use crate::open::{OpenError, open};
 use crate::reader::Readers;
 use crate::schema::sessions;
 use crate::writer::Writer;
-use crate::{mailed_token, read};
+use crate::{emptying, mailed_token, read};
 
 /// Where the file is and how it is used.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -251,8 +251,10 @@ impl Store for SqliteStore {
         self.write(remove).await
     }
 
-    async fn empty(&self, _tenant: &Tenant, _limit: usize) -> Result<usize, Unavailable> {
-        Ok(0)
+    async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
+        let tenant = tenant.id;
+        self.write(move |conn| emptying::empty(conn, tenant, limit))
+            .await
     }
 
     async fn session(

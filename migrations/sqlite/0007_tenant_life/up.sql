@@ -15,3 +15,14 @@ ALTER TABLE tenants ADD COLUMN allowed_origins TEXT NOT NULL DEFAULT '';
 ALTER TABLE tenants ADD COLUMN mail_from TEXT;
 ALTER TABLE tenants ADD COLUMN issuer TEXT NOT NULL DEFAULT 'installation'
     CONSTRAINT tenants_issuer_check CHECK (issuer IN ('installation', 'tenant'));
+
+-- With its tenant, also bit by bit before that one is removed, or once it is old: else an entry stays.
+DROP TRIGGER audit_delete;
+CREATE TRIGGER audit_delete BEFORE DELETE ON audit
+WHEN old.time >= (SELECT before FROM audit_expiry)
+    AND EXISTS (
+        SELECT 1 FROM tenants WHERE tenants.id = old.tenant_id AND tenants.is_deleting = 0
+    )
+BEGIN
+    SELECT RAISE(ABORT, 'an entry of the audit trail stays until it expires');
+END;

@@ -75,8 +75,7 @@ async fn a_tenants_address_has_no_second_try_in_the_default_tenant() {
 #[tokio::test]
 async fn the_host_of_a_tenant_picks_it_and_that_of_the_default_one_does_not() {
     let world = two_tenants().await;
-    let own = crate::world::host("login.example");
-    world.tessera.add_domain("public", own).await.unwrap();
+    world.add_domain("public", "login.example").await.unwrap();
     for (login, host, tenant) in [
         ("ada", "acme.example", "Acme Corp"),
         ("ada", "ACME.example.:8443", "Acme Corp"),

@@ -1,7 +1,9 @@
 //! Tenants: made once, with their domains.
 
-use tessera_app::{AddDomainError, CreateTenant, CreateTenantError, Unique};
-use tessera_domain::{EventKind, SchemaName, Subject, TenantName};
+use tessera_app::{
+    AdministerTenantError, CreateTenant, CreateTenantError, TenantAdministration, Unique,
+};
+use tessera_domain::{EventKind, SchemaName, Subject, Tenant, TenantName};
 
 use crate::world::{World, host};
 
@@ -39,7 +41,7 @@ async fn a_schema_name_that_is_given_counts() {
         schema: SchemaName::parse("other").ok(),
         ..command("Acme", &[])
     };
-    let tenant = world.tessera.create_tenant(command).await.unwrap();
+    let tenant = world.make(command).await.unwrap();
     assert_eq!(tenant.schema.as_str(), "other");
 }
 
@@ -47,7 +49,7 @@ async fn a_schema_name_that_is_given_counts() {
 async fn a_name_that_suggests_no_schema_name_needs_one() {
     let world = World::new().await;
     for name in ["pg_acme", "Tessera", &"x".repeat(64)] {
-        let answer = world.tessera.create_tenant(command(name, &[])).await;
+        let answer = world.make(command(name, &[])).await;
         assert!(
             matches!(answer, Err(CreateTenantError::NoSchema(_))),
             "{answer:?}"
@@ -71,7 +73,7 @@ async fn names_schema_names_and_domains_belong_to_one_tenant() {
         (schema("Public", "other"), Unique::Tenant),
         (command("Other", &["Acme.example."]), Unique::Domain),
     ] {
-        let (answer, done) = world.watch(world.tessera.create_tenant(command)).await;
+        let (answer, done) = world.watch(world.make(command)).await;
         let Err(CreateTenantError::Duplicate(what)) = answer else {
             panic!("{answer:?}");
         };
@@ -95,11 +97,11 @@ async fn tenants_are_listed_by_schema_name() {
 async fn a_domain_is_added_once() {
     let world = World::new().await;
     world.create_tenant("Acme", &[]).await;
-    let adding = world.tessera.add_domain("acme", host("acme.example"));
+    let adding = world.add_domain("acme", "acme.example");
     let (added, done) = world.watch(adding).await;
     assert_eq!(added.unwrap().tenant, world.stored_tenant("Acme").await);
     assert_eq!(done.names(), ["TenantDomainAdded"]);
-    let adding = world.tessera.add_domain("ACME", host("acme.example"));
+    let adding = world.add_domain("ACME", "acme.example");
     let (again, done) = world.watch(adding).await;
     assert_eq!(again.unwrap().tenant, world.stored_tenant("Acme").await);
     assert_eq!((done.commits, done.events.len()), (0, 0));
@@ -110,18 +112,15 @@ async fn a_domain_is_added_once() {
 async fn a_domain_of_another_tenant_is_not_added() {
     let world = World::new().await;
     world.create_tenant("Acme", &["acme.example"]).await;
-    let answer = world
-        .tessera
-        .add_domain("public", host("acme.example"))
-        .await;
+    let answer = world.add_domain("public", "acme.example").await;
     assert!(matches!(
         answer,
-        Err(AddDomainError::Duplicate(Unique::Domain))
+        Err(AdministerTenantError::Duplicate(Unique::Domain))
     ));
-    let answer = world.tessera.add_domain("nowhere", host("a.example")).await;
-    assert!(matches!(answer, Err(AddDomainError::NotFound)));
-    let answer = world.tessera.add_domain("\0", host("a.example")).await;
-    assert!(matches!(answer, Err(AddDomainError::NotFound)));
+    let answer = world.add_domain("nowhere", "a.example").await;
+    assert!(matches!(answer, Err(AdministerTenantError::NotFound)));
+    let answer = world.add_domain("\0", "a.example").await;
+    assert!(matches!(answer, Err(AdministerTenantError::NotFound)));
 }
 
 #[tokio::test]
@@ -136,14 +135,10 @@ async fn a_domain_names_the_users_of_the_default_tenant_that_it_hides() {
         .await;
     world.create_tenant("Books", &[]).await;
     for _ in 0..2 {
-        let domain = host("BÜCHER.example");
-        let added = world.tessera.add_domain("Books", domain).await.unwrap();
+        let added = world.add_domain("Books", "BÜCHER.example").await.unwrap();
         assert_eq!(added.hidden, std::slice::from_ref(&hidden));
     }
-    let own = world
-        .tessera
-        .add_domain("public", host("example.com"))
-        .await;
+    let own = world.add_domain("public", "example.com").await;
     assert!(own.unwrap().hidden.is_empty());
 }
 
@@ -153,17 +148,9 @@ async fn two_domains_added_at_once_are_both_there() {
     world.create_tenant("Acme", &[]).await;
     let other = world.another_process();
     world.store.before_next_commit(async move {
-        other
-            .tessera
-            .add_domain("Acme", host("a.example"))
-            .await
-            .unwrap();
+        other.add_domain("Acme", "a.example").await.unwrap();
     });
-    let added = world
-        .tessera
-        .add_domain("Acme", host("b.example"))
-        .await
-        .unwrap();
+    let added = world.add_domain("Acme", "b.example").await.unwrap();
     let hosts: Vec<&str> = added
         .tenant
         .domains
@@ -191,10 +178,10 @@ async fn a_tenant_is_found_by_name_and_schema_name() {
 async fn without_the_store_no_tenant_is_made() {
     let world = World::new().await;
     world.store.memory().unavailable(true);
-    let answer = world.tessera.create_tenant(command("Acme", &[])).await;
+    let answer = world.make(command("Acme", &[])).await;
     assert!(matches!(answer, Err(CreateTenantError::Unavailable(_))));
-    let answer = world.tessera.add_domain("public", host("a.example")).await;
-    assert!(matches!(answer, Err(AddDomainError::Unavailable(_))));
+    let answer = world.add_domain("public", "a.example").await;
+    assert!(matches!(answer, Err(AdministerTenantError::Unavailable(_))));
 }
 
 fn command(name: &str, domains: &[&str]) -> CreateTenant {
@@ -202,5 +189,13 @@ fn command(name: &str, domains: &[&str]) -> CreateTenant {
         name: TenantName::parse(name).unwrap(),
         schema: None,
         domains: domains.iter().map(|domain| host(domain)).collect(),
+        layout: None,
+    }
+}
+
+impl World {
+    async fn make(&self, command: CreateTenant) -> Result<Tenant, CreateTenantError> {
+        let of = TenantAdministration::of_operator();
+        self.tessera.create_tenant(&of, command).await
     }
 }

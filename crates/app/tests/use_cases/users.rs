@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tessera_app::{
-    ChangeUserError, CreateTenant, CreateUser, CreateUserError, FirstPassword, Unique, UserKey,
+    ChangeUserError, CreateTenant, CreateUser, CreateUserError, FirstPassword,
+    TenantAdministration, Unique, UserKey,
 };
 use tessera_domain::{
     Actor, EventKind, Id, Lockout, PasswordWeakness, Profile, Role, SchemaName, SessionEnd,
@@ -142,8 +143,10 @@ async fn a_weak_password_is_refused_before_it_is_hashed() {
         name: TenantName::parse("Gizmo Works").unwrap(),
         schema: Some(SchemaName::parse("cogwheels").unwrap()),
         domains: vec![host("widgets.example")],
+        layout: None,
     };
-    let acme = world.tessera.create_tenant(tenant).await.unwrap();
+    let of = TenantAdministration::of_operator();
+    let acme = world.tessera.create_tenant(&of, tenant).await.unwrap();
     for password in [
         "short",
         "iloveyou1",

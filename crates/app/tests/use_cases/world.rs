@@ -9,15 +9,16 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use tessera_app::{
-    Caller, Clock, CreateTenant, Grant, LogInError, LogOut, LogOutError, Ports, RefreshError,
-    RefreshTokens, Settings, Store, TenantHints, Tessera, ValidateError,
+    AdministerTenantError, Caller, Clock, CreateTenant, DomainAdded, Grant, LogInError, LogOut,
+    LogOutError, Ports, RefreshError, RefreshTokens, Settings, Store, TenantAdministration,
+    TenantHints, Tessera, ValidateError,
 };
 use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
-    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp,
-    User,
+    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantDomain, TenantName,
+    TenantStatus, Timestamp, User,
 };
 use tessera_memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -123,8 +124,24 @@ impl World {
             name: TenantName::parse(name).unwrap(),
             schema: None,
             domains: domains.iter().map(|domain| host(domain)).collect(),
+            layout: None,
         };
-        self.tessera.create_tenant(command).await.unwrap()
+        let of = TenantAdministration::of_operator();
+        self.tessera.create_tenant(&of, command).await.unwrap()
+    }
+
+    /// What comes of giving a domain to a tenant.
+    pub(crate) async fn add_domain(
+        &self,
+        tenant: &str,
+        domain: &str,
+    ) -> Result<DomainAdded, AdministerTenantError> {
+        let domain = TenantDomain {
+            host: host(domain),
+            primary: false,
+        };
+        let of = TenantAdministration::of_operator();
+        self.tessera.add_domain(&of, tenant, domain).await
     }
 
     /// Suspends a tenant from behind, and waits until that is known.

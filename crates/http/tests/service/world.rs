@@ -12,7 +12,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
-    CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn,
+    CreateTenant, CreateUser, FirstPassword, Layouts, Ports, PublicUrl, Settings,
+    TenantAdministration, Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
@@ -97,8 +98,10 @@ impl World {
             name: TenantName::parse(name).unwrap(),
             schema: None,
             domains: vec![HostName::parse(domain).unwrap()],
+            layout: None,
         };
-        self.tessera.create_tenant(command).await.unwrap();
+        let of = TenantAdministration::of_operator();
+        self.tessera.create_tenant(&of, command).await.unwrap();
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {
@@ -209,6 +212,7 @@ pub(crate) fn settings() -> Settings {
         passwords: PasswordPolicy::default(),
         tenant_order: TenantOrder::default(),
         tenant_layout: TenantLayout::default(),
+        layouts: Layouts::Apart,
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
         mailed_tokens: MailedTokenPolicy::default(),

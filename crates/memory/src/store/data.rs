@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use tessera_app::{CommitError, SessionHolder, TenantKey, Unique, UserFilter, UserKey};
 use tessera_domain::{
     Change, Changes, EmailAddress, Epoch, Id, Installation, Key, MailedDigest, MailedToken,
-    NamePrefix, SchemaName, Session, Subject, Tenant, Timestamp, User, Username,
+    NamePrefix, SchemaName, Session, Subject, Tenant, TenantStatus, Timestamp, User, Username,
 };
 
 use crate::store::log::Log;
@@ -113,6 +113,18 @@ impl Data {
             .collect();
         place.sessions.retain(|id, _| !dead.contains(id));
         dead.len() + over.len()
+    }
+
+    pub(super) fn empty(&mut self, tenant: Id<Tenant>, limit: usize) -> usize {
+        let stored = self.tenants.get(&tenant);
+        if stored.is_none_or(|stored| stored.status != TenantStatus::Deleting) {
+            return 0;
+        }
+        let place = self.places.get_mut(&tenant);
+        let users = place.map_or(0, |place| place.empty(limit));
+        let events = self.log.erase_some(tenant, limit);
+        let entries = self.trail.erase_some(tenant, limit);
+        users + events + entries + self.mails.erase_some(tenant, limit)
     }
 
     pub(super) fn mailed_token(
@@ -238,6 +250,17 @@ impl Place {
             .sessions
             .extract_if(.., |_, session| users.contains(&session.user));
         gone.map(|(id, _)| id).collect()
+    }
+
+    /// Lets some users go, with all that is theirs; answers how many.
+    fn empty(&mut self, limit: usize) -> usize {
+        let some: Vec<Id<User>> = self.users.keys().take(limit).copied().collect();
+        self.users.retain(|id, _| !some.contains(id));
+        self.drop_sessions(&some);
+        let users = &self.users;
+        self.mailed_tokens
+            .retain(|_, token| users.contains_key(&token.user));
+        some.len()
     }
 
     fn change_mailed_tokens(

@@ -71,6 +71,18 @@ impl Log {
         }
     }
 
+    /// Forgets the oldest events of a tenant; answers how many.
+    pub(super) fn erase_some(&mut self, tenant: Id<Tenant>, limit: usize) -> usize {
+        let of_tenant = self.events.values();
+        let of_tenant = of_tenant.filter(|logged| logged.event.tenant == tenant);
+        let some: Vec<Id<Event>> = of_tenant
+            .take(limit)
+            .map(|logged| logged.event.id)
+            .collect();
+        self.erase(|event| some.contains(&event.id));
+        some.len()
+    }
+
     pub(super) fn logged(&self) -> impl Iterator<Item = &LoggedEvent> {
         self.events.values()
     }

@@ -46,6 +46,13 @@ impl Mails {
             .retain(|_, waiting| !tenants.contains(&waiting.queued.mail.tenant));
     }
 
+    pub(super) fn erase_some(&mut self, tenant: Id<Tenant>, limit: usize) -> usize {
+        let of_tenant = self.all().filter(|mail| mail.tenant == tenant);
+        let some: Vec<Id<Mail>> = of_tenant.take(limit).map(|mail| mail.id).collect();
+        self.0.retain(|id, _| !some.contains(id));
+        some.len()
+    }
+
     pub(super) fn take(
         &mut self,
         now: Timestamp,

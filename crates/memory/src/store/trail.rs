@@ -33,6 +33,13 @@ impl Trail {
         self.0.retain(|_, entry| !tenants.contains(&entry.tenant));
     }
 
+    pub(super) fn erase_some(&mut self, tenant: Id<Tenant>, limit: usize) -> usize {
+        let of_tenant = self.0.values().filter(|entry| entry.tenant == tenant);
+        let some: Vec<AuditPlace> = of_tenant.take(limit).map(AuditEntry::place).collect();
+        self.0.retain(|place, _| !some.contains(place));
+        some.len()
+    }
+
     pub(super) fn entries(&self, query: &AuditQuery) -> Vec<AuditEntry> {
         let asked = |entry: &&AuditEntry| {
             query.tenant.is_none_or(|tenant| entry.tenant == tenant)

@@ -123,6 +123,7 @@ impl Store for BusyStore {
     }
 
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
+        yield_now().await;
         self.memory.empty(tenant, limit).await
     }
 

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 
 use tessera_app::{
-    CreateUser, FirstPassword, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn,
+    CreateUser, FirstPassword, Layouts, LogIn, PublicUrl, Settings, TenantHints, UnverifiedLogIn,
 };
 use tessera_domain::{
     Device, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
@@ -67,6 +67,7 @@ pub(crate) fn settings() -> Settings {
         passwords: PasswordPolicy::default(),
         tenant_order: TenantOrder::default(),
         tenant_layout: TenantLayout::default(),
+        layouts: Layouts::Apart,
         registration: Registration::Open,
         unverified_log_in: UnverifiedLogIn::Allowed,
         mailed_tokens: MailedTokenPolicy::default(),
