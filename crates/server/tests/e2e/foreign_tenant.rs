@@ -21,8 +21,16 @@ fn what_is_one_tenants_means_nothing_in_another_on_sqlite() {
 
 #[test]
 fn what_is_one_tenants_means_nothing_in_another_on_postgres() {
-    let database = Database::create();
-    let installation = Installation::on(&database);
+    on_postgres(&Database::create());
+}
+
+#[test]
+fn what_is_one_tenants_means_nothing_in_another_in_tables_that_they_share() {
+    on_postgres(&Database::shared());
+}
+
+fn on_postgres(database: &Database) {
+    let installation = Installation::on(database);
     installation.done(&["migrate"]);
     apart(installation);
 }

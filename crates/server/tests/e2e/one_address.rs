@@ -13,8 +13,16 @@ fn one_address_in_several_tenants_is_as_many_accounts_on_sqlite() {
 
 #[test]
 fn one_address_in_several_tenants_is_as_many_accounts_on_postgres() {
-    let database = Database::create();
-    let installation = Installation::on(&database);
+    on_postgres(&Database::create());
+}
+
+#[test]
+fn one_address_in_several_tenants_is_as_many_accounts_in_tables_that_they_share() {
+    on_postgres(&Database::shared());
+}
+
+fn on_postgres(database: &Database) {
+    let installation = Installation::on(database);
     installation.done(&["migrate"]);
     one_address(&installation);
 }

@@ -16,8 +16,16 @@ use crate::service::{Installation, PASSWORD, Service, timed, until, until_within
 
 #[test]
 fn clients_that_reset_their_connections_leave_no_tenant_in_the_one_that_all_share() {
-    let database = Database::create();
-    let installation = Installation::on(&database)
+    reset_connections(&Database::create());
+}
+
+#[test]
+fn clients_that_reset_their_connections_leave_no_tenant_set_where_tenants_share_tables() {
+    reset_connections(&Database::shared());
+}
+
+fn reset_connections(database: &Database) {
+    let installation = Installation::on(database)
         .with("TESSERA_DB_POOL", "1")
         .with("TESSERA_RATE_LIMITS", "off")
         .with("TESSERA_REFRESH_GRACE", "60");
@@ -63,7 +71,7 @@ fn clients_that_reset_their_connections_leave_no_tenant_in_the_one_that_all_shar
         };
         shown("most", 1) && shown("open", 1) && shown("available", 1) && shown("waited_for", 0)
     });
-    the_path_leads_nowhere(&database, &service);
+    the_path_leads_nowhere(database, &service);
 }
 
 /// Outside transactions, what is not named with its schema is not found: whoever reads the tenants
@@ -79,7 +87,9 @@ fn the_path_leads_nowhere(database: &Database, service: &Service) {
          END $$; \
          ALTER TABLE tessera.tenants RENAME TO the_tenants; \
          CREATE VIEW tessera.tenants AS SELECT * FROM tessera.the_tenants \
-             WHERE tessera.leave_path();",
+             WHERE tessera.leave_path(); \
+         GRANT INSERT ON tessera.paths TO PUBLIC; \
+         GRANT SELECT ON tessera.tenants TO PUBLIC;",
     );
     let seen = || database.ask("SELECT count(*) FROM tessera.paths").unwrap();
     until("the tenants are read", || {
