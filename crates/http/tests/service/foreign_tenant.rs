@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use serde_json::{Value, json};
-use tessera_app::{CreateTenant, CreateUser, FirstPassword, MailRelay, MailStep};
+use tessera_app::{
+    CreateTenant, CreateUser, FirstPassword, MailRelay, MailStep, TenantAdministration,
+};
 use tessera_domain::{
-    Actor, EmailAddress, HostName, Password, Profile, Role, SchemaName, TenantName, Username,
+    Actor, EmailAddress, HostName, Password, Profile, Role, SchemaName, TenantDomain, TenantName,
+    Username,
 };
 use tessera_http::RefreshCookie;
 use tessera_memory::MemoryMailer;
@@ -151,16 +154,22 @@ async fn wrong_passwords_in_one_tenant_lock_nobody_in_another() {
 /// Makes the tenant, and its people.
 async fn make(world: &World, tenant: &Named) {
     let host = HostName::parse(&tenant.host).unwrap();
+    let of = TenantAdministration::of_operator();
     let made = if tenant.is_default() {
-        let added = world.tessera.add_domain(&tenant.name, host).await;
+        let domain = TenantDomain {
+            host,
+            primary: false,
+        };
+        let added = world.tessera.add_domain(&of, &tenant.name, domain).await;
         added.unwrap().tenant
     } else {
         let command = CreateTenant {
             name: TenantName::parse(&tenant.name).unwrap(),
             schema: Some(SchemaName::parse(&tenant.schema).unwrap()),
             domains: vec![host],
+            layout: None,
         };
-        world.tessera.create_tenant(command).await.unwrap()
+        world.tessera.create_tenant(&of, command).await.unwrap()
     };
     for Person {
         email,
