@@ -18,7 +18,8 @@ use tessera_memory::MemoryMailer;
 use crate::administration::publish;
 use crate::apart::ask::{Ask, Heard};
 use crate::apart::hold_apart;
-use crate::apart::offers::{offers, operations};
+use crate::apart::offers::offers;
+use crate::apart::operation::operations;
 use crate::apart::side::{Named, Person, SHARED, Side};
 use crate::world::{Request, World};
 

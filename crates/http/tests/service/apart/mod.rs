@@ -3,8 +3,8 @@
 //!
 //! The routes are those of the OpenAPI document, so that none is forgotten: what is offered to an
 //! operation follows from whether it wants a bearer, from its parameters and from the fields of its
-//! body, by the tables of `offers.rs`. Who adds a route whose parameters are not in them is told so
-//! by a failing test. Nothing here knows how a request is sent: the same offers are made to the
+//! body, by the tables of `offers.rs` and, for the ids in paths, of `operation.rs`. Who adds a route
+//! whose parameters are not in them is told so by a failing test. Nothing here knows how a request is sent: the same offers are made to the
 //! application in the process, and to the built binary on each of its stores.
 
 use std::collections::BTreeSet;
@@ -12,11 +12,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use self::ask::{Ask, Heard};
-use self::offers::{Expected, Offer, offers, operations};
+use self::offers::{Expected, Offer, offers};
+use self::operation::operations;
 use self::side::Side;
 
 pub(crate) mod ask;
 pub(crate) mod offers;
+pub(crate) mod operation;
+mod place;
 pub(crate) mod side;
 
 /// Offers what `own` has to `other`, and what `other` has to `own`'s administrator and users, on

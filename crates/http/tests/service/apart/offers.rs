@@ -1,110 +1,11 @@
 //! What is offered to an operation, by what the document says of it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::ask::{Ask, Heard};
+use super::operation::Operation;
+use super::place::{Place, places, places_for};
 use super::side::{Mailed, SHARED, Side};
-
-/// An operation of the document.
-pub(crate) struct Operation {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    id: String,
-    said: Value,
-    /// The fields of its body.
-    fields: Vec<String>,
-}
-
-/// All operations of the document.
-pub(crate) fn operations(document: &Value) -> Vec<Operation> {
-    let paths = document["paths"].as_object().unwrap();
-    let each = paths.iter().flat_map(|(path, item)| {
-        let verbs = item.as_object().unwrap().iter();
-        verbs.map(move |(method, said)| Operation {
-            method: method.to_uppercase(),
-            path: path.clone(),
-            id: said["operationId"].as_str().unwrap().to_owned(),
-            fields: fields(document, said),
-            said: said.clone(),
-        })
-    });
-    each.collect()
-}
-
-fn fields(document: &Value, said: &Value) -> Vec<String> {
-    let mut schema = &said["requestBody"]["content"]["application/json"]["schema"];
-    if let Some(reference) = schema["$ref"].as_str() {
-        schema = document.pointer(&reference[1..]).unwrap();
-    }
-    let names = schema["properties"].as_object();
-    names.map_or_else(Vec::new, |names| names.keys().cloned().collect())
-}
-
-impl Operation {
-    pub(crate) fn named(&self) -> String {
-        format!("{} {} ({})", self.method, self.path, self.id)
-    }
-
-    /// The names of its parameters that are in the path, the query or the header.
-    pub(crate) fn parameters(&self, place: &str) -> Vec<String> {
-        let all = self.said["parameters"].as_array().into_iter().flatten();
-        let there = all.filter(|one| one["in"] == place);
-        there
-            .map(|one| one["name"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// The use case, which may have several paths.
-    fn use_case(&self) -> &str {
-        self.id.split("At_").next().unwrap_or_default()
-    }
-
-    fn wants_bearer(&self) -> bool {
-        let needs = self.said["security"].as_array().into_iter().flatten();
-        needs.into_iter().any(|need| need.get("bearer").is_some())
-    }
-
-    fn has(&self, field: &str) -> bool {
-        self.fields.iter().any(|name| name == field)
-    }
-
-    /// The request as the document shows it, without a token, for that `{id}`.
-    fn ask(&self, id: &str) -> Ask {
-        let ask = Ask::new(&self.method, &self.path.replace("{id}", id));
-        let media = &self.said["requestBody"]["content"]["application/json"];
-        let Some(shown) = media["example"].as_object() else {
-            return ask;
-        };
-        let shown = shown
-            .iter()
-            .filter(|(name, _)| !TOKENS.contains(&name.as_str()));
-        let body: Map<String, Value> = shown.map(|(k, v)| (k.clone(), v.clone())).collect();
-        ask.body(body.into())
-    }
-
-    /// Whose ids the `{id}` of the path may be.
-    fn ids<'a>(&self, of: &'a Side) -> Result<Vec<&'a String>, String> {
-        let Some((kind, _)) = self.path.split_once("{id}") else {
-            return Ok(Vec::new());
-        };
-        let ids = match kind {
-            "/api/admin/events/" => &of.events,
-            "/api/admin/users/" => &of.users,
-            "/api/auth/sessions/" => &of.sessions,
-            _ => return Err(self.fault("whose id is in its path")),
-        };
-        // All kinds, those that belong here first.
-        let other = [&of.events, &of.users, &of.sessions].map(|ids| &ids[0]);
-        Ok(ids.iter().take(4).chain(other).chain([&of.id]).collect())
-    }
-
-    fn fault(&self, what: &str) -> String {
-        let named = self.named();
-        format!(
-            "{named}: nothing is known of {what}; say in offers.rs what of a tenant could be offered there"
-        )
-    }
-}
 
 /// Something of a tenant that is offered to another, and the same that never existed.
 pub(crate) struct Offer {
@@ -181,6 +82,8 @@ pub(crate) fn offers(
     for name in &operation.fields {
         offers.extend(field(operation, name, own, other)?);
     }
+    let nowhere = nowhere(&offers, other);
+    offers.extend(nowhere);
     if FOR_EVERYBODY.contains(&operation.use_case()) {
         let ask = operation.ask("").bearer(&own.access[0]);
         let at = places(other).into_iter();
@@ -198,6 +101,24 @@ pub(crate) fn offers(
         return Err(operation.fault("it"));
     }
     Ok(offers)
+}
+
+/// What is refused under the path of the other tenant, beside that of a tenant that does not exist.
+fn nowhere(offers: &[Offer], other: &Side) -> Vec<Offer> {
+    let there = format!("/t/{}/", other.tenant.schema);
+    let beside = |made: &Offer| {
+        let rest = made.foreign.path.strip_prefix(&there)?;
+        let named = |(name, _): &(&str, String)| *name == "x-tenant";
+        if made.foreign.headers.iter().any(named) || made.expected == Expected::Alike {
+            return None;
+        }
+        let mut never = made.foreign.clone();
+        never.path = format!("/t/nowhere/{rest}");
+        let what = format!("{}, or that of nobody", made.what);
+        let asks = [made.foreign.clone(), never];
+        Some(offer(&what, ["", ""], made.expected, asks))
+    };
+    offers.iter().filter_map(beside).collect()
 }
 
 /// Access tokens, where another tenant is named.
@@ -478,71 +399,6 @@ fn offer(what: &str, differing: [&str; 2], expected: Expected, asks: [Ask; 2]) -
     }
 }
 
-/// Where a request names a tenant.
-enum Place {
-    Field(String),
-    Header(String),
-    Host(String),
-    Path(String),
-    PathAndHeader(String),
-}
-
-impl Place {
-    fn at(&self, ask: Ask) -> Ask {
-        let named = |mut ask: Ask, tenant: &str| {
-            let tenant = tenant.replace(' ', "%20");
-            ask.path.insert_str(0, &format!("/t/{tenant}"));
-            ask
-        };
-        match self {
-            Self::Field(tenant) => ask.field("tenant", tenant),
-            Self::Header(tenant) => ask.header("x-tenant", tenant),
-            Self::Host(host) => ask.header("host", host).bare(),
-            // The path of a tenant itself has no slash to lose.
-            Self::Path(tenant) => named(ask, tenant),
-            Self::PathAndHeader(tenant) => named(ask, tenant).header("x-tenant", tenant).bare(),
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Field(_) => "with the tenant as a field",
-            Self::Header(_) => "with the tenant in the header",
-            Self::Host(_) => "on the tenant's host",
-            Self::Path(_) => "under the tenant's path",
-            Self::PathAndHeader(_) => "under the tenant's path and in the header",
-        }
-    }
-}
-
-/// All the ways to name a tenant, but in the body. The host of the default tenant serves everyone.
-fn places(side: &Side) -> Vec<Place> {
-    let tenant = &side.tenant;
-    let upper = tenant.name.to_uppercase();
-    let mut places = vec![
-        Place::Path(tenant.schema.clone()),
-        Place::Path(upper.clone()),
-        Place::Header(tenant.schema.clone()),
-        Place::Header(upper),
-        Place::PathAndHeader(tenant.schema.clone()),
-    ];
-    if !tenant.is_default() {
-        let host = &tenant.host;
-        places.push(Place::Host(host.clone()));
-        places.push(Place::Host(format!("{}:8443", host.to_uppercase())));
-        places.push(Place::Host(format!("{host}.")));
-    }
-    places
-}
-
-fn places_for(operation: &Operation, side: &Side) -> Vec<Place> {
-    let mut places = places(side);
-    if operation.has("tenant") {
-        places.push(Place::Field(side.tenant.name.clone()));
-    }
-    places
-}
-
 /// Each, beside what does not exist.
 fn beside(values: &[String], never: &str) -> Vec<[String; 2]> {
     let pair = |value: &String| [value.clone(), never.to_owned()];
@@ -581,4 +437,3 @@ const FOR_EVERYBODY: [&str; 9] = [
 const NOBODY: &str = "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10";
 /// In no answer.
 const NOTHING: &str = "\u{0}";
-const TOKENS: [&str; 3] = ["refresh", "refresh_token", "token"];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::ask::{Ask, Heard};
-use super::offers::operations;
+use super::operation::operations;
 
 /// A tenant, as it was made.
 #[derive(Clone, Debug)]
