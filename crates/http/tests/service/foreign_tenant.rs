@@ -84,8 +84,8 @@ fn a_route_of_which_nothing_is_known_is_named() {
             "the header X-Account",
         ),
         (
-            json!({"parameters": [{"in": "path", "name": "domain"}]}),
-            "{domain} in its path",
+            json!({"parameters": [{"in": "path", "name": "owner"}]}),
+            "{owner} in its path",
         ),
         (
             json!({"security": [{"bearer": []}], "parameters": [{"in": "path", "name": "id"}]}),

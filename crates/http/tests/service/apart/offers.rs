@@ -72,7 +72,7 @@ pub(crate) fn offers(
         offers.extend(ids(operation, own, other)?);
     }
     for name in operation.parameters("path") {
-        if name != "id" {
+        if !["domain", "id"].contains(&name.as_str()) {
             return Err(operation.fault(&format!("{{{name}}} in its path")));
         }
     }
@@ -177,6 +177,10 @@ fn parameter(
     let (values, expected): (Vec<[String; 2]>, _) = match name {
         "email_verified" | "from" | "is_active" | "limit" | "to" | "type" => return Ok(Vec::new()),
         "actor" | "user" => (beside(&other.users, NOBODY), Expected::Alike),
+        "after" | "search" if operation.path == TENANTS => {
+            let names = beside(&[other.tenant.schema.clone()], "nowhere");
+            (names, Expected::Refused(&[403]))
+        }
         "after" | "before" => {
             let cursor = &other.cursors[&operation.path];
             (vec![[cursor.clone(), made_up(cursor)]], Expected::Alike)
@@ -213,6 +217,9 @@ fn field(
     other: &Side,
 ) -> Result<Vec<Offer>, String> {
     let unknown = || operation.fault(&format!("the field {name} of its body"));
+    if operation.path.starts_with(TENANTS) {
+        return Ok(of_tenants(operation, name, own, other));
+    }
     match name {
         // What says nothing of a tenant, what only comes with something else, and where a tenant is
         // named.
@@ -243,6 +250,26 @@ fn field(
         }
         _ => Err(unknown()),
     }
+}
+
+/// What a tenant is called or has, which is said by administrators of the platform alone.
+fn of_tenants(operation: &Operation, name: &str, own: &Side, other: &Side) -> Vec<Offer> {
+    let (taken, free) = match name {
+        "domain" => (other.tenant.host.clone(), "free.example"),
+        "name" | "schema" => (other.tenant.schema.clone(), "free"),
+        _ => return Vec::new(),
+    };
+    let differing = [taken.as_str(), free];
+    let asks = |id: &str, token: &str| {
+        let ask = operation.ask(id).bearer(token);
+        differing.map(|value| ask.clone().field(name, value))
+    };
+    let ids = [&own.id, &other.id].into_iter();
+    let offers = ids.flat_map(|id| own.access.iter().map(move |token| asks(id, token)));
+    let refused = Expected::Refused(&[403]);
+    offers
+        .map(|asks| offer(&format!("as {name}"), differing, refused, asks))
+        .collect()
 }
 
 /// Name and password of another tenant, where the same name has another password, or is none.
@@ -435,5 +462,7 @@ const FOR_EVERYBODY: [&str; 9] = [
 ];
 /// An id that nothing has.
 const NOBODY: &str = "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10";
+/// Below which tenants are administered.
+const TENANTS: &str = "/api/admin/tenants/";
 /// In no answer.
 const NOTHING: &str = "\u{0}";

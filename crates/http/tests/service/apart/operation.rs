@@ -70,7 +70,8 @@ impl Operation {
 
     /// The request as the document shows it, without a token, for that `{id}`.
     pub(super) fn ask(&self, id: &str) -> Ask {
-        let ask = Ask::new(&self.method, &self.path.replace("{id}", id));
+        let path = self.path.replace("{id}", id).replace("{domain}", DOMAIN);
+        let ask = Ask::new(&self.method, &path);
         let media = &self.said["requestBody"]["content"]["application/json"];
         let Some(shown) = media["example"].as_object() else {
             return ask;
@@ -88,6 +89,7 @@ impl Operation {
             return Ok(Vec::new());
         };
         let ids = match kind {
+            "/api/admin/tenants/" => return Ok(vec![&of.id, &of.tenant.schema]),
             "/api/admin/events/" => &of.events,
             "/api/admin/users/" => &of.users,
             "/api/auth/sessions/" => &of.sessions,
@@ -106,4 +108,6 @@ impl Operation {
     }
 }
 
+/// Of whichever tenant the path names.
+const DOMAIN: &str = "acme.example";
 const TOKENS: [&str; 3] = ["refresh", "refresh_token", "token"];
