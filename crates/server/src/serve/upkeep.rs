@@ -37,6 +37,7 @@ pub(crate) fn start(wired: &Wired, events: &Events, audit_retention: Duration) -
             keep_keys(&tessera),
             prune(&tessera),
             expire_audit(&tessera, audit_retention),
+            finish_deletions(&tessera),
             look_for_laggards(&backend),
         );
     });
@@ -149,6 +150,26 @@ async fn expire_audit(tessera: &Tessera, retention: Duration) {
     }
 }
 
+/// Removes what is left of tenants whose deletion was begun, here at once, elsewhere before long.
+async fn finish_deletions(tessera: &Tessera) {
+    let mut ticks = interval(DELETIONS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = tessera.deletion_begun() => {}
+        }
+        match tessera.finish_deletions().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed tenants that were deleted"),
+            Err(error) => {
+                let why = Failure::from(error);
+                tracing::warn!(%why, "a tenant that was deleted could not be removed; trying again");
+            }
+        }
+    }
+}
+
 /// Tells of tenants that a process of the version before made after the migration.
 async fn look_for_laggards(backend: &Backend) {
     let mut ticks = interval(LAGGARDS);
@@ -169,6 +190,7 @@ async fn look_for_laggards(backend: &Backend) {
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
+const DELETIONS: Duration = Duration::from_mins(1);
 const LAGGARDS: Duration = Duration::from_hours(1);
 const EXPIRE: Duration = Duration::from_mins(1);
 /// Removing much that is old leaves room for requests.
