@@ -301,15 +301,19 @@ const DESCRIPTION: &str = "Proves who a user is, and issues JWTs that other serv
     they are one and the same.";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const NOTES: &str = include_str!("openapi/operations.json");
-const NULLABLE: [&str; 11] = [
+const NULLABLE: [&str; 15] = [
     "email",
     "ip",
     "last_login",
+    "moving_to",
     "next",
     "next_try",
     "oldest_seconds",
     "parked_at",
+    "password_chars",
+    "primary_domain",
     "reason",
+    "registration",
     "role",
     "user_agent",
     "username",

@@ -1,11 +1,12 @@
 //! The command line.
 
 use core::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use tessera_domain::{
     EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
-    TenantName, Timestamp, Username,
+    TenantLayout, TenantName, Timestamp, Username,
 };
 
 /// A multi-tenant authentication service.
@@ -29,7 +30,7 @@ pub(crate) enum Command {
     Serve,
     /// Bring the tables up to this version: the shared ones, then those of every tenant
     Migrate(Migrate),
-    /// Make tenants and see them
+    /// Make tenants, see and change them
     #[command(subcommand)]
     Tenant(TenantCommand),
     /// Make users, see and change them
@@ -73,23 +74,46 @@ pub(crate) struct Migrate {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TenantCommand {
     /// Make a tenant, with the place where its data lives
-    Create {
-        /// What it is called
-        #[arg(value_parser = TenantName::parse)]
-        name: TenantName,
-        /// Its schema name, `tenant_schema` in tokens; what the name suggests when it is not said
-        #[arg(long, value_name = "S", value_parser = SchemaName::parse)]
-        schema: Option<SchemaName>,
-        /// A host and e-mail domain of its own; may be repeated, the first is the primary one
-        #[arg(long = "domain", value_name = "D", value_parser = HostName::parse)]
-        domains: Vec<HostName>,
-    },
+    Create(Box<CreateTenant>),
     /// List all tenants
     List,
     /// Show one tenant
     Show {
-        /// Its name or schema name
+        /// Its name, schema name or id
         tenant: String,
+    },
+    /// Give a tenant another name; its schema name stays
+    Rename {
+        /// Its name, schema name or id
+        tenant: String,
+        /// What it is called from now on
+        #[arg(value_parser = TenantName::parse)]
+        name: TenantName,
+    },
+    /// Close a tenant: nobody logs in, and no token of it works until it is resumed
+    Suspend {
+        /// Its name, schema name or id
+        tenant: String,
+    },
+    /// Open a suspended tenant again
+    Resume {
+        /// Its name, schema name or id
+        tenant: String,
+    },
+    /// Delete a tenant for good, with all its users, events and entries of the audit trail
+    ///
+    /// It is closed at once, and what is of it goes bit by bit. Where that is cut short, the same
+    /// command goes on, or the running service does.
+    Delete(DeleteTenant),
+    /// Move the data of a tenant to another layout; it answers 503 meanwhile (Postgres)
+    ///
+    /// Where that is cut short, the same command goes on, and the layout of before calls it off.
+    Move {
+        /// Its name, schema name or id
+        tenant: String,
+        /// The layout: schema, in tables of its own, or shared
+        #[arg(long, value_name = "LAYOUT", value_parser = layout)]
+        to: TenantLayout,
     },
     /// Change which domains a tenant has
     #[command(subcommand)]
@@ -108,6 +132,43 @@ pub(crate) enum TenantCommand {
         #[arg(long, value_name = "WHO", value_parser = job_role_by)]
         job_role_by: Option<JobRoleBy>,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CreateTenant {
+    /// What it is called
+    #[arg(value_parser = TenantName::parse)]
+    pub(crate) name: TenantName,
+    /// Its schema name, `tenant_schema` in tokens; what the name suggests when it is not said
+    #[arg(long, value_name = "S", value_parser = SchemaName::parse)]
+    pub(crate) schema: Option<SchemaName>,
+    /// A host and e-mail domain of its own; may be repeated, the first is the primary one
+    #[arg(long = "domain", value_name = "D", value_parser = HostName::parse)]
+    pub(crate) domains: Vec<HostName>,
+    /// How its data is kept apart: schema or shared; as the settings have it when it is not
+    /// said (Postgres)
+    #[arg(long, value_name = "LAYOUT", value_parser = layout)]
+    pub(crate) layout: Option<TenantLayout>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeleteTenant {
+    /// Its name, schema name or id
+    pub(crate) tenant: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// First write the tenant, its users and its audit trail to this new file, a JSON object a line
+    ///
+    /// It holds the hashes of passwords, and is for its owner alone. The tenant is suspended first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) export: Option<PathBuf>,
+}
+
+fn layout(text: &str) -> Result<TenantLayout, &'static str> {
+    let mut all = TenantLayout::ALL.into_iter();
+    let layout = all.find(|layout| layout.as_str() == text);
+    layout.ok_or("it is schema or shared")
 }
 
 /// A value, or that of the installation.
@@ -144,7 +205,23 @@ fn job_role_by(text: &str) -> Result<JobRoleBy, &'static str> {
 pub(crate) enum DomainCommand {
     /// Give a tenant a domain, and list the users of the default tenant whom it hides
     Add {
-        /// The tenant's name or schema name
+        /// The tenant's name, schema name or id
+        tenant: String,
+        /// The domain
+        #[arg(value_parser = HostName::parse)]
+        domain: HostName,
+    },
+    /// Make one of its domains the primary one
+    Primary {
+        /// The tenant's name, schema name or id
+        tenant: String,
+        /// The domain
+        #[arg(value_parser = HostName::parse)]
+        domain: HostName,
+    },
+    /// Take a domain from a tenant; without its primary one, the first of the others is that
+    Remove {
+        /// The tenant's name, schema name or id
         tenant: String,
         /// The domain
         #[arg(value_parser = HostName::parse)]

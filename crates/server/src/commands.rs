@@ -69,12 +69,21 @@ async fn wait_for(wired: &Wired) {
     }
 }
 
-/// The tenant that a command names.
+/// The tenant that a command names, where its data is in one place.
 async fn tenant(wired: &Wired, name: &str) -> Result<Tenant, Failure> {
     let found = wired.tessera.tenant(name).await?;
-    found
-        .map(|tenant| Tenant::clone(&tenant))
-        .ok_or_else(|| Failure::Failed(format!("there is no tenant named `{name}`")))
+    let tenant = found.ok_or_else(|| no_tenant(name))?;
+    if let Some(to) = tenant.moving_to {
+        let (name, to) = (tenant.name.as_str(), to.as_str());
+        return Err(Failure::Failed(format!(
+            "the tenant {name} is being moved: wait, or run `tessera tenant move --to {to}` again"
+        )));
+    }
+    Ok(Tenant::clone(&tenant))
+}
+
+fn no_tenant(name: &str) -> Failure {
+    Failure::Failed(format!("there is no tenant named `{name}`"))
 }
 
 /// A password on standard input, without the newline that ends it.

@@ -5,7 +5,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use tessera_app::{
-    AddDomainError, AdministerUserError, AuditError, ChangeTenantError, ChangeUserError,
+    AdministerTenantError, AdministerUserError, AuditError, ChangeTenantError, ChangeUserError,
     CreateTenantError, CreateUserError, InviteLinkError, KeyError, KeysError, PrepareError,
     Unavailable, Unready,
 };
@@ -98,6 +98,32 @@ impl From<AdministerUserError> for Failure {
     }
 }
 
+impl From<AdministerTenantError> for Failure {
+    fn from(error: AdministerTenantError) -> Self {
+        match error {
+            AdministerTenantError::NoLayouts => Self::Misused(error.to_string()),
+            AdministerTenantError::Unavailable(error) => error.into(),
+            AdministerTenantError::DefaultTenant
+            | AdministerTenantError::Deleting
+            | AdministerTenantError::Duplicate(_)
+            | AdministerTenantError::NotFound
+            | AdministerTenantError::UnknownDomain => Self::because(&error),
+        }
+    }
+}
+
+impl From<CreateTenantError> for Failure {
+    fn from(error: CreateTenantError) -> Self {
+        match error {
+            CreateTenantError::NoLayouts => Self::Misused(error.to_string()),
+            CreateTenantError::Unavailable(error) => error.into(),
+            CreateTenantError::Duplicate(_) | CreateTenantError::NoSchema(_) => {
+                Self::because(&error)
+            }
+        }
+    }
+}
+
 impl From<Unready> for Failure {
     fn from(error: Unready) -> Self {
         match error {
@@ -136,11 +162,9 @@ macro_rules! from_errors {
 }
 
 from_errors!(
-    AddDomainError,
     AuditError,
     ChangeTenantError,
     ChangeUserError,
-    CreateTenantError,
     CreateUserError,
     InviteLinkError,
     tessera_postgres::MigrateError,

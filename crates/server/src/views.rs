@@ -1,10 +1,8 @@
-//! What commands show: of users and sessions the same as the API, of the rest this.
+//! What commands show: of users, sessions and tenants the same as the API, of the rest this.
 
 use serde::Serialize;
 use tessera_app::{Link, Replayed};
-use tessera_domain::{
-    Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, Timestamp, User,
-};
+use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, Timestamp, User};
 use tessera_http::{UserView, rfc3339};
 
 /// What a table shows of a user.
@@ -39,7 +37,7 @@ impl CreatedUserView {
     }
 }
 
-/// That a user is no more.
+/// That a user, or a tenant, is no more.
 #[derive(Serialize)]
 pub(crate) struct DeletedView {
     deleted: String,
@@ -49,6 +47,12 @@ impl DeletedView {
     pub(crate) fn new(user: &User) -> Self {
         Self {
             deleted: user.shown_id(),
+        }
+    }
+
+    pub(crate) fn of_tenant(tenant: &Tenant) -> Self {
+        Self {
+            deleted: tenant.shown_id(),
         }
     }
 }
@@ -63,53 +67,9 @@ pub(crate) const SESSION_COLUMNS: [&str; 6] = [
     "user_agent",
 ];
 
-/// A tenant.
-#[derive(Serialize)]
-pub(crate) struct TenantView {
-    id: String,
-    name: String,
-    schema: String,
-    domains: Vec<String>,
-    primary_domain: Option<String>,
-    status: &'static str,
-    settings: TenantSettingsView,
-    created_at: String,
-}
-
-/// What holds for the accounts of a tenant; null is what the installation says.
-#[derive(Serialize)]
-struct TenantSettingsView {
-    registration: Option<&'static str>,
-    password_chars: Option<u8>,
-    job_role_by: &'static str,
-}
-
-impl TenantView {
-    pub(crate) const COLUMNS: [&str; 5] = ["id", "name", "schema", "domains", "status"];
-}
-
-impl From<&Tenant> for TenantView {
-    fn from(tenant: &Tenant) -> Self {
-        let domains = tenant.domains.iter();
-        let primary = domains.clone().find(|domain| domain.primary);
-        Self {
-            id: tenant.shown_id(),
-            name: tenant.name.as_str().to_owned(),
-            schema: tenant.schema.as_str().to_owned(),
-            domains: domains
-                .map(|domain| domain.host.as_str().to_owned())
-                .collect(),
-            primary_domain: primary.map(|domain| domain.host.as_str().to_owned()),
-            status: tenant.status.as_str(),
-            settings: TenantSettingsView {
-                registration: tenant.settings.registration.map(Registration::as_str),
-                password_chars: tenant.settings.password_chars.map(PasswordChars::number),
-                job_role_by: tenant.settings.job_role.as_str(),
-            },
-            created_at: rfc3339(tenant.created_at),
-        }
-    }
-}
+/// What a table shows of a tenant.
+pub(crate) const TENANT_COLUMNS: [&str; 6] =
+    ["id", "name", "schema", "domains", "status", "layout"];
 
 /// A key that signs or verifies access tokens, or did.
 #[derive(Serialize)]

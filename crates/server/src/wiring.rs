@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 
-use tessera_app::{Clock, Entropy, Ports, PublicUrl, Settings, Tessera};
+use tessera_app::{Clock, Entropy, Layouts, Ports, PublicUrl, Settings, Tessera};
 use tessera_crypto::{
     Argon2Passwords, ConfiguredKey, HashPool, JwtTokens, KeyEncryptionKey, PoolSettings,
     SystemEntropy, TokenSettings,
@@ -173,6 +173,10 @@ fn settings(config: &Config, port: u16) -> Settings {
         passwords: PasswordPolicy::default(),
         tenant_order: config.tenant_order.clone(),
         tenant_layout: config.tenant_layout,
+        layouts: match config.database {
+            Database::Postgres { .. } => Layouts::Apart,
+            Database::Sqlite { .. } => Layouts::Alike,
+        },
         registration: config.accounts.registration,
         unverified_log_in: config.accounts.unverified_log_in,
         mailed_tokens: MailedTokenPolicy::default(),

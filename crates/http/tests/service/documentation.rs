@@ -83,7 +83,7 @@ async fn every_documented_operation_exists_and_no_other_method_does() {
         let bare = path.trim_end_matches('/').to_owned();
         let of_tenant = [format!("/t/public{path}"), format!("/t/public{bare}")];
         for form in [path.clone(), bare].into_iter().chain(of_tenant) {
-            let concrete = form.replace("{id}", "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10");
+            let concrete = concrete(&form);
             let concrete = if concrete.is_empty() {
                 "/".to_owned()
             } else {
@@ -104,6 +104,11 @@ async fn every_documented_operation_exists_and_no_other_method_does() {
     }
 }
 
+fn concrete(path: &str) -> String {
+    let path = path.replace("{id}", "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10");
+    path.replace("{domain}", "acme.example")
+}
+
 #[actix_web::test]
 async fn what_needs_a_bearer_says_so_and_refuses_without() {
     let world = World::new().await;
@@ -111,7 +116,7 @@ async fn what_needs_a_bearer_says_so_and_refuses_without() {
     for (path, method, operation) in operations(&document) {
         let needs = operation["security"].as_array().unwrap();
         let optional = needs.iter().any(|need| need == &serde_json::json!({}));
-        let concrete = path.replace("{id}", "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10");
+        let concrete = concrete(&path);
         let answer = world.send(Request::new(method, &concrete)).await;
         let refused = answer.status == StatusCode::UNAUTHORIZED;
         assert_eq!(

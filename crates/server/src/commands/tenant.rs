@@ -1,42 +1,54 @@
-//! `tessera tenant`: makes tenants and shows them.
+//! `tessera tenant`: makes tenants, shows, changes, moves and deletes them.
 
-use serde::Serialize;
-use tessera_app::CreateTenant;
-use tessera_domain::{Tenant, TenantSettings};
-use tessera_http::UserView;
+use tessera_app::{CreateTenant, TenantAdministration};
+use tessera_domain::{SchemaName, Tenant, TenantDomain, TenantSettings};
+use tessera_http::{DomainAddedView, TenantView, UserView};
 
 use crate::cli::{DomainCommand, TenantCommand};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::views::{TenantView, USER_COLUMNS};
+use crate::views::{TENANT_COLUMNS, USER_COLUMNS};
 use crate::wiring::{KeyRingUse, Wired};
+
+mod delete;
+mod export;
 
 pub(super) async fn run(
     command: TenantCommand,
     config: &Config,
     output: Output,
 ) -> Result<(), Failure> {
-    let wired = super::open(config, KeyRingUse::Untouched).await?;
-    let tessera = &wired.tessera;
-    match command {
-        TenantCommand::Create {
-            name,
-            schema,
-            domains,
-        } => {
+    let open = || super::open(config, KeyRingUse::Untouched);
+    let of = TenantAdministration::of_operator();
+    let changed = match command {
+        TenantCommand::Create(command) => {
             let command = CreateTenant {
-                name,
-                schema,
-                domains,
+                name: command.name,
+                schema: command.schema,
+                domains: command.domains,
+                layout: command.layout,
             };
-            output.one(&TenantView::from(&tessera.create_tenant(command).await?))
+            open().await?.tessera.create_tenant(&of, command).await?
         }
-        TenantCommand::Domain(command) => domain(command, &wired, output).await,
+        TenantCommand::Delete(command) => return delete::run(command, open, output).await,
+        TenantCommand::Domain(command) => return domain(command, &open().await?, output).await,
         TenantCommand::List => {
-            let tenants = tessera.tenants().await?;
+            let tenants = open().await?.tessera.tenants().await?;
             let views: Vec<TenantView> = tenants.iter().map(TenantView::from).collect();
-            output.many(&TenantView::COLUMNS, &views)
+            return output.many(&TENANT_COLUMNS, &views);
+        }
+        TenantCommand::Move { tenant, to } => {
+            let wired = open().await?;
+            wired.tessera.move_tenant(&of, &tenant, to).await?
+        }
+        TenantCommand::Rename { tenant, name } => {
+            let wired = open().await?;
+            wired.tessera.rename_tenant(&of, &tenant, name).await?
+        }
+        TenantCommand::Resume { tenant } => {
+            let wired = open().await?;
+            wired.tessera.resume_tenant(&of, &tenant).await?
         }
         TenantCommand::Settings {
             tenant,
@@ -50,46 +62,56 @@ pub(super) async fn run(
                 job_role: job_role_by.unwrap_or(so_far.job_role),
                 ..so_far
             };
-            let changed = tessera.change_tenant_settings(&tenant, decide).await?;
-            output.one(&TenantView::from(&changed))
+            let wired = open().await?;
+            let changed = wired.tessera.change_tenant_settings(&tenant, decide);
+            changed.await?
         }
-        TenantCommand::Show { tenant } => {
-            output.one(&TenantView::from(&super::tenant(&wired, &tenant).await?))
+        TenantCommand::Show { tenant } => find(&open().await?, &tenant).await?,
+        TenantCommand::Suspend { tenant } => {
+            let wired = open().await?;
+            wired.tessera.suspend_tenant(&of, &tenant).await?
         }
-    }
+    };
+    output.one(&TenantView::from(&changed))
 }
 
 async fn domain(command: DomainCommand, wired: &Wired, output: Output) -> Result<(), Failure> {
-    let DomainCommand::Add { tenant, domain } = command;
-    let added = wired.tessera.add_domain(&tenant, domain).await?;
-    let default: Tenant = super::tenant(wired, tessera_domain::SchemaName::DEFAULT).await?;
-    let hidden: Vec<UserView> = added
-        .hidden
-        .iter()
-        .map(|user| UserView::new(user, &default))
-        .collect();
-    let tenant = TenantView::from(&added.tenant);
+    let (tessera, of) = (&wired.tessera, TenantAdministration::of_operator());
+    let (tenant, domain) = match command {
+        DomainCommand::Add { tenant, domain } => (tenant, domain),
+        DomainCommand::Primary { tenant, domain } => {
+            let made = tessera.make_domain_primary(&of, &tenant, &domain).await?;
+            return output.one(&TenantView::from(&made));
+        }
+        DomainCommand::Remove { tenant, domain } => {
+            let removed = tessera.remove_domain(&of, &tenant, &domain).await?;
+            return output.one(&TenantView::from(&removed));
+        }
+    };
+    let domain = TenantDomain {
+        host: domain,
+        primary: false,
+    };
+    let added = tessera.add_domain(&of, &tenant, domain).await?;
+    let default = find(wired, SchemaName::DEFAULT).await?;
     if output == Output::Json {
-        return output.one(&DomainAdded {
-            tenant,
-            hidden_users: hidden,
-        });
+        return output.one(&DomainAddedView::new(&added, &default));
     }
-    output.one(&tenant)?;
-    if hidden.is_empty() {
+    output.one(&TenantView::from(&added.tenant))?;
+    if added.hidden.is_empty() {
         return Ok(());
     }
     eprintln!(
         "\nThese users of the default tenant have an address in this domain. A log in with it now \
          goes to the tenant, so they can no longer log in:"
     );
+    let hidden = added.hidden.iter();
+    let hidden: Vec<UserView> = hidden.map(|user| UserView::new(user, &default)).collect();
     output.many(&USER_COLUMNS, &hidden)
 }
 
-/// The tenant, and whom its new domain hides.
-#[derive(Serialize)]
-struct DomainAdded {
-    #[serde(flatten)]
-    tenant: TenantView,
-    hidden_users: Vec<UserView>,
+/// The tenant of that name, schema name or id, in whatever state it is.
+async fn find(wired: &Wired, named: &str) -> Result<Tenant, Failure> {
+    let found = wired.tessera.find_tenant(named).await?;
+    found.ok_or_else(|| super::no_tenant(named))
 }

@@ -43,6 +43,7 @@ pub(crate) fn start(
             keep_keys(&tessera),
             prune(&tessera),
             expire_audit(&tessera, audit_retention),
+            finish_deletions(&tessera),
             look_for_laggards(&backend, &lagging),
         );
     });
@@ -157,6 +158,26 @@ async fn expire_audit(tessera: &Tessera, retention: Duration) {
     }
 }
 
+/// Removes what is left of tenants whose deletion was begun, here at once, elsewhere before long.
+async fn finish_deletions(tessera: &Tessera) {
+    let mut ticks = interval(DELETIONS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = tessera.deletion_begun() => {}
+        }
+        match tessera.finish_deletions().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed tenants that were deleted"),
+            Err(error) => {
+                let why = Failure::from(error);
+                tracing::warn!(%why, "a tenant that was deleted could not be removed; trying again");
+            }
+        }
+    }
+}
+
 /// Tells of tenants that a process of the version before made after the migration, and of those
 /// whose tables are gone.
 async fn look_for_laggards(backend: &Backend, lagging: &LaggingTenants) {
@@ -186,6 +207,7 @@ async fn look_for_laggards(backend: &Backend, lagging: &LaggingTenants) {
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
+const DELETIONS: Duration = Duration::from_mins(1);
 const LAGGARDS: Duration = Duration::from_mins(10);
 /// Whoever migrates them wants to see it.
 const LAGGARDS_KNOWN: Duration = Duration::from_secs(10);

@@ -1,0 +1,110 @@
+//! `tessera tenant delete`: asks, exports where that is wanted, and removes a tenant to the end.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use tessera_app::{AdministerTenantError, TenantAdministration};
+use tessera_domain::{Tenant, TenantStatus};
+use tokio::time::sleep;
+
+use super::export::Export;
+use super::find;
+use crate::cli::DeleteTenant;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::views::DeletedView;
+use crate::wiring::Wired;
+
+pub(super) async fn run(
+    command: DeleteTenant,
+    open: impl AsyncFnOnce() -> Result<Wired, Failure>,
+    output: Output,
+) -> Result<(), Failure> {
+    if !command.yes && !io::stdin().is_terminal() {
+        let why = "nobody is there to ask whether the tenant is to be deleted: say --yes";
+        return Err(Failure::Misused(why.to_owned()));
+    }
+    let wired = open().await?;
+    let tenant = find(&wired, &command.tenant).await?;
+    if tenant.is_default() {
+        return Err(AdministerTenantError::DefaultTenant.into());
+    }
+    if !command.yes {
+        agree(&tenant)?;
+    }
+    let of = TenantAdministration::of_operator();
+    if let Some(path) = &command.export {
+        if tenant.status == TenantStatus::Deleting {
+            return Err(Failure::Failed(
+                "the deletion of the tenant has begun, so that an export would lack what is gone: \
+                 leave out --export to finish it"
+                    .to_owned(),
+            ));
+        }
+        let export = Export::create(path)?;
+        close(&wired, &of, &tenant).await?;
+        let tenant = find(&wired, &tenant.id.to_string()).await?;
+        export.write(&wired, &tenant).await?;
+    }
+    let id = tenant.id.to_string();
+    let tenant = wired.tessera.begin_deletion(&of, &id).await?;
+    let progress = Progress::default();
+    let removed = |count| progress.add(count);
+    let finished = wired.tessera.finish_deletion(&of, tenant.id, &removed);
+    finished.await?;
+    drop(progress);
+    output.one(&DeletedView::of_tenant(&tenant))
+}
+
+/// Suspends a tenant, and waits until every process knows: what is exported changes no more.
+async fn close(wired: &Wired, of: &TenantAdministration, tenant: &Tenant) -> Result<(), Failure> {
+    if tenant.status != TenantStatus::Suspended {
+        let id = tenant.id.to_string();
+        wired.tessera.suspend_tenant(of, &id).await?;
+        sleep(KNOWN).await;
+    }
+    Ok(())
+}
+
+/// Has whoever sits at the terminal type the name.
+fn agree(tenant: &Tenant) -> Result<(), Failure> {
+    let name = tenant.name.as_str();
+    eprint!("Delete the tenant {name} for good, with all its users? Type its name: ");
+    let mut answer = String::new();
+    let read = io::stdin().lock().take(MOST_INPUT).read_line(&mut answer);
+    read.map_err(|error| Failure::because(&error))?;
+    if answer.trim() == name {
+        return Ok(());
+    }
+    Err(Failure::Failed("nothing was deleted".to_owned()))
+}
+
+/// Shows on a terminal how much is gone.
+#[derive(Default)]
+struct Progress(AtomicUsize);
+
+impl Progress {
+    fn add(&self, count: usize) {
+        let all = self.0.fetch_add(count, Ordering::Relaxed) + count;
+        let mut terminal = io::stderr();
+        if terminal.is_terminal() {
+            // A terminal that is gone has nobody to tell.
+            let _ = write!(terminal, "\r{all} removed\u{1b}[K");
+            let _ = terminal.flush();
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if *self.0.get_mut() > 0 && io::stderr().is_terminal() {
+            eprintln!();
+        }
+    }
+}
+
+/// After so long every process has seen a change.
+const KNOWN: Duration = Duration::from_secs(1);
+/// Far more than a name.
+const MOST_INPUT: u64 = 1_024;
