@@ -18,6 +18,7 @@ use tessera_domain::{
 mod account;
 mod administer_audit;
 mod administer_events;
+mod administer_settings;
 mod administer_users;
 mod audit_trail;
 mod change_email;
@@ -54,6 +55,9 @@ mod verify_email;
 pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use administer_settings::{
+    AdministerSettingsError, ChangeSettingsError, PlatformSetting, SettingsAdministration,
+};
 pub use administer_users::{
     AdministerUserError, AdministrationError, AmendUser, InviteUser, InviteUserError, Roles,
     UserAdministration, UserFilter, UserPage,
@@ -89,9 +93,7 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
-pub use tenants::{
-    AddDomainError, ChangeTenantError, CreateTenant, CreateTenantError, DomainAdded,
-};
+pub use tenants::{AddDomainError, CreateTenant, CreateTenantError, DomainAdded};
 pub use users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword};
 pub use validate::{Caller, ValidateError};
 

@@ -1,8 +1,7 @@
 //! What operators do with tenants: create, list, add a domain.
 
 use tessera_domain::{
-    Actor, Change, Changes, HostName, SchemaName, Tenant, TenantName, TenantNameError,
-    TenantSettings, User,
+    Actor, Change, Changes, HostName, SchemaName, Tenant, TenantName, TenantNameError, User,
 };
 
 use crate::administer_users::UserFilter;
@@ -50,17 +49,6 @@ pub enum AddDomainError {
     /// Another tenant has it.
     #[error("the {0} is taken")]
     Duplicate(Unique),
-    /// There is no such tenant.
-    #[error("there is no such tenant")]
-    NotFound,
-    /// The store cannot be reached.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// Why a tenant was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeTenantError {
     /// There is no such tenant.
     #[error("there is no such tenant")]
     NotFound,
@@ -149,40 +137,6 @@ impl Tessera {
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Duplicate(what)) => return Err(AddDomainError::Duplicate(what)),
                 Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
-            }
-        }
-        Err(Unavailable::new(Contended).into())
-    }
-
-    /// Changes what holds for the accounts of the tenant of that name or schema name.
-    pub async fn change_tenant_settings(
-        &self,
-        tenant: &str,
-        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
-    ) -> Result<Tenant, ChangeTenantError> {
-        for _ in 0..ATTEMPTS {
-            self.registry.clear();
-            let Some(tenant) = self.tenant(tenant).await? else {
-                return Err(ChangeTenantError::NotFound);
-            };
-            let Some((updated, fact)) = tenant.change_settings(decide(tenant.settings.clone()))
-            else {
-                return Ok(Tenant::clone(&tenant));
-            };
-            let changes = Changes {
-                tenants: vec![Change::Update(updated.clone())],
-                actor: Actor::Operator,
-                events: vec![self.event(&tenant, self.now(), fact)],
-                ..Changes::default()
-            };
-            let committed = self.commit(&tenant, changes).await;
-            self.registry.clear();
-            match committed {
-                Ok(()) => {
-                    let version = updated.version + 1;
-                    return Ok(Tenant { version, ..updated });
-                }
-                Err(error) => error.unless_stale()?,
             }
         }
         Err(Unavailable::new(Contended).into())

@@ -47,6 +47,6 @@ pub use service::{ServerLimits, Service};
 pub use spawn::Spawner;
 pub use state::{Draining, Presentation, RefreshCookie};
 pub use views::{
-    AuditEntryView, EventView, PublisherView, RetriedView, SessionView, UserView, WaitingEventView,
-    moment, rfc3339,
+    AuditEntryView, EventView, PublisherView, RetriedView, SessionView, TenantSettingsView,
+    UserView, WaitingEventView, moment, rfc3339,
 };

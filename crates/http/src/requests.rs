@@ -8,8 +8,10 @@ use tessera_domain::{EmailAddress, Password, Profile, Username};
 use crate::answer::FromInput;
 use crate::input::Input;
 
+pub(crate) use self::settings::SettingsRequest;
 pub(crate) use self::users::{AmendRequest, InviteRequest};
 
+mod settings;
 mod users;
 
 /// Who logs in; `email` counts when both names come.

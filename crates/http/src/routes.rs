@@ -30,6 +30,7 @@ mod keys;
 mod reference;
 mod registration;
 mod sessions;
+mod tenant_settings;
 mod tokens;
 mod users;
 
@@ -236,6 +237,13 @@ fn administration() -> Vec<Endpoint> {
         endpoint(
             &["/api/admin/events/{id}/retry/"],
             [verb!(post, POST, events::retry)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/settings/"],
+            [
+                verb!(get, GET, tenant_settings::show),
+                verb!(patch, PATCH, tenant_settings::change),
+            ],
         ),
         endpoint(
             &["/api/admin/users/"],

@@ -5,7 +5,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use tessera_app::{
-    AddDomainError, AdministerUserError, AuditError, ChangeTenantError, ChangeUserError,
+    AddDomainError, AdministerUserError, AuditError, ChangeSettingsError, ChangeUserError,
     CreateTenantError, CreateUserError, InviteLinkError, KeyError, KeysError, PrepareError,
     Unavailable, Unready,
 };
@@ -137,7 +137,7 @@ macro_rules! from_errors {
 from_errors!(
     AddDomainError,
     AuditError,
-    ChangeTenantError,
+    ChangeSettingsError,
     ChangeUserError,
     CreateTenantError,
     CreateUserError,

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 use tessera_app::{Link, Replayed};
-use tessera_domain::{
-    Key, KeyOrigin, KeyPurpose, PasswordChars, Registration, Tenant, Timestamp, User,
-};
-use tessera_http::{UserView, rfc3339};
+use tessera_domain::{Key, KeyOrigin, KeyPurpose, Tenant, Timestamp, User};
+use tessera_http::{TenantSettingsView, UserView, rfc3339};
 
 /// What a table shows of a user.
 pub(crate) const USER_COLUMNS: [&str; 6] = [
@@ -76,14 +74,6 @@ pub(crate) struct TenantView {
     created_at: String,
 }
 
-/// What holds for the accounts of a tenant; null is what the installation says.
-#[derive(Serialize)]
-struct TenantSettingsView {
-    registration: Option<&'static str>,
-    password_chars: Option<u8>,
-    job_role_by: &'static str,
-}
-
 impl TenantView {
     pub(crate) const COLUMNS: [&str; 5] = ["id", "name", "schema", "domains", "status"];
 }
@@ -101,11 +91,7 @@ impl From<&Tenant> for TenantView {
                 .collect(),
             primary_domain: primary.map(|domain| domain.host.as_str().to_owned()),
             status: tenant.status.as_str(),
-            settings: TenantSettingsView {
-                registration: tenant.settings.registration.map(Registration::as_str),
-                password_chars: tenant.settings.password_chars.map(PasswordChars::number),
-                job_role_by: tenant.settings.job_role.as_str(),
-            },
+            settings: (&tenant.settings).into(),
             created_at: rfc3339(tenant.created_at),
         }
     }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use tessera_app::{
     Caller, Clock, CreateTenant, Grant, LogInError, LogOut, LogOutError, Ports, RefreshError,
-    RefreshTokens, Settings, Store, TenantHints, Tessera, ValidateError,
+    RefreshTokens, Settings, SettingsAdministration, Store, TenantHints, Tessera, ValidateError,
 };
 use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
-    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantStatus, Timestamp,
-    User,
+    Actor, Change, Changes, Generation, Id, Session, Tenant, TenantName, TenantSettings,
+    TenantStatus, Timestamp, User,
 };
 use tessera_memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -125,6 +125,17 @@ impl World {
             domains: domains.iter().map(|domain| host(domain)).collect(),
         };
         self.tessera.create_tenant(command).await.unwrap()
+    }
+
+    /// Changes what holds for a tenant, as an operator does.
+    pub(crate) async fn change_settings(
+        &self,
+        name: &str,
+        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
+    ) -> Tenant {
+        let of = SettingsAdministration::of_operator(self.stored_tenant(name).await);
+        let changed = self.tessera.change_tenant_settings(&of, decide);
+        changed.await.unwrap()
     }
 
     /// Suspends a tenant from behind, and waits until that is known.

@@ -17,5 +17,6 @@ mod documentation;
 mod pages;
 mod rate_limits;
 mod sockets;
+mod tenant_settings;
 mod tenants;
 mod world;

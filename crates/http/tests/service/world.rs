@@ -12,13 +12,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
-    CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Settings, Tessera, UnverifiedLogIn,
+    CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Settings, SettingsAdministration,
+    Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
     Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, Registration, Role, TenantLayout, TenantName, TenantOrder, Timestamp, TokenPolicy,
-    Username,
+    Profile, Registration, Role, TenantLayout, TenantName, TenantOrder, TenantSettings, Timestamp,
+    TokenPolicy, Username,
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
@@ -96,6 +97,18 @@ impl World {
             domains: vec![HostName::parse(domain).unwrap()],
         };
         self.tessera.create_tenant(command).await.unwrap();
+    }
+
+    /// Changes what holds for a tenant, as an operator does.
+    pub(crate) async fn change_settings(
+        &self,
+        tenant: &str,
+        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
+    ) {
+        let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
+        let of = SettingsAdministration::of_operator(tenant);
+        let changed = self.tessera.change_tenant_settings(&of, decide);
+        changed.await.unwrap();
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {

@@ -1,8 +1,8 @@
 //! `tessera tenant`: makes tenants and shows them.
 
 use serde::Serialize;
-use tessera_app::CreateTenant;
-use tessera_domain::{Tenant, TenantSettings};
+use tessera_app::{CreateTenant, SettingsAdministration};
+use tessera_domain::Tenant;
 use tessera_http::UserView;
 
 use crate::cli::{DomainCommand, TenantCommand};
@@ -38,19 +38,11 @@ pub(super) async fn run(
             let views: Vec<TenantView> = tenants.iter().map(TenantView::from).collect();
             output.many(&TenantView::COLUMNS, &views)
         }
-        TenantCommand::Settings {
-            tenant,
-            registration,
-            password_chars,
-            job_role_by,
-        } => {
-            let decide = |so_far: TenantSettings| TenantSettings {
-                registration: registration.map_or(so_far.registration, |mode| mode.0),
-                password_chars: password_chars.map_or(so_far.password_chars, |chars| chars.0),
-                job_role: job_role_by.unwrap_or(so_far.job_role),
-                ..so_far
-            };
-            let changed = tessera.change_tenant_settings(&tenant, decide).await?;
+        TenantCommand::Settings(command) => {
+            let tenant = super::tenant(&wired, &command.tenant).await?;
+            let of = SettingsAdministration::of_operator(tenant);
+            let decide = |so_far| command.change(so_far);
+            let changed = tessera.change_tenant_settings(&of, decide).await?;
             output.one(&TenantView::from(&changed))
         }
         TenantCommand::Show { tenant } => {
