@@ -20,6 +20,7 @@ mod administer_audit;
 mod administer_events;
 mod administer_settings;
 mod administer_users;
+mod allowed_origin;
 mod audit_trail;
 mod change_email;
 mod change_password;
@@ -34,6 +35,7 @@ mod log_out;
 mod mail_queue;
 mod mail_relay;
 mod mailed_token;
+mod own_issuer;
 mod ports;
 mod prepare;
 mod prune;
@@ -78,6 +80,7 @@ pub use log_out::{LogOut, LogOutError};
 pub use mail_queue::{Backlog, Letter, Link, MailError, MailQueue, Mailer, QueuedMail};
 pub use mail_relay::{MailRelay, MailStep, MailTally};
 pub use mailed_token::{AskForMail, AskForMailError, MailedTokenError, ShowToken};
+pub use own_issuer::{OwnIssuer, OwnIssuerError};
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,

@@ -208,6 +208,13 @@ fn reference() -> Vec<Endpoint> {
             ],
             [verb!(get, GET, keys::discovery)],
         ),
+        endpoint(
+            &[
+                "/.well-known/oauth-authorization-server/t/{schema}",
+                "/.well-known/openid-configuration/t/{schema}",
+            ],
+            [verb!(get, GET, keys::tenant_discovery)],
+        ),
         endpoint(&["/auth/health/"], [verb!(get, GET, health::auth_health)]).of_kind(Kind::Probe),
         endpoint(
             &["/api/auth/health/", "/health/"],

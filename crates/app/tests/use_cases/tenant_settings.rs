@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tessera_app::{AuditQuery, ChangeSettingsError, Grant, Purview, SettingsAdministration};
 use tessera_domain::{
-    Actor, JobRoleBy, Registration, SessionEnd, TenantSettings, TenantSettingsError, TokenPolicy,
+    Actor, JobRoleBy, Registration, TenantSettings, TenantSettingsError, TokenPolicy,
 };
 
 use crate::world::{Done, World, with_tokens};
@@ -68,7 +68,7 @@ async fn a_tenant_has_shorter_lives_than_the_installation_and_no_longer_ones() {
     world.change_settings("public", lives(60, 120)).await;
     let grant = world.log_in().await;
     assert_eq!(lives_of(&world, &grant), (60, 120));
-    assert_eq!(grant.expires_in, Duration::from_secs(60));
+    assert_eq!(grant.expires_in, Duration::from_mins(1));
     let caller = world.caller(&grant).await;
     assert_eq!(
         caller.claims.expires_at,
@@ -104,7 +104,7 @@ async fn what_the_installation_lowers_counts_below_what_a_tenant_said_before() {
     world.change_settings("public", lives(600, 6_000)).await;
     let lowered = with_tokens(TokenPolicy {
         access_lifetime: Duration::from_secs(90),
-        refresh_lifetime: Duration::from_secs(900),
+        refresh_lifetime: Duration::from_mins(15),
         ..TokenPolicy::default()
     });
     let world = world.another_process_with(lowered, None);
@@ -131,7 +131,7 @@ async fn a_life_that_gets_shorter_counts_from_the_next_refresh() {
     let (changed, done) = world
         .watch(world.change_settings("public", lives(60, 120)))
         .await;
-    assert_eq!(done.ended(), [] as [(_, SessionEnd); 0]);
+    assert!(done.ended().is_empty());
     assert_eq!(
         changed.settings.refresh_lifetime,
         Some(Duration::from_mins(2))

@@ -1,9 +1,11 @@
 use serde_json::{Value, json};
-use tessera_app::{Expiry, TokenError, Tokens};
-use tessera_domain::{Algorithm, KeyPurpose, Timestamp};
+use tessera_app::{Expiry, KeyRing, TokenError, Tokens};
+use tessera_domain::{AccessClaims, Algorithm, KeyPurpose, SchemaName, Timestamp, TokenIssuer};
 
 use crate::Audience;
-use crate::testing::{ISSUER, NOW, Service, payload, read, read_refresh, settings, without};
+use crate::testing::{
+    ISSUER, NOW, Service, access_claims, payload, read, read_refresh, ring, settings, without,
+};
 
 /// Values of every JSON type, none of which any claim of a test token has.
 fn foreign_values() -> Vec<Value> {
@@ -190,4 +192,91 @@ fn an_audience_is_the_one_that_is_set() {
     let service = of(Audience::Named("api".to_owned()));
     assert_eq!(payload(&service.access())["aud"], json!("api"));
     assert_eq!(read(&service, &service.access()), Ok(()));
+}
+
+/// The claims of a token that the tenant of that schema name issued itself.
+fn own(schema: &str) -> AccessClaims {
+    AccessClaims {
+        issuer: TokenIssuer::Tenant,
+        tenant_schema: SchemaName::restore(schema.to_owned()),
+        ..access_claims()
+    }
+}
+
+#[test]
+fn a_tenant_with_an_issuer_of_its_own_is_who_issues_its_tokens_and_whom_they_are_for() {
+    for installation in [ISSUER, "https://id.example/", "https://id.example/auth"] {
+        let service = Service::of(Algorithm::Es256);
+        let ring = KeyRing {
+            issuer: installation.to_owned(),
+            ..ring(&service.keys)
+        };
+        service.tokens.load(&ring, NOW).unwrap();
+        let claims = own("Acme-1");
+        let token = service.tokens.sign_access(&claims, NOW).unwrap();
+        let issuer = format!("{}/t/Acme-1", installation.trim_end_matches('/'));
+        assert_eq!(payload(&token)["iss"], issuer);
+        assert_eq!(payload(&token)["aud"], issuer);
+        for _ in ["verified", "remembered"] {
+            let read = service.tokens.read_access(&token, NOW, Expiry::Enforced);
+            assert_eq!(read.as_ref(), Ok(&claims), "{installation}");
+        }
+    }
+}
+
+#[test]
+fn a_named_audience_and_none_stay_whoever_the_issuer_is() {
+    for (audience, expected) in [
+        (Audience::Named("api".to_owned()), json!("api")),
+        (Audience::Unsaid, json!(null)),
+    ] {
+        let mut settings = settings(Some(Algorithm::Hs256));
+        settings.audience = audience;
+        let service = Service::with(settings);
+        let token = service.tokens.sign_access(&own("acme"), NOW).unwrap();
+        let claims = payload(&token);
+        assert_eq!(claims["iss"], "https://id.example/t/acme");
+        assert_eq!(claims.get("aud").unwrap_or(&Value::Null), &expected);
+        assert_eq!(read(&service, &token), Ok(()));
+    }
+}
+
+#[test]
+fn no_tenant_issues_tokens_of_another_one() {
+    let service = Service::of(Algorithm::Es256);
+    let header = service.header(KeyPurpose::Access).to_string();
+    let token = service.tokens.sign_access(&own("acme"), NOW).unwrap();
+    let claims = payload(&token);
+    let acme = "https://id.example/t/acme";
+    for (iss, aud, schema, accepted) in [
+        (acme, acme, "acme", true),
+        (ISSUER, ISSUER, "acme", true),
+        (acme, acme, "other", false),
+        (acme, acme, "Acme", false),
+        (acme, acme, "", false),
+        (acme, ISSUER, "acme", false),
+        (ISSUER, acme, "acme", false),
+        ("https://id.example/t/acme/", acme, "acme", false),
+        ("https://id.example/t/ACME", acme, "acme", false),
+        (
+            "https://id.example/t/",
+            "https://id.example/t/",
+            "acme",
+            false,
+        ),
+        ("https://id.example/t/a/t/acme", acme, "acme", false),
+        ("https://evil.example/t/acme", acme, "acme", false),
+    ] {
+        let mut changed = claims.clone();
+        changed["iss"] = json!(iss);
+        changed["aud"] = json!(aud);
+        changed["tenant_schema"] = json!(schema);
+        let token = service.forge(KeyPurpose::Access, &header, &changed.to_string());
+        let expected = if accepted {
+            Ok(())
+        } else {
+            Err(TokenError::Invalid)
+        };
+        assert_eq!(read(&service, &token), expected, "{iss} {aud} {schema}");
+    }
 }

@@ -71,7 +71,8 @@ pub(crate) async fn refresh_bearer(
 ) -> Result<Answer<BearerTokens>, Problem> {
     let token = match body.0.into_token() {
         Some(token) => token,
-        None => cookie::token(&request, &*tessera(&request)?, &shown)?
+        None => cookie::token(&request, &*tessera(&request)?, &shown)
+            .await?
             .ok_or_else(|| Problem::field("refresh_token", "This field is required."))?,
     };
     let grant = refresh(&request, token).await?;

@@ -14,6 +14,8 @@ mod audit;
 mod conversation;
 mod cookie;
 mod documentation;
+mod origins;
+mod own_issuer;
 mod pages;
 mod rate_limits;
 mod sockets;

@@ -13,13 +13,13 @@ use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
     CreateTenant, CreateUser, FirstPassword, Ports, PublicUrl, Settings, SettingsAdministration,
-    Tessera, UnverifiedLogIn,
+    Store, Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, Registration, Role, TenantLayout, TenantName, TenantOrder, TenantSettings, Timestamp,
-    TokenPolicy, Username,
+    Actor, Change, Changes, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password,
+    PasswordPolicy, Profile, Registration, Role, Tenant, TenantLayout, TenantName, TenantOrder,
+    TenantSettings, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, Metrics, Presentation,
@@ -109,6 +109,23 @@ impl World {
         let of = SettingsAdministration::of_operator(tenant);
         let changed = self.tessera.change_tenant_settings(&of, decide);
         changed.await.unwrap();
+    }
+
+    /// Suspends a tenant from behind, and waits until that is known.
+    pub(crate) async fn suspend(&self, tenant: &str) {
+        let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
+        let (suspended, _) = tenant.suspend().unwrap();
+        self.update_tenant(suspended).await;
+    }
+
+    /// Changes a tenant from behind, and waits until that is known.
+    pub(crate) async fn update_tenant(&self, tenant: Tenant) {
+        let changes = Changes {
+            tenants: vec![Change::Update(tenant.clone())],
+            ..Changes::default()
+        };
+        self.store.commit(&tenant, changes).await.unwrap();
+        self.clock.advance(Duration::from_secs(1));
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {
