@@ -19,8 +19,10 @@ use tokio::sync::Notify;
 mod account;
 mod administer_audit;
 mod administer_events;
+mod administer_settings;
 mod administer_tenants;
 mod administer_users;
+mod allowed_origin;
 mod audit_trail;
 mod change_email;
 mod change_password;
@@ -37,6 +39,7 @@ mod mail_queue;
 mod mail_relay;
 mod mailed_token;
 mod move_tenant;
+mod own_issuer;
 mod ports;
 mod prepare;
 mod prune;
@@ -58,6 +61,9 @@ mod verify_email;
 pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
+pub use administer_settings::{
+    AdministerSettingsError, ChangeSettingsError, PlatformSetting, SettingsAdministration,
+};
 pub use administer_tenants::{
     AdministerTenantError, DomainAdded, TenantAdministration, TenantPage,
 };
@@ -82,6 +88,7 @@ pub use mail_queue::{Backlog, Letter, Link, MailError, MailQueue, Mailer, Queued
 pub use mail_relay::{MailRelay, MailStep, MailTally};
 pub use mailed_token::{AskForMail, AskForMailError, MailedTokenError, ShowToken};
 pub use move_tenant::Layouts;
+pub use own_issuer::{OwnIssuer, OwnIssuerError};
 pub use ports::{
     Clock, CommitError, Entropy, Expiry, KeyError, KeyRing, Overloaded, Passwords, Ports,
     PublicKey, PublicKeys, SessionHolder, Store, TenantKey, TokenError, Tokens, Unavailable,
@@ -97,7 +104,7 @@ pub use replay::{Replay, ReplayError, Replayed};
 pub use reset_password::{ResetPassword, ResetPasswordError};
 pub use resolve_tenant::TenantHints;
 pub use sessions::EndSessionError;
-pub use tenants::{ChangeTenantError, CreateTenant, CreateTenantError};
+pub use tenants::{CreateTenant, CreateTenantError};
 pub use users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword};
 pub use validate::{Caller, ValidateError};
 

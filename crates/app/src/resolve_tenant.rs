@@ -138,6 +138,18 @@ impl Tessera {
             .ok_or_else(|| Unavailable::new(NoDefaultTenant))
     }
 
+    /// The tenant that is named in so many words, else the one of the host.
+    pub(crate) async fn named_tenant(
+        &self,
+        hints: &TenantHints,
+    ) -> Result<Option<Arc<Tenant>>, Unavailable> {
+        match (hints.explicit_keys().next(), hints.host_key()) {
+            (Some(Some(name)), _) => self.tenant_by(TenantKey::Name(name)).await,
+            (None, Some(host)) => self.tenant_by(host).await,
+            (Some(None), _) | (None, None) => Ok(None),
+        }
+    }
+
     async fn look_up(&self, hints: &TenantHints) -> Result<Found, Unavailable> {
         let mut explicit = Vec::new();
         for key in hints.explicit_keys() {

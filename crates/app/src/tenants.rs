@@ -1,13 +1,12 @@
-//! Make a tenant, and change what holds for the accounts of one.
+//! Make a tenant.
 
 use tessera_domain::{
-    Actor, Change, Changes, HostName, SchemaName, Tenant, TenantLayout, TenantName,
-    TenantNameError, TenantSettings,
+    Change, Changes, HostName, SchemaName, Tenant, TenantLayout, TenantName, TenantNameError,
 };
 
 use crate::administer_tenants::TenantAdministration;
 use crate::ports::{CommitError, Unavailable, Unique};
-use crate::{ATTEMPTS, Contended, Layouts, Tessera};
+use crate::{Layouts, Tessera};
 
 /// A request to make a tenant.
 #[derive(Clone, Debug)]
@@ -34,17 +33,6 @@ pub enum CreateTenantError {
     /// The name suggests no schema name.
     #[error("the name suggests no schema name, so one must be given: {0}")]
     NoSchema(#[from] TenantNameError),
-    /// The store cannot be reached.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
-/// Why a tenant was not changed.
-#[derive(Debug, thiserror::Error)]
-pub enum ChangeTenantError {
-    /// There is no such tenant.
-    #[error("there is no such tenant")]
-    NotFound,
     /// The store cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -92,39 +80,5 @@ impl Tessera {
             Err(CommitError::Stale) => Err(Unavailable::new(CommitError::Stale).into()),
             Err(CommitError::Unavailable(unavailable)) => Err(unavailable.into()),
         }
-    }
-
-    /// Changes what holds for the accounts of the tenant of that name or schema name.
-    pub async fn change_tenant_settings(
-        &self,
-        tenant: &str,
-        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
-    ) -> Result<Tenant, ChangeTenantError> {
-        for _ in 0..ATTEMPTS {
-            self.registry.clear();
-            let Some(tenant) = self.tenant(tenant).await? else {
-                return Err(ChangeTenantError::NotFound);
-            };
-            let Some((updated, fact)) = tenant.change_settings(decide(tenant.settings.clone()))
-            else {
-                return Ok(Tenant::clone(&tenant));
-            };
-            let changes = Changes {
-                tenants: vec![Change::Update(updated.clone())],
-                actor: Actor::Operator,
-                events: vec![self.event(&tenant, self.now(), fact)],
-                ..Changes::default()
-            };
-            let committed = self.commit(&tenant, changes).await;
-            self.registry.clear();
-            match committed {
-                Ok(()) => {
-                    let version = updated.version + 1;
-                    return Ok(Tenant { version, ..updated });
-                }
-                Err(error) => error.unless_stale()?,
-            }
-        }
-        Err(Unavailable::new(Contended).into())
     }
 }

@@ -9,6 +9,7 @@ use tessera_app::{Grant, Tessera};
 use url::Url;
 
 use crate::client::{Client, Scheme};
+use crate::cors::{self, split_tenant};
 use crate::envelope::Edge;
 use crate::limits::host;
 use crate::problem::Problem;
@@ -42,7 +43,7 @@ pub(crate) fn forget(request: &HttpRequest, shown: &Presentation) -> Option<Cook
 ///
 /// A browser sends the cookie whoever asks it to, so it counts only from a page of an origin that
 /// is ours or allowed.
-pub(crate) fn token(
+pub(crate) async fn token(
     request: &HttpRequest,
     tessera: &Tessera,
     shown: &Presentation,
@@ -55,13 +56,14 @@ pub(crate) fn token(
     };
     match cookie {
         None => Ok(None),
-        Some(_) if !from_a_known_origin(request, tessera) => Err(Problem::PermissionDenied),
+        Some(_) if !from_a_known_origin(request, tessera).await => Err(Problem::PermissionDenied),
         Some(cookie) => Ok(Some(cookie.value().to_owned()).filter(|token| !token.is_empty())),
     }
 }
 
-/// Ours is the origin of the public URL, and the one that the request itself was sent to.
-fn from_a_known_origin(request: &HttpRequest, tessera: &Tessera) -> bool {
+/// Ours is the origin of the public URL, and the one that the request itself was sent to; allowed is
+/// one that may call anywhere, or this tenant.
+async fn from_a_known_origin(request: &HttpRequest, tessera: &Tessera) -> bool {
     let origin = request.headers().get(ORIGIN).map(HeaderValue::to_str);
     let Some(Ok(origin)) = origin else {
         return false;
@@ -76,12 +78,10 @@ fn from_a_known_origin(request: &HttpRequest, tessera: &Tessera) -> bool {
     let issuer = tessera.ports().tokens.issuer();
     let ours = [asked, issuer.map(|issuer| issuer.to_string())];
     let written = |url: String| Some(Url::parse(&url).ok()?.origin().ascii_serialization());
+    let mut ours = ours.into_iter().flatten().filter_map(written);
     allowed
-        || ours
-            .into_iter()
-            .flatten()
-            .filter_map(written)
-            .any(|it| it == origin)
+        || ours.any(|it| it == origin)
+        || cors::allows(tessera, &cors::hints(request.head()), origin).await
 }
 
 fn cookie(token: String, request: &HttpRequest, left: Duration) -> Cookie<'static> {
@@ -94,13 +94,6 @@ fn cookie(token: String, request: &HttpRequest, left: Duration) -> Cookie<'stati
         .same_site(SameSite::Strict)
         .max_age(left)
         .finish()
-}
-
-/// A path as `/t/{tenant}`, or nothing, and the rest.
-fn split_tenant(path: &str) -> (&str, &str) {
-    let tenant = path.strip_prefix("/t/").and_then(|rest| rest.find('/'));
-    let end = tenant.map_or(0, |length| length.saturating_add("/t/".len()));
-    path.split_at_checked(end).unwrap_or(("", path))
 }
 
 const NAME: &str = "refresh_token";

@@ -14,17 +14,17 @@ use std::sync::Arc;
 
 use actix_web::dev::{RequestHead, Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
-use actix_web::http::header::HeaderValue;
 use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode};
+use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse};
-use tessera_app::{Clock, Entropy};
+use tessera_app::{Clock, Entropy, Tessera};
 use tessera_domain::Timestamp;
 use tokio::time::{Sleep, sleep};
 
 use crate::access_log::{self, AccessLog, Answered};
 use crate::client::{Client, Scheme, TrustedProxies};
-use crate::cors::AllowedOrigins;
+use crate::cors::{self, AllowedOrigins, Page};
 use crate::headers;
 use crate::hosts::AllowedHosts;
 use crate::limits::{self, Head};
@@ -151,6 +151,8 @@ pub struct Answering<F> {
 
 enum Stage<F> {
     Answered(ServiceResponse),
+    /// All is done but for what the tenant says of the page.
+    Asking(Outcome),
     Over,
     Panicked,
     Running(F),
@@ -177,6 +179,7 @@ where
     fn advance(&mut self, context: &mut Context<'_>) -> Poll<Result<ServiceResponse, Error>> {
         let outcome = match mem::replace(&mut self.stage, Stage::Over) {
             Stage::Answered(response) => Outcome::Answered(Ok(response)),
+            Stage::Asking(outcome) => outcome,
             Stage::Over => return Poll::Pending,
             Stage::Panicked => Outcome::Panicked,
             Stage::Running(mut answer) => match guarded(|| Pin::new(&mut answer).poll(context)) {
@@ -189,8 +192,18 @@ where
                 Some(Poll::Pending) => Outcome::TooLate,
             },
         };
+        if self.asks(context) && self.in_time(context) {
+            self.stage = Stage::Asking(outcome);
+            return Poll::Pending;
+        }
         let visit = self.visit.take();
         visit.map_or(Poll::Pending, |visit| Poll::Ready(visit.end(outcome)))
+    }
+
+    /// Whether it is still unknown if the page may read the answer.
+    fn asks(&mut self, context: &mut Context<'_>) -> bool {
+        let page = self.visit.as_mut().and_then(|visit| visit.page.as_mut());
+        page.is_some_and(|page| page.poll_known(context).is_pending())
     }
 
     /// Whether there is time left. Most answers are there at once, and nobody asks.
@@ -222,7 +235,7 @@ struct Visit {
     client: Client,
     method: Method,
     target: Option<PathAndQuery>,
-    origin: Option<HeaderValue>,
+    page: Option<Box<Page>>,
     rest: Option<Rest>,
     began: Timestamp,
     ended: bool,
@@ -240,7 +253,10 @@ impl Visit {
             client: edge.trusted_proxies.client(head),
             method: head.method.clone(),
             target: head.uri.path_and_query().cloned(),
-            origin: read.origin.cloned(),
+            page: read.origin.map(|origin| {
+                let tessera = || request.app_data::<Data<Tessera>>().map(|it| Arc::clone(it));
+                Box::new(Page::of(origin, head, &edge.allowed_origins, tessera))
+            }),
             rest: None,
             began: edge.clock.now(),
             ended: false,
@@ -249,7 +265,7 @@ impl Visit {
         let fault = read.fault.or_else(|| edge.disallowed(head));
         let early = match fault {
             Some(fault) => Some(fault.answer(head.uri.path())),
-            None => edge.allowed_origins.preflight(head, read.origin),
+            None => visit.page.as_deref().and_then(Page::preflight),
         };
         if read.chunked {
             visit.rest = Some(Rest::of(request));
@@ -303,7 +319,7 @@ impl Visit {
             Scheme::Https => Scheme::Https,
         };
         headers::write(headers, scheme);
-        edge.allowed_origins.write(headers, self.origin.as_ref());
+        cors::write(headers, self.page.as_deref());
         headers.append(X_REQUEST_ID.clone(), self.id.header());
     }
 

@@ -18,7 +18,9 @@ pub(crate) enum Value {
     List(Vec<Value>),
     /// JSON's `null`.
     Null,
-    /// A number or an object: no field of ours is one.
+    /// A whole number that is not negative.
+    Number(u64),
+    /// Another number or an object: no field of ours is one.
     Other,
     /// A text.
     Text(String),
@@ -55,6 +57,24 @@ impl fmt::Debug for Fields {
     }
 }
 
+/// A setting of a tenant.
+pub(crate) enum Setting<T> {
+    /// What the installation says.
+    Installation,
+    /// The tenant's own.
+    Own(T),
+}
+
+impl<T> Setting<T> {
+    /// The tenant's own, where there is one.
+    pub(crate) fn own(&self) -> Option<&T> {
+        match self {
+            Self::Installation => None,
+            Self::Own(own) => Some(own),
+        }
+    }
+}
+
 /// The fields while they are taken, with what was wrong so far.
 pub(crate) struct Input {
     fields: BTreeMap<String, Value>,
@@ -77,7 +97,9 @@ impl Input {
         match self.fields.remove(name) {
             None => self.missing(name),
             Some(Value::Null) => self.refuse(name, NULL),
-            Some(Value::Flag(_) | Value::List(_) | Value::Other) => self.refuse(name, NOT_TEXT),
+            Some(Value::Flag(_) | Value::List(_) | Value::Number(_) | Value::Other) => {
+                self.refuse(name, NOT_TEXT)
+            }
             Some(Value::Text(text)) if text.is_empty() => self.refuse(name, BLANK),
             Some(Value::Text(text)) => Some(text),
         }
@@ -96,7 +118,9 @@ impl Input {
     pub(crate) fn optional_secret(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name)? {
             Value::Null => None,
-            Value::Flag(_) | Value::List(_) | Value::Other => self.refuse(name, NOT_TEXT),
+            Value::Flag(_) | Value::List(_) | Value::Number(_) | Value::Other => {
+                self.refuse(name, NOT_TEXT)
+            }
             Value::Text(text) => Some(text).filter(|text| !text.is_empty()),
         }
     }
@@ -105,7 +129,9 @@ impl Input {
     pub(crate) fn changed(&mut self, name: &'static str) -> Option<String> {
         match self.fields.remove(name)? {
             Value::Null => self.refuse(name, NULL),
-            Value::Flag(_) | Value::List(_) | Value::Other => self.refuse(name, NOT_TEXT),
+            Value::Flag(_) | Value::List(_) | Value::Number(_) | Value::Other => {
+                self.refuse(name, NOT_TEXT)
+            }
             Value::Text(text) => Some(text.trim().to_owned()),
         }
     }
@@ -115,7 +141,7 @@ impl Input {
         match self.fields.remove(name)? {
             Value::Flag(flag) => Some(flag),
             Value::Null => self.refuse(name, NULL),
-            Value::List(_) | Value::Other => self.refuse(name, NOT_FLAG),
+            Value::List(_) | Value::Number(_) | Value::Other => self.refuse(name, NOT_FLAG),
             Value::Text(text) => match text.trim() {
                 "true" => Some(true),
                 "false" => Some(false),
@@ -131,10 +157,72 @@ impl Input {
         most: usize,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<Vec<T>> {
-        let values = match self.fields.remove(name)? {
-            Value::List(values) => values,
-            Value::Null => return self.refuse(name, NULL),
-            Value::Flag(_) | Value::Other | Value::Text(_) => return self.refuse(name, NOT_LIST),
+        let value = self.fields.remove(name)?;
+        if matches!(value, Value::Null) {
+            return self.refuse(name, NULL);
+        }
+        self.texts(name, value, most, parse)
+    }
+
+    /// A setting that may be absent, a text as `parse` reads it; null is that of the installation.
+    pub(crate) fn setting<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Setting<T>> {
+        match self.fields.remove(name)? {
+            Value::Null => Some(Setting::Installation),
+            Value::Text(text) => self.parsed(name, text.trim(), parse).map(Setting::Own),
+            Value::Flag(_) | Value::List(_) | Value::Number(_) | Value::Other => {
+                self.refuse(name, NOT_TEXT)
+            }
+        }
+    }
+
+    /// A setting that may be absent, a whole number as `parse` takes it; null is that of the
+    /// installation. A form writes it out.
+    pub(crate) fn number_setting<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(u64) -> Result<T, E>,
+    ) -> Option<Setting<T>> {
+        let number = match self.fields.remove(name)? {
+            Value::Null => return Some(Setting::Installation),
+            Value::Number(number) => Some(number),
+            Value::Text(text) => text.trim().parse().ok(),
+            Value::Flag(_) | Value::List(_) | Value::Other => None,
+        };
+        match number.map(parse) {
+            None => self.refuse(name, NOT_NUMBER),
+            Some(Ok(own)) => Some(Setting::Own(own)),
+            Some(Err(wrong)) => self.refuse(name, wrong.to_string()),
+        }
+    }
+
+    /// A setting that may be absent, a list of texts, each as `parse` reads it; null is that of the
+    /// installation.
+    pub(crate) fn list_setting<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Setting<Vec<T>>> {
+        let value = self.fields.remove(name)?;
+        if matches!(value, Value::Null) {
+            return Some(Setting::Installation);
+        }
+        let own = self.texts(name, value, usize::MAX, parse);
+        own.map(Setting::Own)
+    }
+
+    fn texts<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        value: Value,
+        most: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let Value::List(values) = value else {
+            return self.refuse(name, NOT_LIST);
         };
         if values.len() > most {
             let wrong = format!("Ensure this field has no more than {most} elements.");
@@ -184,6 +272,7 @@ impl Input {
 const BLANK: &str = "This field may not be blank.";
 const NOT_FLAG: &str = "Must be a valid boolean.";
 const NOT_LIST: &str = "Expected a list of items.";
+const NOT_NUMBER: &str = "A valid integer is required.";
 const NOT_TEXT: &str = "Not a valid string.";
 const NULL: &str = "This field may not be null.";
 

@@ -128,8 +128,8 @@ impl<'de> Visitor<'de> for Any<'_> {
         Ok(Value::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Value, E> {

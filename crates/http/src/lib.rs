@@ -49,5 +49,5 @@ pub use spawn::Spawner;
 pub use state::{Draining, LaggingTenants, Presentation, RefreshCookie};
 pub use views::{
     AuditEntryView, DomainAddedView, EventView, PublisherView, RetriedView, SessionView,
-    TenantView, UserView, WaitingEventView, moment, rfc3339,
+    TenantSettingsView, TenantView, UserView, WaitingEventView, moment, rfc3339,
 };

@@ -51,6 +51,12 @@ fn finish(mut document: Value, version: &str) -> Value {
     }
     let schemas = document.pointer_mut("/components/schemas").map(|schemas| {
         allow_null(schemas);
+        let settings = schemas.pointer_mut("/SettingsFields/properties");
+        let settings = settings.and_then(Value::as_object_mut);
+        settings
+            .into_iter()
+            .flat_map(Map::values_mut)
+            .for_each(nullable);
         schemas.take()
     });
     let schemas = schemas.unwrap_or_else(|| json!({}));
@@ -130,10 +136,8 @@ fn allow_null(schema: &mut Value) {
         Value::Object(members) => {
             if let Some(Value::Object(properties)) = members.get_mut("properties") {
                 for (name, property) in properties {
-                    if let (true, Some(property)) =
-                        (NULLABLE.contains(&name.as_str()), property.as_object_mut())
-                    {
-                        property.insert("nullable".to_owned(), json!(true));
+                    if NULLABLE.contains(&name.as_str()) {
+                        nullable(property);
                     }
                 }
             }
@@ -141,6 +145,12 @@ fn allow_null(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(allow_null),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn nullable(property: &mut Value) {
+    if let Some(property) = property.as_object_mut() {
+        property.insert("nullable".to_owned(), json!(true));
     }
 }
 
@@ -301,10 +311,12 @@ const DESCRIPTION: &str = "Proves who a user is, and issues JWTs that other serv
     they are one and the same.";
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 const NOTES: &str = include_str!("openapi/operations.json");
-const NULLABLE: [&str; 15] = [
+const NULLABLE: [&str; 18] = [
+    "access_seconds",
     "email",
     "ip",
     "last_login",
+    "mail_from",
     "moving_to",
     "next",
     "next_try",
@@ -313,6 +325,7 @@ const NULLABLE: [&str; 15] = [
     "password_chars",
     "primary_domain",
     "reason",
+    "refresh_seconds",
     "registration",
     "role",
     "user_agent",

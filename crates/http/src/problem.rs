@@ -56,6 +56,8 @@ pub(crate) enum Problem {
     PayloadTooLarge,
     /// The client is known and may not do this.
     PermissionDenied,
+    /// A setting that administrators of the platform alone change.
+    PlatformSetting(&'static str),
     /// The refresh token is forged, over, replaced, or of another kind.
     RefreshTokenNotValid,
     /// Nobody may sign up here.
@@ -135,9 +137,10 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Overloaded | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::InvitationOnly | Self::PermissionDenied | Self::RegistrationClosed => {
-                StatusCode::FORBIDDEN
-            }
+            Self::InvitationOnly
+            | Self::PermissionDenied
+            | Self::PlatformSetting(_)
+            | Self::RegistrationClosed => StatusCode::FORBIDDEN,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -164,7 +167,7 @@ impl Problem {
             Self::NotFound => "not_found",
             Self::Overloaded => "overloaded",
             Self::PayloadTooLarge => "payload_too_large",
-            Self::PermissionDenied => "permission_denied",
+            Self::PermissionDenied | Self::PlatformSetting(_) => "permission_denied",
             Self::RegistrationClosed => "registration_closed",
             Self::RequestTimeout => "request_timeout",
             Self::TooManyRequests(_) => "too_many_requests",
@@ -193,6 +196,7 @@ impl Problem {
             Self::Overloaded => "Too much to do at the moment; try again soon.",
             Self::PayloadTooLarge => "The body is too large.",
             Self::PermissionDenied => "You do not have permission to perform this action.",
+            Self::PlatformSetting(name) => return Cow::Owned(of_platform(name)),
             Self::RefreshTokenNotValid => "Token is invalid or expired",
             Self::RegistrationClosed => "Nobody may sign up here.",
             Self::RequestTimeout => "The request did not arrive in time.",
@@ -223,6 +227,7 @@ impl Problem {
             | Self::Overloaded
             | Self::PayloadTooLarge
             | Self::PermissionDenied
+            | Self::PlatformSetting(_)
             | Self::RefreshTokenNotValid
             | Self::RegistrationClosed
             | Self::RequestTimeout
@@ -281,6 +286,7 @@ impl Problem {
             | Self::NotFound
             | Self::PayloadTooLarge
             | Self::PermissionDenied
+            | Self::PlatformSetting(_)
             | Self::RegistrationClosed
             | Self::RequestTimeout
             | Self::UnsupportedMediaType
@@ -332,6 +338,10 @@ impl From<tessera_app::Overloaded> for Problem {
 }
 
 const INSUFFICIENT: &str = r#"Bearer realm="tessera", error="insufficient_user_authentication""#;
+fn of_platform(setting: &str) -> String {
+    format!("The setting {setting} is for administrators of the platform to change.")
+}
+
 /// As Django REST framework says it.
 fn throttled(seconds: u32) -> String {
     let unit = if seconds == 1 { "second" } else { "seconds" };

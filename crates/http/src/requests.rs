@@ -8,11 +8,13 @@ use tessera_domain::{EmailAddress, Password, Profile, Username};
 use crate::answer::FromInput;
 use crate::input::Input;
 
+pub(crate) use self::settings::SettingsRequest;
 pub(crate) use self::tenants::{
     AmendTenantRequest, CreateTenantRequest, DomainRequest, MoveRequest,
 };
 pub(crate) use self::users::{AmendRequest, InviteRequest};
 
+mod settings;
 mod tenants;
 mod users;
 

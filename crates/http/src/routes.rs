@@ -30,6 +30,7 @@ mod keys;
 mod reference;
 mod registration;
 mod sessions;
+mod tenant_settings;
 mod tenants;
 mod tokens;
 mod users;
@@ -214,6 +215,13 @@ fn reference() -> Vec<Endpoint> {
             ],
             [verb!(get, GET, keys::discovery)],
         ),
+        endpoint(
+            &[
+                "/.well-known/oauth-authorization-server/t/{schema}",
+                "/.well-known/openid-configuration/t/{schema}",
+            ],
+            [verb!(get, GET, keys::tenant_discovery)],
+        ),
         endpoint(&["/auth/health/"], [verb!(get, GET, health::auth_health)]).of_kind(Kind::Probe),
         endpoint(
             &["/api/auth/health/", "/health/"],
@@ -243,6 +251,13 @@ fn administration() -> Vec<Endpoint> {
         endpoint(
             &["/api/admin/events/{id}/retry/"],
             [verb!(post, POST, events::retry)],
+        ),
+        endpoint(
+            &["/api/admin/tenants/{id}/settings/"],
+            [
+                verb!(get, GET, tenant_settings::show),
+                verb!(patch, PATCH, tenant_settings::change),
+            ],
         ),
         endpoint(
             &["/api/admin/users/"],

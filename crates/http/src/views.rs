@@ -10,12 +10,14 @@ pub use self::audit::AuditEntryView;
 pub(crate) use self::audit::AuditView;
 pub use self::events::{EventView, PublisherView, RetriedView, WaitingEventView};
 pub(crate) use self::events::{EventsView, PublishersView, WaitingEventsView};
+pub use self::settings::TenantSettingsView;
 pub(crate) use self::tenants::TenantsView;
 pub use self::tenants::{DomainAddedView, TenantView};
 pub(crate) use self::users::UsersView;
 
 mod audit;
 mod events;
+mod settings;
 mod tenants;
 mod users;
 

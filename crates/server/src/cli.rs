@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use tessera_domain::{
-    EmailAddress, Event, HostName, Id, JobRoleBy, PasswordChars, Registration, Role, SchemaName,
-    TenantLayout, TenantName, Timestamp, Username,
+    EmailAddress, Event, HostName, Id, Role, SchemaName, TenantLayout, TenantName, Timestamp,
+    Username,
 };
+
+pub(crate) use self::settings::ChangeSettings;
+
+mod settings;
 
 /// A multi-tenant authentication service.
 ///
@@ -119,19 +123,7 @@ pub(crate) enum TenantCommand {
     #[command(subcommand)]
     Domain(DomainCommand),
     /// Change what holds for the accounts of a tenant; what is not named stays
-    Settings {
-        /// Its name or schema name
-        tenant: String,
-        /// Who may sign up: open, invite, closed; `default` for what the installation says
-        #[arg(long, value_name = "MODE", value_parser = registration)]
-        registration: Option<Or<Registration>>,
-        /// The fewest characters of a new password, 8 to 64; `default` for 8
-        #[arg(long, value_name = "N", value_parser = password_chars)]
-        password_chars: Option<Or<PasswordChars>>,
-        /// Who says what a user does there: administrators, or users too
-        #[arg(long, value_name = "WHO", value_parser = job_role_by)]
-        job_role_by: Option<JobRoleBy>,
-    },
+    Settings(Box<ChangeSettings>),
 }
 
 #[derive(Args, Debug)]
@@ -169,36 +161,6 @@ fn layout(text: &str) -> Result<TenantLayout, &'static str> {
     let mut all = TenantLayout::ALL.into_iter();
     let layout = all.find(|layout| layout.as_str() == text);
     layout.ok_or("it is schema or shared")
-}
-
-/// A value, or that of the installation.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Or<T>(pub(crate) Option<T>);
-
-fn registration(text: &str) -> Result<Or<Registration>, &'static str> {
-    let mut all = Registration::ALL.into_iter();
-    match (text, all.find(|mode| mode.as_str() == text)) {
-        ("default", _) => Ok(Or(None)),
-        (_, Some(mode)) => Ok(Or(Some(mode))),
-        (_, None) => Err("it is open, invite, closed or default"),
-    }
-}
-
-fn password_chars(text: &str) -> Result<Or<PasswordChars>, &'static str> {
-    if text == "default" {
-        return Ok(Or(None));
-    }
-    let chars = text.parse().ok().and_then(PasswordChars::new);
-    let chars = chars.ok_or("it is a number from 8 to 64, or default")?;
-    Ok(Or(Some(chars)))
-}
-
-fn job_role_by(text: &str) -> Result<JobRoleBy, &'static str> {
-    match text {
-        "administrators" => Ok(JobRoleBy::Administrators),
-        "users" => Ok(JobRoleBy::Users),
-        _ => Err("it is administrators or users"),
-    }
 }
 
 #[derive(Debug, Subcommand)]

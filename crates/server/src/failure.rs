@@ -5,7 +5,7 @@ use core::fmt;
 use std::process::ExitCode;
 
 use tessera_app::{
-    AdministerTenantError, AdministerUserError, AuditError, ChangeTenantError, ChangeUserError,
+    AdministerTenantError, AdministerUserError, AuditError, ChangeSettingsError, ChangeUserError,
     CreateTenantError, CreateUserError, InviteLinkError, KeyError, KeysError, PrepareError,
     Unavailable, Unready,
 };
@@ -163,7 +163,7 @@ macro_rules! from_errors {
 
 from_errors!(
     AuditError,
-    ChangeTenantError,
+    ChangeSettingsError,
     ChangeUserError,
     CreateUserError,
     InviteLinkError,

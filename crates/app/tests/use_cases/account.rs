@@ -65,8 +65,7 @@ async fn what_a_user_does_there_is_for_others_to_say_unless_the_tenant_says_othe
             job_role: by,
             ..so_far
         };
-        let changed = world.tessera.change_tenant_settings("public", settings);
-        changed.await.unwrap();
+        world.change_settings("public", settings).await;
         let caller = world.log_in_as("ada").await;
         let command = ChangeProfile {
             last_name: Some("Lovelace".to_owned()),

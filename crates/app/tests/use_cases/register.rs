@@ -239,8 +239,7 @@ async fn the_tenant_says_how_many_characters_a_new_password_has_at_least() {
             password_chars: chars,
             ..so_far
         };
-        let changed = world.tessera.change_tenant_settings("Acme", decide);
-        changed.await.unwrap();
+        world.change_settings("Acme", decide).await;
         let min = usize::from(least);
         let Err(RegisterError::WeakPassword(why)) = sign_up("Acme", number, min - 1).await else {
             panic!("{min}");

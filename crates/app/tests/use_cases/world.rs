@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use tessera_app::{
     AdministerTenantError, Caller, Clock, CreateTenant, DomainAdded, Grant, LogInError, LogOut,
-    LogOutError, Ports, RefreshError, RefreshTokens, Settings, Store, TenantAdministration,
-    TenantHints, Tessera, ValidateError,
+    LogOutError, Ports, RefreshError, RefreshTokens, Settings, SettingsAdministration, Store,
+    TenantAdministration, TenantHints, Tessera, ValidateError,
 };
 use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
 };
 use tessera_domain::{
     Actor, Change, Changes, Generation, Id, Session, Tenant, TenantDomain, TenantName,
-    TenantStatus, Timestamp, User,
+    TenantSettings, TenantStatus, Timestamp, User,
 };
 use tessera_memory::{ManualClock, MemoryMailer, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -142,6 +142,17 @@ impl World {
         };
         let of = TenantAdministration::of_operator();
         self.tessera.add_domain(&of, tenant, domain).await
+    }
+
+    /// Changes what holds for a tenant, as an operator does.
+    pub(crate) async fn change_settings(
+        &self,
+        name: &str,
+        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
+    ) -> Tenant {
+        let of = SettingsAdministration::of_operator(self.stored_tenant(name).await);
+        let changed = self.tessera.change_tenant_settings(&of, decide);
+        changed.await.unwrap()
     }
 
     /// Suspends a tenant from behind, and waits until that is known.

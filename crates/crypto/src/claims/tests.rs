@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
-use tessera_app::{Expiry, TokenError, Tokens};
+use tessera_app::{Expiry, KeyRing, TokenError, Tokens};
 use tessera_domain::{AccessClaims, Algorithm, KeyPurpose, SchemaName, Timestamp, TokenIssuer};
 
 use crate::Audience;
 use crate::testing::{
-    ISSUER, NOW, Service, access_claims, payload, read, read_refresh, settings, without,
+    ISSUER, NOW, Service, access_claims, payload, read, read_refresh, ring, settings, without,
 };
 
 /// Values of every JSON type, none of which any claim of a test token has.
@@ -194,59 +194,89 @@ fn an_audience_is_the_one_that_is_set() {
     assert_eq!(read(&service, &service.access()), Ok(()));
 }
 
-#[test]
-fn a_tenant_that_issues_its_tokens_issues_no_others() {
-    let service = Service::of(Algorithm::Es256);
-    let claims = issued_by_acme();
-    let token = service.tokens.sign_access(&claims, NOW).unwrap();
-    let written = payload(&token);
-    let issuer = format!("{ISSUER}/t/Acme-2");
-    assert_eq!([&written["iss"], &written["aud"]], [&issuer, &issuer]);
-    let header = service.header(KeyPurpose::Access).to_string();
-    for (iss, aud, schema, is_ours) in [
-        (&*issuer, &*issuer, "Acme-2", true),
-        (ISSUER, ISSUER, "Acme-2", true),
-        (&issuer, ISSUER, "Acme-2", false),
-        (ISSUER, &issuer, "Acme-2", false),
-        (&issuer, &issuer, "acme-2", false),
-        (&issuer, &issuer, "other", false),
-        (
-            &format!("{issuer}/"),
-            &format!("{issuer}/"),
-            "Acme-2",
-            false,
-        ),
-    ] {
-        let mut changed = written.clone();
-        changed["iss"] = json!(iss);
-        changed["aud"] = json!(aud);
-        changed["tenant_schema"] = json!(schema);
-        let token = service.forge(KeyPurpose::Access, &header, &changed.to_string());
-        assert_eq!(read(&service, &token).is_ok(), is_ours, "{changed}");
+/// The claims of a token that the tenant of that schema name issued itself.
+fn own(schema: &str) -> AccessClaims {
+    AccessClaims {
+        issuer: TokenIssuer::Tenant,
+        tenant_schema: SchemaName::restore(schema.to_owned()),
+        ..access_claims()
     }
-    let read = service.tokens.read_access(&token, NOW, Expiry::Enforced);
-    assert_eq!(read, Ok(claims));
 }
 
 #[test]
-fn a_tenant_that_issues_its_tokens_has_the_audience_that_is_set() {
-    for (audience, written) in [
-        (Audience::Named("api".to_owned()), Some(json!("api"))),
-        (Audience::Unsaid, None),
+fn a_tenant_with_an_issuer_of_its_own_is_who_issues_its_tokens_and_whom_they_are_for() {
+    for installation in [ISSUER, "https://id.example/", "https://id.example/auth"] {
+        let service = Service::of(Algorithm::Es256);
+        let ring = KeyRing {
+            issuer: installation.to_owned(),
+            ..ring(&service.keys)
+        };
+        service.tokens.load(&ring, NOW).unwrap();
+        let claims = own("Acme-1");
+        let token = service.tokens.sign_access(&claims, NOW).unwrap();
+        let issuer = format!("{}/t/Acme-1", installation.trim_end_matches('/'));
+        assert_eq!(payload(&token)["iss"], issuer);
+        assert_eq!(payload(&token)["aud"], issuer);
+        for _ in ["verified", "remembered"] {
+            let read = service.tokens.read_access(&token, NOW, Expiry::Enforced);
+            assert_eq!(read.as_ref(), Ok(&claims), "{installation}");
+        }
+    }
+}
+
+#[test]
+fn a_named_audience_and_none_stay_whoever_the_issuer_is() {
+    for (audience, expected) in [
+        (Audience::Named("api".to_owned()), json!("api")),
+        (Audience::Unsaid, json!(null)),
     ] {
         let mut settings = settings(Some(Algorithm::Hs256));
         settings.audience = audience;
         let service = Service::with(settings);
-        let token = service.tokens.sign_access(&issued_by_acme(), NOW).unwrap();
-        assert_eq!(payload(&token).get("aud"), written.as_ref());
+        let token = service.tokens.sign_access(&own("acme"), NOW).unwrap();
+        let claims = payload(&token);
+        assert_eq!(claims["iss"], "https://id.example/t/acme");
+        assert_eq!(claims.get("aud").unwrap_or(&Value::Null), &expected);
         assert_eq!(read(&service, &token), Ok(()));
     }
 }
 
-fn issued_by_acme() -> AccessClaims {
-    AccessClaims {
-        issuer: TokenIssuer::Tenant,
-        tenant_schema: SchemaName::parse("Acme-2").unwrap(),
-        ..access_claims()
+#[test]
+fn no_tenant_issues_tokens_of_another_one() {
+    let service = Service::of(Algorithm::Es256);
+    let header = service.header(KeyPurpose::Access).to_string();
+    let token = service.tokens.sign_access(&own("acme"), NOW).unwrap();
+    let claims = payload(&token);
+    let acme = "https://id.example/t/acme";
+    for (iss, aud, schema, accepted) in [
+        (acme, acme, "acme", true),
+        (ISSUER, ISSUER, "acme", true),
+        (acme, acme, "other", false),
+        (acme, acme, "Acme", false),
+        (acme, acme, "", false),
+        (acme, ISSUER, "acme", false),
+        (ISSUER, acme, "acme", false),
+        ("https://id.example/t/acme/", acme, "acme", false),
+        ("https://id.example/t/ACME", acme, "acme", false),
+        (
+            "https://id.example/t/",
+            "https://id.example/t/",
+            "acme",
+            false,
+        ),
+        ("https://id.example/t/a/t/acme", acme, "acme", false),
+        ("https://evil.example/t/acme", acme, "acme", false),
+    ] {
+        let mut changed = claims.clone();
+        changed["iss"] = json!(iss);
+        changed["aud"] = json!(aud);
+        changed["tenant_schema"] = json!(schema);
+        let token = service.forge(KeyPurpose::Access, &header, &changed.to_string());
+        let expected = if accepted {
+            Ok(())
+        } else {
+            Err(TokenError::Invalid)
+        };
+        assert_eq!(read(&service, &token), expected, "{iss} {aud} {schema}");
     }
 }

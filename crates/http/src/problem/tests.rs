@@ -21,6 +21,7 @@ fn all() -> Vec<Problem> {
         Problem::Overloaded,
         Problem::PayloadTooLarge,
         Problem::PermissionDenied,
+        Problem::PlatformSetting("issuer"),
         Problem::RefreshTokenNotValid,
         Problem::RequestTimeout,
         Problem::TooManyRequests(7),

@@ -6,11 +6,11 @@ use std::hash::DefaultHasher;
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
-use actix_web::web::{Bytes, Data};
+use actix_web::web::{Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use paperclip::actix::{Apiv2Schema, api_v2_operation};
-use serde::Serialize;
-use tessera_app::{PublicKeys, Tessera};
+use serde::{Deserialize, Serialize};
+use tessera_app::{OwnIssuerError, PublicKeys, Tessera, TokenError};
 
 use crate::answer::Kept;
 use crate::problem::Problem;
@@ -54,16 +54,57 @@ thread_local! {
 
 /// Discovery
 ///
-/// What exists here, as OpenID Connect Discovery and RFC 8414 name it.
+/// What exists here, as OpenID Connect Discovery and RFC 8414 name it. Under `/t/{tenant}/` it is that
+/// of a tenant with an issuer of its own.
 #[api_v2_operation(operation_id = "discovery", tags("Keys"))]
 pub(crate) async fn discovery(
     request: HttpRequest,
     tessera: Data<Tessera>,
 ) -> Result<Kept<DiscoveryView>, Problem> {
+    let issuer = if let Some(tenant) = request.match_info().get("tenant") {
+        tessera.own_issuer(tenant).await?.issuer
+    } else {
+        let issuer = tessera.ports().tokens.issuer();
+        issuer
+            .ok_or(OwnIssuerError::NotReady(TokenError::NoKey))?
+            .to_string()
+    };
+    discovered(&request, &tessera, issuer)
+}
+
+/// Discovery of a tenant
+///
+/// The same of a tenant with an issuer of its own, where RFC 8414 looks for it (sections 3 and 5): the
+/// path of the issuer comes last.
+#[api_v2_operation(operation_id = "tenantDiscovery", tags("Keys"))]
+pub(crate) async fn tenant_discovery(
+    request: HttpRequest,
+    tessera: Data<Tessera>,
+    path: Path<IssuerPath>,
+) -> Result<Kept<DiscoveryView>, Problem> {
+    let own = tessera.own_issuer(&path.schema).await?;
+    let schema = own.tenant.schema.as_str();
+    // The issuer must be the one that the address was made of (section 3.3).
+    let mut named = request.match_info().get("tenant").into_iter();
+    if schema != path.schema || named.any(|tenant| tenant != schema) {
+        return Err(Problem::NotFound);
+    }
+    discovered(&request, &tessera, own.issuer)
+}
+
+/// The end of an issuer.
+#[derive(Apiv2Schema, Deserialize)]
+pub(crate) struct IssuerPath {
+    /// The tenant's schema name.
+    schema: String,
+}
+
+fn discovered(
+    request: &HttpRequest,
+    tessera: &Tessera,
+    issuer: String,
+) -> Result<Kept<DiscoveryView>, Problem> {
     let tokens = &tessera.ports().tokens;
-    let issuer = tokens
-        .issuer()
-        .ok_or_else(|| Problem::Unavailable("no key ring is loaded".into()))?;
     let mut algorithms: Vec<String> = Vec::new();
     for key in &tokens.public_keys().keys {
         let algorithm = key.algorithm.as_str();
@@ -73,9 +114,9 @@ pub(crate) async fn discovery(
     }
     let base = issuer.trim_end_matches('/');
     let document = DiscoveryView {
-        issuer: issuer.to_string(),
         jwks_uri: format!("{base}/.well-known/jwks.json"),
         service_documentation: format!("{base}/api/docs/"),
+        issuer,
         response_types_supported: Vec::new(),
         grant_types_supported: Vec::new(),
         subject_types_supported: vec!["public".to_owned()],
@@ -84,7 +125,7 @@ pub(crate) async fn discovery(
     };
     let body = serde_json::to_string(&document).map_err(Problem::internal)?;
     let etag = HeaderValue::try_from(entity_tag(&body)).map_err(Problem::internal)?;
-    Ok(cacheable(&request, "application/json", etag, || body.into()).into())
+    Ok(cacheable(request, "application/json", etag, || body.into()).into())
 }
 
 /// The JWK Set.
@@ -153,6 +194,16 @@ pub(super) fn cacheable(
     answer
         .append_header((CONTENT_TYPE, HeaderValue::from_static(media_type)))
         .body(body())
+}
+
+impl From<OwnIssuerError> for Problem {
+    fn from(error: OwnIssuerError) -> Self {
+        match error {
+            OwnIssuerError::NotFound => Self::NotFound,
+            OwnIssuerError::NotReady(not_ready) => Self::Unavailable(not_ready.into()),
+            OwnIssuerError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
 }
 
 /// An entity tag for a text that the service itself wrote: nobody gains by a collision.

@@ -29,11 +29,13 @@ pub(crate) async fn log_out(
     let tessera = tessera(&request)?;
     let access = bearer(request.headers())?.map(str::to_owned);
     let (token, tenant) = body.0.into_parts();
-    let refresh = match (token, cookie::token(&request, &tessera, &shown)) {
-        (Some(token), _) => Some(token),
-        (None, Ok(token)) => token,
-        (None, Err(_)) if access.is_some() => None,
-        (None, Err(problem)) => return Err(problem),
+    let refresh = match token {
+        Some(token) => Some(token),
+        None => match cookie::token(&request, &tessera, &shown).await {
+            Ok(token) => token,
+            Err(_) if access.is_some() => None,
+            Err(problem) => return Err(problem),
+        },
     };
     let command = LogOut {
         hints: hints(&request, tenant),

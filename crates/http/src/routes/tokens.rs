@@ -72,7 +72,8 @@ pub(crate) async fn refresh_bearer(
     let (token, tenant) = body.0.into_parts();
     let token = match token {
         Some(token) => token,
-        None => cookie::token(&request, &*tessera(&request)?, &shown)?
+        None => cookie::token(&request, &*tessera(&request)?, &shown)
+            .await?
             .ok_or_else(|| Problem::field("refresh_token", "This field is required."))?,
     };
     let grant = refresh(&request, token, tenant).await?;

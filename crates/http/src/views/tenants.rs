@@ -3,9 +3,9 @@
 use paperclip::actix::Apiv2Schema;
 use serde::Serialize;
 use tessera_app::{DomainAdded, TenantPage};
-use tessera_domain::{PasswordChars, Registration, Tenant, TenantLayout};
+use tessera_domain::{Tenant, TenantLayout};
 
-use super::{UserView, rfc3339};
+use super::{TenantSettingsView, UserView, rfc3339};
 
 /// A tenant.
 #[derive(Apiv2Schema, Serialize)]
@@ -25,14 +25,6 @@ pub struct TenantView {
     created_at: String,
 }
 
-/// What holds for the accounts of a tenant; null is what the installation says.
-#[derive(Apiv2Schema, Serialize)]
-struct TenantSettingsView {
-    registration: Option<&'static str>,
-    password_chars: Option<u8>,
-    job_role_by: &'static str,
-}
-
 impl From<&Tenant> for TenantView {
     fn from(tenant: &Tenant) -> Self {
         let domains = tenant.domains.iter();
@@ -48,11 +40,7 @@ impl From<&Tenant> for TenantView {
             status: tenant.status.as_str(),
             layout: tenant.layout.as_str(),
             moving_to: tenant.moving_to.map(TenantLayout::as_str),
-            settings: TenantSettingsView {
-                registration: tenant.settings.registration.map(Registration::as_str),
-                password_chars: tenant.settings.password_chars.map(PasswordChars::number),
-                job_role_by: tenant.settings.job_role.as_str(),
-            },
+            settings: (&tenant.settings).into(),
             created_at: rfc3339(tenant.created_at),
         }
     }

@@ -65,8 +65,7 @@ async fn log_in(world: &World, login: &str, password: &str) -> Answer {
 
 /// Changes what holds for the accounts of the default tenant.
 async fn set(world: &World, decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync) {
-    let changed = world.tessera.change_tenant_settings("public", decide);
-    changed.await.unwrap();
+    world.change_settings("public", decide).await;
 }
 
 /// The body of a form, or of multipart with the boundary `x`.

@@ -13,13 +13,13 @@ use actix_web::test::{TestRequest, init_service, read_body};
 use serde_json::{Value, json};
 use tessera_app::{
     CreateTenant, CreateUser, FirstPassword, Layouts, Ports, PublicUrl, Settings,
-    TenantAdministration, Tessera, UnverifiedLogIn,
+    SettingsAdministration, Store, TenantAdministration, Tessera, UnverifiedLogIn,
 };
 use tessera_crypto::{Audience, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp};
 use tessera_domain::{
-    Actor, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password, PasswordPolicy,
-    Profile, Registration, Role, TenantLayout, TenantName, TenantOrder, Timestamp, TokenPolicy,
-    Username,
+    Actor, Change, Changes, EmailAddress, HostName, LockoutPolicy, MailedTokenPolicy, Password,
+    PasswordPolicy, Profile, Registration, Role, Tenant, TenantLayout, TenantName, TenantOrder,
+    TenantSettings, Timestamp, TokenPolicy, Username,
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, LaggingTenants,
@@ -102,6 +102,35 @@ impl World {
         };
         let of = TenantAdministration::of_operator();
         self.tessera.create_tenant(&of, command).await.unwrap();
+    }
+
+    /// Changes what holds for a tenant, as an operator does.
+    pub(crate) async fn change_settings(
+        &self,
+        tenant: &str,
+        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
+    ) {
+        let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
+        let of = SettingsAdministration::of_operator(tenant);
+        let changed = self.tessera.change_tenant_settings(&of, decide);
+        changed.await.unwrap();
+    }
+
+    /// Suspends a tenant from behind, and waits until that is known.
+    pub(crate) async fn suspend(&self, tenant: &str) {
+        let tenant = self.tessera.tenant(tenant).await.unwrap().unwrap();
+        let (suspended, _) = tenant.suspend().unwrap();
+        self.update_tenant(suspended).await;
+    }
+
+    /// Changes a tenant from behind, and waits until that is known.
+    pub(crate) async fn update_tenant(&self, tenant: Tenant) {
+        let changes = Changes {
+            tenants: vec![Change::Update(tenant.clone())],
+            ..Changes::default()
+        };
+        self.store.commit(&tenant, changes).await.unwrap();
+        self.clock.advance(Duration::from_secs(1));
     }
 
     pub(crate) async fn add_user(&self, tenant: &str, email: &str, username: &str) {

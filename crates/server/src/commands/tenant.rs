@@ -1,7 +1,7 @@
 //! `tessera tenant`: makes tenants, shows, changes, moves and deletes them.
 
-use tessera_app::{CreateTenant, TenantAdministration};
-use tessera_domain::{SchemaName, Tenant, TenantDomain, TenantSettings};
+use tessera_app::{CreateTenant, SettingsAdministration, TenantAdministration};
+use tessera_domain::{SchemaName, Tenant, TenantDomain};
 use tessera_http::{DomainAddedView, TenantView, UserView};
 
 use crate::cli::{DomainCommand, TenantCommand};
@@ -50,21 +50,12 @@ pub(super) async fn run(
             let wired = open().await?;
             wired.tessera.resume_tenant(&of, &tenant).await?
         }
-        TenantCommand::Settings {
-            tenant,
-            registration,
-            password_chars,
-            job_role_by,
-        } => {
-            let decide = |so_far: TenantSettings| TenantSettings {
-                registration: registration.map_or(so_far.registration, |mode| mode.0),
-                password_chars: password_chars.map_or(so_far.password_chars, |chars| chars.0),
-                job_role: job_role_by.unwrap_or(so_far.job_role),
-                ..so_far
-            };
+        TenantCommand::Settings(command) => {
             let wired = open().await?;
-            let changed = wired.tessera.change_tenant_settings(&tenant, decide);
-            changed.await?
+            let tenant = find(&wired, &command.tenant).await?;
+            let of = SettingsAdministration::of_operator(tenant);
+            let decide = |so_far| command.change(so_far);
+            wired.tessera.change_tenant_settings(&of, decide).await?
         }
         TenantCommand::Show { tenant } => find(&open().await?, &tenant).await?,
         TenantCommand::Suspend { tenant } => {

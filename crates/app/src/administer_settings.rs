@@ -1,0 +1,183 @@
+//! What administrators do with the settings of a tenant: see and change them.
+
+use core::fmt;
+use std::sync::Arc;
+
+use tessera_domain::{Actor, Change, Changes, Tenant, TenantSettings, TenantSettingsError};
+
+use crate::ports::{TenantKey, Unavailable};
+use crate::purview::{NotPermitted, Purview};
+use crate::validate::Caller;
+use crate::{ATTEMPTS, Contended, Tessera};
+
+/// The settings of one tenant, for somebody who may administer them.
+#[derive(Clone, Debug)]
+pub struct SettingsAdministration {
+    by: Actor,
+    purview: Purview,
+    tenant: Arc<Tenant>,
+}
+
+/// Why there are no settings to administer.
+#[derive(Debug, thiserror::Error)]
+pub enum AdministerSettingsError {
+    /// There is no such tenant, or not for the caller.
+    #[error("there is no such tenant")]
+    NotFound,
+    /// The caller administers nothing.
+    #[error(transparent)]
+    NotPermitted(#[from] NotPermitted),
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why settings were not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeSettingsError {
+    /// No tenant may have such.
+    #[error(transparent)]
+    Invalid(#[from] TenantSettingsError),
+    /// The tenant is gone.
+    #[error("there is no such tenant")]
+    NotFound,
+    /// The platform says that, and no tenant by itself.
+    #[error("the platform alone changes {0}")]
+    OfPlatform(PlatformSetting),
+    /// The store cannot be reached.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A setting of a tenant that the platform alone changes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PlatformSetting {
+    /// Who issues access tokens: whoever verifies them has to know.
+    Issuer,
+    /// Whom mails are from: the platform's mail server answers for it.
+    MailFrom,
+}
+
+impl PlatformSetting {
+    /// Its name, as it is shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::MailFrom => "mail_from",
+        }
+    }
+}
+
+impl fmt::Display for PlatformSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Tessera {
+    /// The settings of the tenant of that name, schema name or id, for a caller who administers it.
+    ///
+    /// Whoever administers one tenant is told alike of another one and of one that does not exist.
+    pub async fn administer_settings(
+        &self,
+        caller: &Caller,
+        tenant: &str,
+    ) -> Result<SettingsAdministration, AdministerSettingsError> {
+        let purview = Purview::of(caller)?;
+        let named = match tenant.parse() {
+            Ok(id) => self.tenant_by(TenantKey::Id(id)).await?,
+            Err(_) => self.tenant(tenant).await?,
+        };
+        let own = |tenant: &Arc<Tenant>| purview.tenant().is_none_or(|own| own == tenant.id);
+        Ok(SettingsAdministration {
+            by: caller.actor(),
+            purview,
+            tenant: named.filter(own).ok_or(AdministerSettingsError::NotFound)?,
+        })
+    }
+
+    /// Changes what holds for a tenant and not for the whole installation; answers the tenant as it
+    /// then is.
+    ///
+    /// What stays as it was is not checked: the installation's bounds may have moved since.
+    pub async fn change_tenant_settings(
+        &self,
+        of: &SettingsAdministration,
+        decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
+    ) -> Result<Tenant, ChangeSettingsError> {
+        for _ in 0..ATTEMPTS {
+            self.registry.clear();
+            let Some(tenant) = self.tenant_by(TenantKey::Id(of.tenant.id)).await? else {
+                return Err(ChangeSettingsError::NotFound);
+            };
+            let settings = decide(tenant.settings.clone());
+            of.check(&tenant.settings, &settings)?;
+            news(&tenant.settings, &settings).check(&self.settings.tokens)?;
+            let Some((updated, fact)) = tenant.change_settings(settings) else {
+                return Ok(Tenant::clone(&tenant));
+            };
+            let changes = Changes {
+                tenants: vec![Change::Update(updated.clone())],
+                actor: of.by.clone(),
+                events: vec![self.event(&tenant, self.now(), fact)],
+                ..Changes::default()
+            };
+            let committed = self.commit(&tenant, changes).await;
+            self.registry.clear();
+            match committed {
+                Ok(()) => {
+                    let version = updated.version + 1;
+                    return Ok(Tenant { version, ..updated });
+                }
+                Err(error) => error.unless_stale()?,
+            }
+        }
+        Err(Unavailable::new(Contended).into())
+    }
+}
+
+impl SettingsAdministration {
+    /// The settings of the tenant, for whoever runs the installation.
+    pub fn of_operator(tenant: impl Into<Arc<Tenant>>) -> Self {
+        Self {
+            by: Actor::Operator,
+            purview: Purview::Installation,
+            tenant: tenant.into(),
+        }
+    }
+
+    /// Whose settings they are.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Whether the caller may have the settings go from those to these.
+    fn check(
+        &self,
+        before: &TenantSettings,
+        after: &TenantSettings,
+    ) -> Result<(), ChangeSettingsError> {
+        let changed = [
+            (before.issuer != after.issuer, PlatformSetting::Issuer),
+            (
+                before.mail_from != after.mail_from,
+                PlatformSetting::MailFrom,
+            ),
+        ];
+        let first = changed.into_iter().find(|(changed, _)| *changed);
+        match (self.purview, first) {
+            (Purview::Tenant(_), Some((_, what))) => Err(ChangeSettingsError::OfPlatform(what)),
+            (Purview::Installation | Purview::Tenant(_), _) => Ok(()),
+        }
+    }
+}
+
+/// What of the settings is not as it was before.
+fn news(before: &TenantSettings, after: &TenantSettings) -> TenantSettings {
+    let other = |before, after| Some(after).filter(|it| *it != before).flatten();
+    TenantSettings {
+        access_lifetime: other(before.access_lifetime, after.access_lifetime),
+        refresh_lifetime: other(before.refresh_lifetime, after.refresh_lifetime),
+        ..after.clone()
+    }
+}
