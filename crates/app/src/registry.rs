@@ -60,12 +60,13 @@ impl Tessera {
         if let Some(known) = self.registry.recall(&key, now) {
             return Ok(known.tenant);
         }
-        let found = self.ports.store.tenant(&key).await?.map(Arc::new);
+        let found = self.ports.store.tenant_of_late(&key).await?;
+        let found = found.map(Arc::new);
         self.registry.remember(key, now, found.clone());
         Ok(found)
     }
 }
 
-/// A change made elsewhere is seen within a second, the read included.
+/// A change made elsewhere is seen within a second, the read and its age included.
 const FRESH_FOR: Duration = Duration::from_millis(500);
 const CAPACITY: usize = 16_384;

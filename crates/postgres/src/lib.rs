@@ -33,6 +33,7 @@ mod pipeline;
 mod plans;
 mod pool;
 mod progress;
+mod replica;
 mod schema;
 mod sent;
 mod session;
