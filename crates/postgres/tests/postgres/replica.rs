@@ -106,6 +106,46 @@ async fn where_the_replica_is_gone_silent_or_another_database_the_primary_answer
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_of_a_primary_that_was_left_behind_is_not_believed_however_far_it_came() {
+    let Pair {
+        mut primary,
+        mut standby,
+    } = Pair::start().await;
+    let (acme, _, _) = populated(&store(primary.url(), 1), "Acme").await;
+    let replica = Server::start(Some(&primary)).await;
+    let has = async |server: &Server, what: &str| {
+        let row = connect(&server.url()).await;
+        row.query_one(what, &[]).await.unwrap().get::<_, bool>(0)
+    };
+    let tenant = "SELECT EXISTS (SELECT FROM tessera.tenants)";
+    until("it has the tenant", async || has(&standby, tenant).await).await;
+    standby.stop();
+    // What only the replica hears of; then the other one is promoted without it.
+    let admin = connect(&primary.url()).await;
+    let more = "CREATE TABLE more AS SELECT generate_series(1, 50000)";
+    admin.batch_execute(more).await.unwrap();
+    let more = "SELECT to_regclass('public.more') IS NOT NULL";
+    until("it has more", async || has(&replica, more).await).await;
+    primary.stop();
+    standby.start_again().await;
+    assert!(has(&standby, "SELECT pg_promote()").await);
+
+    let promoted = store(standby.url(), 2);
+    let settings = PostgresSettings {
+        url: replica.url(),
+        pool_size: 2,
+        runtime: Handle::current(),
+    };
+    let store = promoted.clone().with_replica(settings).unwrap();
+    let acme = change(&promoted, &acme, TenantStatus::Suspended)
+        .await
+        .unwrap();
+    for _ in 0..200 {
+        assert_eq!(of_late(&store, &acme).await, Some(acme.clone()));
+    }
+}
+
 /// A primary, migrated, and a standby that follows it.
 struct Pair {
     standby: Server,
@@ -133,41 +173,59 @@ impl Pair {
 struct Server {
     folder: TempDir,
     password: String,
-    process: Child,
+    primary: Option<String>,
+    process: Option<Child>,
     port: u16,
 }
 
 impl Server {
     async fn start(primary: Option<&Self>) -> Self {
+        let mut server = Self {
+            folder: tempfile::tempdir().unwrap(),
+            password: String::new(),
+            primary: primary.map(Self::url),
+            process: None,
+            port: free_port(),
+        };
+        server.start_again().await;
+        server.password = primary.map_or_else(|| server.file("password"), |it| it.password.clone());
+        server
+    }
+
+    async fn start_again(&mut self) {
         setting("TESSERA_TEST_POSTGRES_BIN");
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
-        let log = File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(script)
-            .arg(folder.path())
-            .arg(port.to_string())
-            .args(primary.map(Self::url))
+        let log = File::create(self.folder.path().join("log")).unwrap();
+        let mut process = Command::new(script)
+            .arg(self.folder.path())
+            .arg(self.port.to_string())
+            .args(&self.primary)
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self {
-            folder,
-            password: String::new(),
-            process,
-            port,
-        };
         until("Postgres starts", async || {
-            let ended = server.process.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", server.file("log"));
-            let state = server.file("data/postmaster.pid");
+            let ended = process.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", self.file("log"));
+            let state = self.file("data/postmaster.pid");
             state.contains("\nready") || state.contains("\nstandby")
         })
         .await;
-        server.password = primary.map_or_else(|| server.file("password"), |it| it.password.clone());
-        server
+        self.process = Some(process);
+    }
+
+    fn stop(&mut self) {
+        let Some(mut process) = self.process.take() else {
+            return;
+        };
+        // The fast stop; a kill would leave its shared memory behind.
+        let server = process.id().to_string();
+        let stopped = Command::new("kill").args(["-INT", &server]).status();
+        if !stopped.is_ok_and(|status| status.success()) {
+            let _killed = process.kill();
+        }
+        let _ended = process.wait();
     }
 
     fn url(&self) -> String {
@@ -182,13 +240,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The fast stop; a kill would leave its shared memory behind.
-        let server = self.process.id().to_string();
-        let stopped = Command::new("kill").args(["-INT", &server]).status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            let _killed = self.process.kill();
-        }
-        let _ended = self.process.wait();
+        self.stop();
     }
 }
 
