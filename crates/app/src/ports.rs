@@ -121,6 +121,13 @@ pub trait Store: Send + Sync {
     /// The tenant of that name or host.
     async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable>;
 
+    /// The tenant of that name or host, as it was at most 300 ms ago, for what is remembered for a
+    /// while anyway: a store may ask a copy of itself. What a commit of this process did, or was
+    /// refused for, is seen.
+    async fn tenant_of_late(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
+        self.tenant(by).await
+    }
+
     /// All tenants, by schema name.
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable>;
 

@@ -77,7 +77,7 @@ impl Tessera {
             return Ok(known.tenant);
         }
         let cleared = self.registry.cleared();
-        let tenant = self.ports.store.tenant(&key).await?.map(Arc::new);
+        let tenant = self.ports.store.tenant_of_late(&key).await?.map(Arc::new);
         let seen = Seen {
             at: now,
             tenant: tenant.clone(),
@@ -87,6 +87,6 @@ impl Tessera {
     }
 }
 
-/// A change made elsewhere is seen within a second, the read included.
+/// A change made elsewhere is seen within a second, the read and its age included.
 const FRESH_FOR: Duration = Duration::from_millis(500);
 const CAPACITY: usize = 16_384;

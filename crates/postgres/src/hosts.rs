@@ -132,8 +132,6 @@ const LINE: &str = "\
 mod tests {
     use core::future::pending;
 
-    use tokio::time::Instant;
-
     use super::*;
 
     fn hosts() -> Hosts {
@@ -173,7 +171,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_says_nothing_holds_up_the_next_for_a_moment_only() {
-        let begun = Instant::now();
         let hosts = hosts();
         let reached = hosts.first(async |host| {
             if name(host).contains("third") {
@@ -181,8 +178,8 @@ mod tests {
             }
             pending().await
         });
-        assert!(reached.await.unwrap().contains("third"));
-        assert_eq!(begun.elapsed(), HEAD_START * 2);
+        let reached = timeout(HEAD_START * 2 + HEAD_START / 2, reached).await;
+        assert!(reached.unwrap().unwrap().contains("third"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,6 +34,7 @@ mod plans;
 mod pool;
 mod progress;
 mod queue;
+mod replica;
 mod runner;
 mod schema;
 mod sent;

@@ -26,6 +26,7 @@ use crate::migration::{SHARED, SHARED_SCHEMA};
 use crate::news::Herald;
 use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
+use crate::replica::{Replica, Turn, find_and_mark};
 use crate::schema::{migrations, tenants};
 use crate::statement::Statement;
 use crate::url::{Target, UrlError};
@@ -62,6 +63,7 @@ pub struct PostgresStore {
     pub(crate) herald: Arc<Herald>,
     pub(crate) mail_news: watch::Sender<()>,
     layout: TenantLayout,
+    replica: Option<Arc<Replica>>,
 }
 
 impl PostgresStore {
@@ -75,7 +77,25 @@ impl PostgresStore {
             herald: Arc::new(herald),
             mail_news: watch::Sender::default(),
             layout: settings.layout,
+            replica: None,
         })
+    }
+
+    /// The same store, which asks a replica for what may be a moment old, as long as that is there
+    /// and not behind. Of several hosts any will do.
+    pub fn with_replica(self, settings: PostgresSettings) -> Result<Self, UrlError> {
+        let target = Target::parse_replica(&settings.url)?;
+        let connector = Connector::new(target, settings.runtime);
+        let pool = Pool::new(connector, settings.pool_size)?;
+        Ok(Self {
+            replica: Some(Arc::new(Replica::new(pool))),
+            ..self
+        })
+    }
+
+    /// Whether the replica is asked at the moment, where there is one.
+    pub fn asks_replica(&self) -> Option<bool> {
+        Some(self.replica.as_ref()?.is_asked())
     }
 
     /// How the connections are used at the moment.
@@ -141,13 +161,19 @@ impl fmt::Debug for PostgresStore {
 impl Store for PostgresStore {
     async fn commit(&self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
         let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
+        let of_tenants = !changes.tenants.is_empty();
         let limit = commit::limit(tenant, &changes);
         let mut lease = self.pool.lease().await?;
-        in_time(limit, async {
+        let committed = in_time(limit, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
             Ok(lease.end_write(ended))
         })
-        .await??;
+        .await;
+        // Whatever came of it: who was stale reads again, and then sees why.
+        if of_tenants && let Some(replica) = &self.replica {
+            replica.forget();
+        }
+        committed??;
         if has_events {
             self.herald.tell();
         }
@@ -262,16 +288,38 @@ impl Store for PostgresStore {
     }
 
     async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
-        match by {
-            TenantKey::Name(key) if unspeakable(key) => return Ok(None),
-            TenantKey::Host(host) if unspeakable(host.as_str()) => return Ok(None),
-            TenantKey::Host(_) | TenantKey::Id(_) | TenantKey::Name(_) => {}
+        if names_nothing(by) {
+            return Ok(None);
         }
         let by = by.clone();
         let found = self
             .read(|connection| tenant::find(connection, by).boxed())
             .await?;
         found.map(tenant::tenant).transpose()
+    }
+
+    async fn tenant_of_late(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
+        let Some(replica) = &self.replica else {
+            return self.tenant(by).await;
+        };
+        if names_nothing(by) {
+            return Ok(None);
+        }
+        let found = match replica.turn() {
+            Turn::Mark(asked) => {
+                let by = by.clone();
+                let read = self.read(|connection| find_and_mark(connection, by).boxed());
+                let (found, mark) = read.await?;
+                replica.take(asked, mark);
+                Some(found)
+            }
+            Turn::Primary => None,
+            Turn::Replica(mark, at) => replica.tenant(&mark, at, by.clone()).await,
+        };
+        match found {
+            Some(found) => found.map(tenant::tenant).transpose(),
+            None => self.tenant(by).await,
+        }
     }
 
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
@@ -367,6 +415,14 @@ pub(crate) async fn in_time<T>(
 /// Postgres keeps no text with a NUL in it, so there is nothing to be found by one.
 fn unspeakable(text: &str) -> bool {
     text.contains('\0')
+}
+
+fn names_nothing(by: &TenantKey) -> bool {
+    match by {
+        TenantKey::Host(host) => unspeakable(host.as_str()),
+        TenantKey::Id(_) => false,
+        TenantKey::Name(key) => unspeakable(key),
+    }
 }
 
 /// A limit as Postgres takes it.

@@ -10,7 +10,7 @@ use tessera_postgres::{Laggards, Migrate, Milestone, PostgresSettings, PostgresS
 use tessera_sqlite::{SqliteSettings, SqliteStore};
 use tokio::runtime::Handle;
 
-use crate::config::{Config, Database, Events};
+use crate::config::{Config, Database, Events, REPLICA, Secret};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
 use crate::wiring::count;
@@ -31,18 +31,24 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Opens the store that the settings name. A file is opened at once, Postgres when it is used.
-    pub(crate) fn open(config: &Config, runtime: Handle) -> Result<Self, Failure> {
+    pub(crate) fn open(config: &Config, runtime: &Handle) -> Result<Self, Failure> {
         match &config.database {
-            Database::Postgres { url, name } => {
-                let settings = PostgresSettings {
+            Database::Postgres { url, name, replica } => {
+                let settings = |url: &Secret| PostgresSettings {
                     url: url.as_str().to_owned(),
                     pool_size: config.db_pool,
                     layout: config.tenant_layout,
-                    runtime,
+                    runtime: runtime.clone(),
                 };
-                let store = PostgresStore::new(settings);
+                let store = PostgresStore::new(settings(url));
                 let store = store.map_err(|error| Failure::Misused(format!("{name}: {error}")))?;
-                Ok(Self::Postgres(store))
+                let Some(replica) = replica else {
+                    return Ok(Self::Postgres(store));
+                };
+                let store = store.with_replica(settings(replica));
+                store
+                    .map(Self::Postgres)
+                    .map_err(|error| Failure::Misused(format!("{REPLICA}: {error}")))
             }
             Database::Sqlite { path, name } => {
                 has_folder(path, name, &config.data_dir)?;
@@ -244,10 +250,20 @@ fn pool_gauges(store: &PostgresStore) -> Vec<Gauge> {
             read: Box::new(move || count(read(&store))),
         }
     };
-    vec![
+    let mut gauges = vec![
         gauge("available", |store| store.pool_status().available),
         gauge("most", |store| store.pool_status().max_size),
         gauge("open", |store| store.pool_status().size),
         gauge("waited_for", |store| store.pool_status().waiting),
-    ]
+    ];
+    if store.asks_replica().is_some() {
+        let store = store.clone();
+        gauges.push(Gauge {
+            name: "tessera_db_replica_used",
+            help: "1 while the replica is asked, 0 while it is left alone.",
+            labels: Vec::new(),
+            read: Box::new(move || count(store.asks_replica().map_or(0, usize::from))),
+        });
+    }
+    gauges
 }

@@ -27,7 +27,7 @@ mod weak;
 mod web;
 
 pub(crate) use accounts::Accounts;
-pub(crate) use database::Database;
+pub(crate) use database::{Database, REPLICA};
 pub(crate) use environment::{Environment, without_final_newline};
 pub(crate) use events::{Destination, Events};
 pub(crate) use key_file::read as read_key_file;

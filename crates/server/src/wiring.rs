@@ -52,7 +52,7 @@ pub(crate) fn wire(
     let mut notices = Vec::new();
     // What is judged by a look at the settings comes before anything is made.
     judge_keys(config, &entropy)?;
-    let backend = Backend::open(config, runtime.clone())?;
+    let backend = Backend::open(config, runtime)?;
     let folder = folder(config, key_ring)?;
     let opener = match (&config.signing.key_encryption_key, key_ring, &folder) {
         (Some(key), _, _) => key.clone(),

@@ -259,7 +259,10 @@ pub(super) async fn a_commit_to_a_tenant_that_does_not_exist_writes_nothing(fixt
 }
 
 async fn found(store: &dyn Store, key: &TenantKey) -> Option<Tenant> {
-    store.tenant(key).await.unwrap()
+    let found = store.tenant(key).await.unwrap();
+    // What this process committed is not late either.
+    assert_eq!(store.tenant_of_late(key).await.unwrap(), found);
+    found
 }
 
 fn host(name: &str) -> TenantKey {

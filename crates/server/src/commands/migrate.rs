@@ -13,7 +13,7 @@ use crate::output::Output;
 use crate::wiring;
 
 pub(super) async fn run(command: Migrate, config: &Config, output: Output) -> Result<(), Failure> {
-    let backend = Backend::open(config, Handle::current())?;
+    let backend = Backend::open(config, &Handle::current())?;
     if command.tenant.is_some() && backend.is_embedded() {
         return Err(Failure::Misused(
             "--tenant is for Postgres: in a SQLite file all tenants are in the same tables"

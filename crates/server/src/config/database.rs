@@ -14,6 +14,8 @@ pub(crate) enum Database {
         url: Secret,
         /// The setting it came from.
         name: &'static str,
+        /// One more, of a server that follows it, which [`REPLICA`] names.
+        replica: Option<Secret>,
     },
     /// A file.
     Sqlite {
@@ -24,7 +26,33 @@ pub(crate) enum Database {
     },
 }
 
+/// The setting that names a replica.
+pub(crate) const REPLICA: &str = "TESSERA_DATABASE_REPLICA_URL";
+
 pub(crate) fn read(
+    environment: &Environment,
+    data_dir: &Path,
+    notices: &mut Vec<Notice>,
+) -> Result<Database, ConfigError> {
+    let mut database = primary(environment, data_dir, notices)?;
+    let Some(read_only) = environment.one_secret(REPLICA, notices)? else {
+        return Ok(database);
+    };
+    match (&mut database, by_url(REPLICA, read_only.as_str().trim())?) {
+        (Database::Postgres { replica, .. }, Database::Postgres { url, .. }) => {
+            *replica = Some(url);
+            Ok(database)
+        }
+        (Database::Sqlite { .. }, _) => Err(ConfigError::new(format!(
+            "{REPLICA} is set, but the database is a file: only Postgres has replicas"
+        ))),
+        (Database::Postgres { .. }, Database::Sqlite { .. }) => Err(ConfigError::new(format!(
+            "{REPLICA} names a file, and a replica is a Postgres"
+        ))),
+    }
+}
+
+fn primary(
     environment: &Environment,
     data_dir: &Path,
     notices: &mut Vec<Notice>,
@@ -63,6 +91,7 @@ fn by_url(name: &'static str, url: &str) -> Result<Database, ConfigError> {
         "postgres" | "postgresql" => Ok(Database::Postgres {
             url: Secret::new(format!("postgres://{}", with_sslmode(rest))),
             name,
+            replica: None,
         }),
         "sqlite" => sqlite(name, rest),
         _ => Err(unknown()),
@@ -127,6 +156,7 @@ fn by_parts(
             "postgres://{user}{password}@{host}:{port}/{database}"
         )),
         name: "DB_NAME",
+        replica: None,
     })
 }
 

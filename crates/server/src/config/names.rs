@@ -217,6 +217,7 @@ const NAMES: &[Known] = &[
     plain("TESSERA_AUDIENCE"),
     plain("TESSERA_AUDIT_RETENTION"),
     plain("TESSERA_BODY_LIMIT"),
+    secret("TESSERA_DATABASE_REPLICA_URL"),
     plain("TESSERA_DATA_DIR"),
     plain("TESSERA_DB_POOL"),
     plain("TESSERA_EVENTS"),

@@ -404,6 +404,9 @@ TESSERA_METRICS_ADDR | PORT=9000 TESSERA_METRICS_ADDR=127.0.0.1:9000
 SECRET_KEY_FILE | SECRET_KEY_FILE=/nowhere/secret
 TESSERA_ARGON2 | TESSERA_ARGON2=m=8,t=1,p=1
 TESSERA_BODY_LIMIT | TESSERA_BODY_LIMIT=1
+TESSERA_DATABASE_REPLICA_URL | TESSERA_DATABASE_REPLICA_URL=postgres://h/d
+TESSERA_DATABASE_REPLICA_URL | DATABASE_URL=postgres://h/d TESSERA_DATABASE_REPLICA_URL=sqlite:///t.db
+TESSERA_DATABASE_REPLICA_URL | DATABASE_URL=postgres://h/d TESSERA_DATABASE_REPLICA_URL=h/d
 TESSERA_DB_POOL | TESSERA_DB_POOL=0
 KAFKA_BOOTSTRAP_SERVERS | TESSERA_EVENTS=kafka
 TESSERA_EVENTS | TESSERA_EVENTS=none,ndjson
@@ -440,8 +443,17 @@ fn no_secret_is_repeated() {
     let config = read([
         ("SECRET_KEY", "hushhush-k7Qp9xZ2vN4mB6tR8wL1cY3j"),
         ("DATABASE_URL", "postgres://u:hushhush@h/d"),
+        (REPLICA, "postgres://u:hushhush@r/d?ssl=true"),
     ]);
     assert!(!format!("{config:?}").contains("hushhush"));
+    let Database::Postgres { replica, .. } = config.database else {
+        panic!("it is Postgres");
+    };
+    let replica = replica.unwrap();
+    assert_eq!(
+        replica.as_str(),
+        "postgres://u:hushhush@r/d?sslmode=require"
+    );
 }
 
 const STRONG: &str = "k7Qp9xZ2vN4mB6tR8wL1cY3jH5gF0dSa";

@@ -89,6 +89,41 @@ fn after_a_fail_over_writes_resume_without_a_restart_and_nothing_answered_is_los
     answered.is_all_there(&services[1], &first);
 }
 
+#[test]
+fn what_another_process_changed_is_seen_within_a_second_though_the_replica_is_behind() {
+    let primary = Postgres::start();
+    let standby = Postgres::standby_of(&primary);
+    let installation = Installation::embedded()
+        .with("DATABASE_URL", &primary.url())
+        .with("TESSERA_DATABASE_REPLICA_URL", &standby.url())
+        .with("TESSERA_RATE_LIMITS", "off")
+        .prepared();
+    let services = [installation.start()];
+    ready(&services);
+    let [service] = &services;
+    until("the replica is asked", || {
+        assert_eq!(service.ask(&unknown()).status, 401);
+        let connected =
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'tessera'";
+        standby.ask(connected).as_deref() == Some("t")
+    });
+    let metrics = service.ask(&Request::get("/metrics/"));
+    assert!(metrics.body.contains("\ntessera_db_replica_used 1\n"));
+    standby.ask("SELECT pg_wal_replay_pause()");
+    for (mode, status) in [("closed", 403), ("open", 201)] {
+        installation.done(&["tenant", "settings", "public", "--registration", mode]);
+        let ((), time) = timed(|| {
+            until("it is seen", || {
+                service
+                    .ask(&register(&format!("{mode}@example.org")))
+                    .status
+                    == status
+            });
+        });
+        assert!(time < Duration::from_secs(1), "{time:?}");
+    }
+}
+
 /// What was answered with success, and by that promised.
 #[derive(Default)]
 struct Answered {
@@ -169,6 +204,10 @@ fn live(service: &Service, who: &str, answered: &Answered) {
             answered.sessions.lock().unwrap().push(pair);
         }
     }
+}
+
+fn unknown() -> Request<'static> {
+    log_in("nobody@example.org", PASSWORD)
 }
 
 fn register(email: &str) -> Request<'static> {
