@@ -99,8 +99,8 @@ pub(crate) enum Which {
     Lacking,
 }
 
-/// The schemas that have the migrations of `list`, by name; only that of the tenant that shows
-/// `only`, where it is said.
+/// The schemas that have the migrations of `list`, by name, those of no tenant first; of those of
+/// tenants only the one that shows `only`, where it is said.
 pub(crate) async fn survey(
     connection: &AsyncPgConnection,
     list: &[Migration],
@@ -173,8 +173,8 @@ const FOUND: &str = "\
         FROM home LEFT JOIN book ON book.schema = place \
             LEFT JOIN pg_namespace AS there ON there.nspname::text COLLATE \"C\" = place \
             LEFT JOIN held ON held.relnamespace = there.oid \
-        WHERE $5 IS NULL OR shown = $5\
+        WHERE $5 IS NULL OR shown IS NULL OR shown = $5\
     ) SELECT place, shown, versions, changed, present, lost FROM state \
     WHERE $6 OR cardinality(versions) < (SELECT count(*) FROM step) \
         OR changed IS NOT NULL OR NOT present OR lost IS NOT NULL \
-    ORDER BY place";
+    ORDER BY shown IS NOT NULL, place";
