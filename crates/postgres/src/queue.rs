@@ -121,12 +121,12 @@ impl<'a> Queue<'a> {
 
     async fn lane(&self) -> Result<Migrated, Unavailable> {
         let mut done = Migrated::default();
-        let mut worker = Worker::start(self.connector).await?;
+        let mut worker = self.connect().await?;
         let mut schemas = 0;
         while let Some(mut job) = self.take() {
             schemas += 1;
             if schemas % RENEW == 0 {
-                worker = Worker::start(self.connector).await?;
+                worker = self.connect().await?;
             }
             if job.tries > 0 {
                 sleep(PAUSE).await;
@@ -176,7 +176,7 @@ impl<'a> Queue<'a> {
         let held_up = || self.held_up.fetch_add(1, Ordering::Relaxed) >= MOST_HELD_UP;
         Ok(match worker.run(&self.way.sql(&job.place, &steps)).await {
             Outcome::Broken(error) => {
-                *worker = Worker::start(self.connector).await?;
+                *worker = self.connect().await?;
                 if job.broke {
                     Next::SetAside(Damage::Failed(error.into()))
                 } else {
@@ -213,6 +213,17 @@ impl<'a> Queue<'a> {
                 }
             }
         })
+    }
+
+    /// A server that is busy, or starts again, is asked again.
+    async fn connect(&self) -> Result<Worker, Unavailable> {
+        for _ in 1..CONNECTS {
+            if let Ok(worker) = Worker::start(self.connector).await {
+                return Ok(worker);
+            }
+            sleep(PAUSE).await;
+        }
+        Worker::start(self.connector).await
     }
 
     fn take(&self) -> Option<Job> {
@@ -268,6 +279,7 @@ impl Migrated {
 pub(crate) const TRIES: usize = 25;
 /// More are not tried again, until one goes through.
 const MOST_HELD_UP: usize = 4 * TRIES;
+const CONNECTS: usize = 5;
 /// What others have a table for.
 pub(crate) const PAUSE: Duration = Duration::from_millis(500);
 /// Postgres keeps what a connection saw of each schema for as long as there is the connection.

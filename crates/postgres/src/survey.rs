@@ -99,8 +99,8 @@ pub(crate) enum Which {
     Lacking,
 }
 
-/// The schemas that have the migrations of `list`, by name; only that of the tenant that shows
-/// `only`, where it is said, and the one that many share.
+/// The schemas that have the migrations of `list`, by name, those of no tenant first; of those of
+/// tenants only the one that shows `only`, where it is said.
 pub(crate) async fn survey(
     connection: &AsyncPgConnection,
     list: &[Migration],
@@ -180,4 +180,4 @@ const FOUND: &str = "\
     ) SELECT place, shown, versions, changed, present, lost FROM state \
     WHERE $6 OR cardinality(versions) < (SELECT count(*) FROM step) \
         OR changed IS NOT NULL OR NOT present OR lost IS NOT NULL \
-    ORDER BY place";
+    ORDER BY shown IS NOT NULL, place";

@@ -100,15 +100,14 @@ impl Changed {
         }
     }
 
-    /// In how many schemas how much was done.
+    /// How much was done, in how many schemas.
     pub(crate) fn summary(&self) -> String {
         let mut schemas: Vec<&str> = self.steps.iter().map(|step| &*step.schema).collect();
         schemas.dedup();
-        format!(
-            "{} migrations of {} schemas",
-            self.steps.len(),
-            schemas.len()
-        )
+        let (steps, schemas) = (self.steps.len(), schemas.len());
+        let plural = |number| if number == 1 { "" } else { "s" };
+        let [of_steps, of_schemas] = [plural(steps), plural(schemas)];
+        format!("{steps} migration{of_steps} of {schemas} schema{of_schemas}")
     }
 
     /// Prints it, as far as there is something.

@@ -1,8 +1,9 @@
 //! Shows on a terminal how far migrations are, how fast they go and how long they take.
 
+use core::fmt::Write;
 use std::sync::OnceLock;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tessera_postgres::Milestone;
 
 use super::migration::reason;
@@ -55,9 +56,14 @@ fn bar(schemas: u64) -> ProgressBar {
     let bar = ProgressBar::new(schemas);
     // Without the style it shows less.
     if let Ok(style) = ProgressStyle::with_template(STYLE) {
-        bar.set_style(style);
+        bar.set_style(style.with_key("rate", rate));
     }
     bar
 }
 
-const STYLE: &str = "{bar:30} {pos} of {len} schemas, {per_sec}, {eta} left  {wide_msg}";
+fn rate(state: &ProgressState, line: &mut dyn Write) {
+    // Nothing is the worse for a part that is not shown.
+    let _ = write!(line, "{:.0} a second", state.per_sec());
+}
+
+const STYLE: &str = "{bar:30} {pos} of {len} schemas, {rate}, {eta} left  {wide_msg}";

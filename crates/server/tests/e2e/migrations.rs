@@ -24,7 +24,7 @@ fn a_migration_that_is_killed_again_and_again_is_ended_by_the_next_one() {
         database.value(sql).parse::<usize>().unwrap()
     };
     for _ in 0..KILLS {
-        let enough = noted() + TENANTS / (KILLS + 1);
+        let enough = noted() + TENANTS / (2 * KILLS);
         let mut run = installation.spawn(&["migrate", "--jobs", "2"]);
         until("it is in the middle", || noted() >= enough);
         run.kill().unwrap();
