@@ -37,10 +37,11 @@ pub(crate) async fn hold_apart(
     for operation in operations(document) {
         let offers = offers(&operation, own, other).unwrap_or_else(|fault| panic!("{fault}"));
         for offer in &offers {
-            let told = [
-                ask(offer.foreign.clone()).await,
-                ask(offer.never.clone()).await,
-            ];
+            let foreign = ask(offer.foreign.clone()).await;
+            if offer.expected == Expected::Unmoved {
+                other.stir(ask).await;
+            }
+            let told = [foreign, ask(offer.never.clone()).await];
             let place = format!("{}, offered {}", operation.named(), offer.what);
             judge(&place, offer, &told, own, other);
         }
@@ -61,7 +62,9 @@ fn judge(place: &str, offer: &Offer, told: &[Heard; 2], own: &Side, other: &Side
     let [foreign, never] = told;
     let request = &offer.foreign;
     match offer.expected {
-        Expected::Alike => assert!(foreign.status < 500, "{place}: {request:?}: {foreign:?}"),
+        Expected::Alike | Expected::Unmoved => {
+            assert!(foreign.status < 500, "{place}: {request:?}: {foreign:?}");
+        }
         Expected::Nothing => assert_eq!(foreign.status, 200, "{place}: {request:?}: {foreign:?}"),
         Expected::Refused(with) => assert!(
             with.contains(&foreign.status),
@@ -70,7 +73,7 @@ fn judge(place: &str, offer: &Offer, told: &[Heard; 2], own: &Side, other: &Side
     }
     let masked = told.clone().map(|heard| offer.masked(heard));
     let mut marks = other.marks();
-    if offer.expected != Expected::Alike {
+    if !matches!(offer.expected, Expected::Alike | Expected::Unmoved) {
         marks.extend(own.marks());
     }
     for mark in marks {

@@ -26,6 +26,8 @@ pub(crate) enum Expected {
     Nothing,
     /// The same answer, with one of these.
     Refused(&'static [u16]),
+    /// The same answer, though something happens in the other tenant in between.
+    Unmoved,
 }
 
 impl Offer {
@@ -70,6 +72,7 @@ pub(crate) fn offers(
     if operation.wants_bearer() {
         offers.extend(bearers(operation, own, other)?);
         offers.extend(ids(operation, own, other)?);
+        offers.extend(nothing(operation, own));
     }
     for name in operation.parameters("path") {
         if name != "id" {
@@ -101,6 +104,18 @@ pub(crate) fn offers(
         return Err(operation.fault("it"));
     }
     Ok(offers)
+}
+
+/// Nothing at all, to what shows something: it shows nothing of the other tenant, and counts nothing.
+fn nothing(operation: &Operation, own: &Side) -> Vec<Offer> {
+    if operation.method != "GET" || operation.path.contains('{') {
+        return Vec::new();
+    }
+    let each = own.access.iter().map(|token| {
+        let ask = operation.ask("").bearer(token);
+        offer("nothing", ["", ""], Expected::Unmoved, [ask.clone(), ask])
+    });
+    each.collect()
 }
 
 /// What is refused under the path of the other tenant, beside that of a tenant that does not exist.

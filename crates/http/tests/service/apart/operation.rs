@@ -82,20 +82,20 @@ impl Operation {
         ask.body(body.into())
     }
 
-    /// Whose ids the `{id}` of the path may be.
+    /// What the `{id}` of the path may be, of that tenant: first what belongs there, then the rest.
     pub(super) fn ids<'a>(&self, of: &'a Side) -> Result<Vec<&'a String>, String> {
-        let Some((kind, _)) = self.path.split_once("{id}") else {
+        let Some((collection, _)) = self.path.split_once("{id}") else {
             return Ok(Vec::new());
         };
-        let ids = match kind {
-            "/api/admin/events/" => &of.events,
+        let here = match collection {
+            "/api/admin/events/" => &of.events[..],
             "/api/admin/users/" => &of.users,
             "/api/auth/sessions/" => &of.sessions,
             _ => return Err(self.fault("whose id is in its path")),
         };
-        // All kinds, those that belong here first.
         let other = [&of.events, &of.users, &of.sessions].map(|ids| &ids[0]);
-        Ok(ids.iter().take(4).chain(other).chain([&of.id]).collect())
+        let here = here.iter().take(4);
+        Ok(here.chain(other).chain([&of.id]).collect())
     }
 
     pub(super) fn fault(&self, what: &str) -> String {
