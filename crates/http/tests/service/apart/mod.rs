@@ -3,9 +3,11 @@
 //!
 //! The routes are those of the OpenAPI document, so that none is forgotten: what is offered to an
 //! operation follows from whether it wants a bearer, from its parameters and from the fields of its
-//! body, by the tables of `offers.rs` and, for the ids in paths, of `operation.rs`. Who adds a route
-//! whose parameters are not in them is told so by a failing test. Nothing here knows how a request is sent: the same offers are made to the
-//! application in the process, and to the built binary on each of its stores.
+//! body, by the tables of `offers.rs`, `fields.rs` and, for the ids in paths, `operation.rs`. Who adds
+//! a route whose parameters are not in them is told so by a failing test.
+//!
+//! Nothing here knows how a request is sent: the same offers are made to the application in the
+//! process, and to the built binary on each of its stores.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +19,7 @@ use self::operation::operations;
 use self::side::Side;
 
 pub(crate) mod ask;
+mod fields;
 pub(crate) mod offers;
 pub(crate) mod operation;
 mod place;

@@ -101,7 +101,7 @@ impl Operation {
     pub(super) fn fault(&self, what: &str) -> String {
         let named = self.named();
         format!(
-            "{named}: nothing is known of {what}; say in offers.rs and operation.rs what of a tenant could be offered there"
+            "{named}: nothing is known of {what}; say in tests/service/apart what of a tenant could be offered there"
         )
     }
 }
