@@ -3,9 +3,11 @@
 //!
 //! The routes are those of the OpenAPI document, so that none is forgotten: what is offered to an
 //! operation follows from whether it wants a bearer, from its parameters and from the fields of its
-//! body, by the tables of `offers.rs` and, for the ids in paths, of `operation.rs`. Who adds a route
-//! whose parameters are not in them is told so by a failing test. Nothing here knows how a request is sent: the same offers are made to the
-//! application in the process, and to the built binary on each of its stores.
+//! body, by the tables of `offers.rs`, `fields.rs` and, for the ids in paths, `operation.rs`. Who adds
+//! a route whose parameters are not in them is told so by a failing test.
+//!
+//! Nothing here knows how a request is sent: the same offers are made to the application in the
+//! process, and to the built binary on each of its stores.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +19,7 @@ use self::operation::operations;
 use self::side::Side;
 
 pub(crate) mod ask;
+mod fields;
 pub(crate) mod offers;
 pub(crate) mod operation;
 mod place;
@@ -37,10 +40,11 @@ pub(crate) async fn hold_apart(
     for operation in operations(document) {
         let offers = offers(&operation, own, other).unwrap_or_else(|fault| panic!("{fault}"));
         for offer in &offers {
-            let told = [
-                ask(offer.foreign.clone()).await,
-                ask(offer.never.clone()).await,
-            ];
+            let foreign = ask(offer.foreign.clone()).await;
+            if offer.expected == Expected::Unmoved {
+                other.stir(ask).await;
+            }
+            let told = [foreign, ask(offer.never.clone()).await];
             let place = format!("{}, offered {}", operation.named(), offer.what);
             judge(&place, offer, &told, own, other);
         }
@@ -61,7 +65,9 @@ fn judge(place: &str, offer: &Offer, told: &[Heard; 2], own: &Side, other: &Side
     let [foreign, never] = told;
     let request = &offer.foreign;
     match offer.expected {
-        Expected::Alike => assert!(foreign.status < 500, "{place}: {request:?}: {foreign:?}"),
+        Expected::Alike | Expected::Unmoved => {
+            assert!(foreign.status < 500, "{place}: {request:?}: {foreign:?}");
+        }
         Expected::Nothing => assert_eq!(foreign.status, 200, "{place}: {request:?}: {foreign:?}"),
         Expected::Refused(with) => assert!(
             with.contains(&foreign.status),
@@ -70,7 +76,7 @@ fn judge(place: &str, offer: &Offer, told: &[Heard; 2], own: &Side, other: &Side
     }
     let masked = told.clone().map(|heard| offer.masked(heard));
     let mut marks = other.marks();
-    if offer.expected != Expected::Alike {
+    if !matches!(offer.expected, Expected::Alike | Expected::Unmoved) {
         marks.extend(own.marks());
     }
     for mark in marks {

@@ -83,27 +83,27 @@ impl Operation {
         ask.body(body.into())
     }
 
-    /// Whose ids the `{id}` of the path may be.
+    /// What the `{id}` of the path may be, of that tenant: first what belongs there, then the rest.
     pub(super) fn ids<'a>(&self, of: &'a Side) -> Result<Vec<&'a String>, String> {
-        let Some((kind, _)) = self.path.split_once("{id}") else {
+        let Some((collection, _)) = self.path.split_once("{id}") else {
             return Ok(Vec::new());
         };
-        let ids = match kind {
+        let here = match collection {
             "/api/admin/tenants/" => return Ok(vec![&of.id, &of.tenant.schema]),
-            "/api/admin/events/" => &of.events,
+            "/api/admin/events/" => &of.events[..],
             "/api/admin/users/" => &of.users,
             "/api/auth/sessions/" => &of.sessions,
             _ => return Err(self.fault("whose id is in its path")),
         };
-        // All kinds, those that belong here first.
         let other = [&of.events, &of.users, &of.sessions].map(|ids| &ids[0]);
-        Ok(ids.iter().take(4).chain(other).chain([&of.id]).collect())
+        let here = here.iter().take(4);
+        Ok(here.chain(other).chain([&of.id]).collect())
     }
 
     pub(super) fn fault(&self, what: &str) -> String {
         let named = self.named();
         format!(
-            "{named}: nothing is known of {what}; say in offers.rs and operation.rs what of a tenant could be offered there"
+            "{named}: nothing is known of {what}; say in tests/service/apart what of a tenant could be offered there"
         )
     }
 }

@@ -178,6 +178,13 @@ impl Side {
         seen
     }
 
+    /// Lets something happen there, of which an event tells.
+    pub(crate) async fn stir(&self, ask: &impl AsyncFn(Ask) -> Heard) {
+        let path = format!("/t/{}/api/token/", self.tenant.schema);
+        let body = json!({"username": "nobody", "password": "nothing"});
+        assert_eq!(ask(Ask::post(&path, body)).await.status, 401);
+    }
+
     /// Fails unless the access tokens are good here.
     pub(crate) async fn validate(&self, ask: &impl AsyncFn(Ask) -> Heard) {
         for token in &self.access {
