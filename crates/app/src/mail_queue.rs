@@ -1,7 +1,9 @@
 //! The mails that wait to be sent, and what sends them.
 
 use async_trait::async_trait;
-use tessera_domain::{EmailAddress, Id, Mail, MailKind, Profile, Timestamp};
+use tessera_domain::{
+    EmailAddress, Id, Mail, MailKind, MailSender, Profile, SchemaName, Timestamp,
+};
 
 use crate::event_log::News;
 use crate::ports::Unavailable;
@@ -83,6 +85,10 @@ pub struct Letter {
     pub profile: Profile,
     /// What the tenant is called.
     pub tenant: String,
+    /// Where the tenant lives.
+    pub schema: SchemaName,
+    /// Whom it is from, where the tenant says so.
+    pub from: Option<MailSender>,
     /// The address that the account is to have, in a mail to that one; or has by now, if it has any, in
     /// a mail to the one before.
     pub new_email: Option<EmailAddress>,

@@ -209,6 +209,8 @@ impl MailRelay {
                 to,
                 profile: user.map(|user| user.profile).unwrap_or_default(),
                 tenant: tenant.name.as_str().to_owned(),
+                schema: tenant.schema,
+                from: tenant.settings.mail_from,
                 link,
             }));
         }

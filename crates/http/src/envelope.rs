@@ -203,7 +203,7 @@ where
     /// Whether it is still unknown if the page may read the answer.
     fn asks(&mut self, context: &mut Context<'_>) -> bool {
         let page = self.visit.as_mut().and_then(|visit| visit.page.as_mut());
-        page.is_some_and(|page| page.poll_known(context).is_pending())
+        page.is_some_and(|page| guarded(|| page.poll_known(context)) == Some(Poll::Pending))
     }
 
     /// Whether there is time left. Most answers are there at once, and nobody asks.
@@ -248,21 +248,24 @@ impl Visit {
         let head = request.head();
         let read = Head::read(head);
         let given = read.request_id.and_then(RequestId::given);
+        let fault = read.fault.or_else(|| edge.disallowed(head));
+        // For what is refused at once nobody is asked.
+        let tessera = || match fault {
+            Some(_) => None,
+            None => request.app_data::<Data<Tessera>>().map(|it| Arc::clone(it)),
+        };
+        let page = |origin| Box::new(Page::of(origin, head, &edge.allowed_origins, tessera));
         let mut visit = Self {
             id: given.unwrap_or_else(|| worker.ids.next()),
             client: edge.trusted_proxies.client(head),
             method: head.method.clone(),
             target: head.uri.path_and_query().cloned(),
-            page: read.origin.map(|origin| {
-                let tessera = || request.app_data::<Data<Tessera>>().map(|it| Arc::clone(it));
-                Box::new(Page::of(origin, head, &edge.allowed_origins, tessera))
-            }),
+            page: read.origin.map(page),
             rest: None,
             began: edge.clock.now(),
             ended: false,
             worker: Rc::clone(worker),
         };
-        let fault = read.fault.or_else(|| edge.disallowed(head));
         let early = match fault {
             Some(fault) => Some(fault.answer(head.uri.path())),
             None => visit.page.as_deref().and_then(Page::preflight),

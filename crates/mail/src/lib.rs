@@ -2,7 +2,8 @@
 //!
 //! Both send what a [`Stationery`] makes of a [`Letter`](tessera_app::Letter): a text and the same as
 //! HTML, by templates of ours or of the operator. All templates are tried when it is made, so one that
-//! cannot be spelt out ends the start and not a mail.
+//! cannot be spelt out ends the start and not a mail. Those of single tenants are read when there is a
+//! mail, and one that cannot be spelt out leaves the tenant with those of all.
 //!
 //! What comes from outside (names, addresses, what a tenant is called) reaches a mail in one line and
 //! without control characters. A name that is more than a name, say one with a web address in it, is
@@ -19,6 +20,7 @@ mod names;
 mod smtp;
 mod stationery;
 mod templates;
+mod tenant_templates;
 mod words;
 
 pub use folder::{FolderMailer, FolderSettings};

@@ -17,8 +17,18 @@ pub(crate) struct Message {
     pub(crate) id: Id<Letter>,
     pub(crate) at: Timestamp,
     pub(crate) from: Mailbox,
+    pub(crate) sender_of: SenderOf,
     pub(crate) to: Mailbox,
     pub(crate) texts: Texts,
+}
+
+/// Whose the sender is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum SenderOf {
+    /// That of all mails but those of tenants with one of their own.
+    Installation,
+    /// That of one tenant.
+    Tenant,
 }
 
 /// What may be in the lines of a mail.

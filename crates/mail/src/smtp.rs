@@ -17,7 +17,7 @@ use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter,
 use tessera_app::{Letter, MailError, Mailer};
 use tokio::time::timeout;
 
-use crate::message::{Message, Transfer};
+use crate::message::{Message, SenderOf, Transfer};
 use crate::stationery::Stationery;
 
 /// Where the mail server is, and how it is spoken to.
@@ -114,7 +114,11 @@ impl SmtpMailer {
         let from = Mail::new(Some(mail.sender().clone()), parameters);
         let to = Rcpt::new(mail.recipient().clone(), Vec::new());
         let said = |step: Step| move |error: Error| step.failed(&error);
-        server.command(from).await.map_err(said(Step::Sender))?;
+        let sender = match mail.sender_of {
+            SenderOf::Installation => Step::Sender,
+            SenderOf::Tenant => Step::SenderOfTenant,
+        };
+        server.command(from).await.map_err(said(sender))?;
         server.command(to).await.map_err(said(Step::Recipient))?;
         server.command(Data).await.map_err(said(Step::Content))?;
         server.message(&bytes).await.map_err(said(Step::Content))?;
@@ -195,19 +199,23 @@ enum Step {
     StartTls,
     LogIn,
     Sender,
+    SenderOfTenant,
     Recipient,
     Content,
 }
 
 impl Step {
     /// What it means that it failed. A refusal is one of this mail where it comes after its recipient
-    /// was named; before, the next mail would not fare better.
+    /// was named; before, the next mail would not fare better, but for one of another tenant.
     fn failed(self, error: &Error) -> MailError {
         let said = format!("{}: {}", self.name(), reason(error));
         let of_this_mail = match self {
             Self::Greeting | Self::StartTls | Self::LogIn | Self::Sender => false,
-            Self::Recipient | Self::Content => !is_of_the_server(error),
+            Self::Recipient | Self::Content | Self::SenderOfTenant => !is_of_the_server(error),
         };
+        if self == Self::SenderOfTenant && of_this_mail && error.status().is_some() {
+            return MailError::Held(said);
+        }
         if of_this_mail && error.is_permanent() {
             MailError::Rejected(said)
         } else if of_this_mail && error.is_transient() {
@@ -223,6 +231,7 @@ impl Step {
             Self::StartTls => "STARTTLS failed",
             Self::LogIn => "the mail server refuses EMAIL_HOST_USER",
             Self::Sender => "the mail server refuses the sender",
+            Self::SenderOfTenant => "the mail server refuses the sender of the tenant",
             Self::Recipient => "the mail server refuses the recipient",
             Self::Content => "the mail server refuses the mail",
         }

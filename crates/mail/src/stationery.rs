@@ -10,11 +10,14 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use minijinja::value::Value;
 use tessera_app::{Clock, Letter, Link, MailError};
-use tessera_domain::{EmailAddress, EmailAddressError, Id, MailKind, Profile, Timestamp};
+use tessera_domain::{
+    EmailAddress, EmailAddressError, Id, MailKind, Profile, SchemaName, Timestamp,
+};
 
-use crate::message::Message;
+use crate::message::{Message, SenderOf};
 use crate::names::{name, one_line};
-use crate::templates::{TemplateError, Templates};
+use crate::templates::{TemplateError, Templates, Texts};
+use crate::tenant_templates::TenantTemplates;
 use crate::words::{moment, span};
 
 /// What all mails have in common.
@@ -24,7 +27,8 @@ pub struct StationerySettings {
     pub app_name: String,
     /// From whom mails are.
     pub sender: Sender,
-    /// A folder of templates that are used instead of ours.
+    /// A folder of templates that are used instead of ours; in `tenants/` of it may be one for each
+    /// tenant, by its schema name.
     pub templates: Option<PathBuf>,
 }
 
@@ -33,6 +37,7 @@ pub struct Stationery {
     app_name: String,
     sender: Mailbox,
     templates: Templates,
+    of_tenants: Option<TenantTemplates>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,8 +51,15 @@ impl Stationery {
             app_name: one_line(&settings.app_name),
             sender: settings.sender.0.clone(),
             templates: Templates::load(settings.templates.as_deref())?,
+            of_tenants: settings.templates.clone().map(TenantTemplates::new),
             clock,
         };
+        stationery.check(&stationery.templates)?;
+        Ok(stationery)
+    }
+
+    /// Tries each template: with all that a letter can have, and without.
+    fn check(&self, templates: &Templates) -> Result<(), TemplateError> {
         for kind in MailKind::ALL {
             let full = sample(kind, sample_profile("Ada", "Lovelace"));
             let mut bare = sample(kind, sample_profile("", ""));
@@ -56,23 +68,22 @@ impl Stationery {
                 bare.new_email = None;
             }
             for letter in [full, bare] {
-                stationery
-                    .templates
-                    .render(kind, &stationery.values(&letter))?;
+                templates.render(kind, &self.values(&letter))?;
             }
         }
-        Ok(stationery)
+        Ok(())
     }
 
-    /// The domain that mails are from.
+    /// The domain that mails are from, where their tenant does not say otherwise.
     pub(crate) fn domain(&self) -> &str {
         self.sender.email.domain()
     }
 
     /// Makes a mail of the letter; what is wrong then is wrong with this letter alone.
     pub(crate) fn write(&self, letter: &Letter) -> Result<Message, MailError> {
-        let texts = self.templates.render(letter.kind, &self.values(letter));
+        let texts = self.spell_out(letter);
         let texts = texts.map_err(|error| MailError::Rejected(error.place()))?;
+        let (from, sender_of) = self.sender(letter);
         let address = address(&letter.to).ok_or_else(|| {
             MailError::Rejected("the address is none that mail goes to".to_owned())
         })?;
@@ -85,10 +96,42 @@ impl Stationery {
         Ok(Message {
             id: letter.copy,
             at: letter.at,
-            from: self.sender.clone(),
+            from,
+            sender_of,
             to: Mailbox::new((!called.is_empty()).then_some(called), address),
             texts,
         })
+    }
+
+    fn spell_out(&self, letter: &Letter) -> Result<Texts, TemplateError> {
+        let values = self.values(letter);
+        let (tenant, now) = (&letter.schema, self.clock.now());
+        let of_tenants = self.of_tenants.as_ref();
+        let own = of_tenants.and_then(|all| all.of(tenant, now, |own| self.check(own)));
+        if let Some(own) = own {
+            match own.render(letter.kind, &values) {
+                Ok(texts) => return Ok(texts),
+                Err(error) => {
+                    let (tenant, why) = (tenant.as_str(), error.place());
+                    tracing::error!(tenant, why, "a mail template of a tenant is not used");
+                }
+            }
+        }
+        self.templates.render(letter.kind, &values)
+    }
+
+    /// From whom the mail is: the tenant's sender, where it has one.
+    fn sender(&self, letter: &Letter) -> (Mailbox, SenderOf) {
+        let own = letter.from.as_ref().map(|own| own.to_string().parse());
+        match own {
+            Some(Ok(Sender(own))) => (own, SenderOf::Tenant),
+            Some(Err(error)) => {
+                let (tenant, why): (_, SenderError) = (letter.schema.as_str(), error);
+                tracing::error!(tenant, %why, "the mail sender of a tenant is not used");
+                (self.sender.clone(), SenderOf::Installation)
+            }
+            None => (self.sender.clone(), SenderOf::Installation),
+        }
     }
 
     /// What templates may name. What a letter has not is not defined, so that a template which names
@@ -208,6 +251,8 @@ fn sample(kind: MailKind, profile: Profile) -> Letter {
         to: EmailAddress::restore(key(), key()),
         profile,
         tenant: "Example".to_owned(),
+        schema: SchemaName::of_default_tenant(),
+        from: None,
         new_email,
         link: leads_somewhere.then(|| Link {
             url: "https://example.org/?uid=uid&token=token".to_owned(),

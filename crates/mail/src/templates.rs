@@ -58,8 +58,10 @@ pub enum TemplateError {
 }
 
 impl Templates {
-    /// Ours, but for those that `folder` has.
-    pub(crate) fn load(folder: Option<&Path>) -> Result<Self, TemplateError> {
+    /// Ours, but for those that the folders have, the last one first.
+    pub(crate) fn load<'a>(
+        folders: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         environment.set_auto_escape_callback(default_auto_escape_callback);
@@ -73,8 +75,10 @@ impl Templates {
         for (name, source) in OURS {
             add((*name).to_owned(), (*source).to_owned())?;
         }
-        for (name, source) in folder.map(read).transpose()?.unwrap_or_default() {
-            add(name, source)?;
+        for folder in folders {
+            for (name, source) in read(folder)? {
+                add(name, source)?;
+            }
         }
         Ok(Self(environment))
     }

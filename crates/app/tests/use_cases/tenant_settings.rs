@@ -3,12 +3,20 @@
 use core::time::Duration;
 use std::sync::Arc;
 
-use tessera_app::{AuditQuery, ChangeSettingsError, Grant, Purview, SettingsAdministration};
+use tessera_app::{
+    AskForMail, AuditQuery, ChangePassword, ChangePasswordError, ChangeSettingsError,
+    ChangeUserError, CreateUser, CreateUserError, FirstPassword, Grant, InviteUser, LogIn, Purview,
+    Register, RegisterError, ResetPassword, ResetPasswordError, SettingsAdministration,
+    UserAdministration,
+};
 use tessera_domain::{
-    Actor, JobRoleBy, Registration, TenantSettings, TenantSettingsError, TokenPolicy,
+    Actor, EmailAddress, JobRoleBy, MailKind, MailSender, PasswordChars, PasswordWeakness, Profile,
+    Registration, TenantSettings, TenantSettingsError, TokenPolicy,
 };
 
-use crate::world::{Done, World, with_tokens};
+use crate::world::{
+    Done, World, ask, command, explicit, new_user, registration, shown, typed, with_tokens,
+};
 
 #[tokio::test]
 async fn a_change_is_told_once_with_who_made_it() {
@@ -141,6 +149,153 @@ async fn a_life_that_gets_shorter_counts_from_the_next_refresh() {
     let second = world.refresh(&grant).await.unwrap();
     assert!(before > 121);
     assert_eq!(lives_of(&world, &second), (60, 120));
+}
+
+#[tokio::test]
+async fn the_fewest_characters_of_a_password_count_wherever_one_is_set() {
+    let world = World::new().await;
+    let tenant = world.create_tenant("Acme", &[]).await;
+    let ada = world.create_user(&tenant, "ada@example.com", "ada").await;
+    let least = |so_far| TenantSettings {
+        password_chars: PasswordChars::new(40),
+        ..so_far
+    };
+    let tenant = world.change_settings("Acme", least).await;
+    let (tessera, short, long) = (&world.tessera, pass_phrase(39), pass_phrase(40));
+
+    let of = UserAdministration::of_operator(tenant.clone());
+    let invited = InviteUser {
+        email: EmailAddress::parse("eve@example.com").unwrap(),
+        username: None,
+        profile: Profile::default(),
+        roles: Vec::new(),
+        is_superuser: false,
+    };
+    tessera.invite_user(&of, invited).await.unwrap();
+    let by_mail = shown(&world.letter(MailKind::Invitation).await);
+    let ask = AskForMail {
+        hints: explicit(&["acme"]),
+        ..ask("ada@example.com")
+    };
+    tessera.forgot_password(ask).await.unwrap();
+    let forgotten = shown(&world.letter(MailKind::ResetPassword).await);
+    for token in [by_mail, forgotten] {
+        let reset = |password: &str| {
+            tessera.reset_password(ResetPassword {
+                shown: token.clone(),
+                password: typed(password),
+            })
+        };
+        let ResetPasswordError::WeakPassword(why) = reset(&short).await.unwrap_err() else {
+            panic!("another reason");
+        };
+        assert_eq!(why, PasswordWeakness::TooShort { min: 40 });
+        reset(&long).await.unwrap();
+    }
+
+    let log_in = LogIn {
+        hints: explicit(&["acme"]),
+        ..command("ada", &long)
+    };
+    let caller = world.caller(&tessera.log_in(log_in).await.unwrap()).await;
+    let change = |password: &str| {
+        let (old, new) = (typed(&long), typed(password));
+        tessera.change_password(&caller, ChangePassword { old, new })
+    };
+    let refused = change(&short).await;
+    assert!(matches!(refused, Err(ChangePasswordError::WeakPassword(_))));
+    change(&pass_phrase(41)).await.unwrap();
+
+    let set = |password: &str| tessera.set_password(&tenant, ada.id, typed(password));
+    let refused = set(&short).await;
+    assert!(matches!(refused, Err(ChangeUserError::WeakPassword(_))));
+    set(&long).await.unwrap();
+    let create = |email: &str, password: &str| {
+        let command = CreateUser {
+            password: FirstPassword::Given(typed(password)),
+            username: None,
+            ..new_user(email, "x")
+        };
+        tessera.create_user(&Actor::Operator, &tenant, command)
+    };
+    let refused = create("bob@example.com", &short).await;
+    assert!(matches!(refused, Err(CreateUserError::WeakPassword(_))));
+    create("bob@example.com", &long).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_that_lets_nobody_sign_up_still_invites() {
+    let world = World::new().await;
+    let tenant = world.create_tenant("Acme", &[]).await;
+    for (number, mode) in [Registration::Closed, Registration::Invite]
+        .into_iter()
+        .enumerate()
+    {
+        let decide = |so_far| TenantSettings {
+            registration: Some(mode),
+            ..so_far
+        };
+        world.change_settings("Acme", decide).await;
+        let sign_up = Register {
+            hints: explicit(&["acme"]),
+            ..registration("eve@example.com")
+        };
+        let refused = world.tessera.register(sign_up).await.unwrap_err();
+        let expected = match mode {
+            Registration::Closed => matches!(refused, RegisterError::Closed),
+            Registration::Invite => matches!(refused, RegisterError::InvitationOnly),
+            Registration::Open => false,
+        };
+        assert!(expected, "{refused:?}");
+        let of = UserAdministration::of_operator(tenant.clone());
+        let invited = InviteUser {
+            email: EmailAddress::parse(&format!("bob-{number}@example.com")).unwrap(),
+            username: None,
+            profile: Profile::default(),
+            roles: Vec::new(),
+            is_superuser: false,
+        };
+        world.tessera.invite_user(&of, invited).await.unwrap();
+        let letter = world.letter(MailKind::Invitation).await;
+        world.reset(&shown(&letter)).await.unwrap();
+        world.letter(MailKind::PasswordChanged).await;
+    }
+    let elsewhere = world.tessera.register(registration("eve@example.com"));
+    elsewhere.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_letter_says_of_which_tenant_it_is_and_whom_that_wants_it_to_be_from() {
+    let world = World::new().await;
+    world.create_tenant("Acme Corp", &["acme.example"]).await;
+    let sender = MailSender::parse("Acme <post@acme.example>").ok();
+    let decide = |so_far| TenantSettings {
+        mail_from: sender.clone(),
+        ..so_far
+    };
+    world.change_settings("Acme Corp", decide).await;
+    for (tenant, schema, from) in [
+        ("acme_corp", "acme_corp", sender.clone()),
+        ("public", "public", None),
+    ] {
+        let sign_up = Register {
+            hints: explicit(&[tenant]),
+            ..registration("eve@example.com")
+        };
+        world.tessera.register(sign_up).await.unwrap();
+        let letter = world.letter(MailKind::VerifyEmail).await;
+        assert_eq!((letter.schema.as_str(), letter.from), (schema, from));
+    }
+}
+
+/// A password of that many characters.
+fn pass_phrase(chars: usize) -> String {
+    "right horse battery "
+        .chars()
+        .cycle()
+        .take(chars - 1)
+        .chain(['!'])
+        .collect()
 }
 
 fn lives(access: u64, refresh: u64) -> impl Fn(TenantSettings) -> TenantSettings + Send + Sync {

@@ -73,7 +73,7 @@ impl FromInput for SettingsRequest {
     }
 }
 
-/// The fields, for the documentation; null is what the installation says.
+/// What may be changed of the settings; what is absent stays, null is what the installation says.
 #[derive(Apiv2Schema)]
 #[expect(dead_code, reason = "read by the documentation alone")]
 struct SettingsFields {

@@ -2,6 +2,7 @@
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tessera_http::RefreshCookie;
 
 use crate::world::{Answer, PASSWORD, Request, World, members, text};
 
@@ -237,4 +238,41 @@ async fn who_administers_nothing_sees_and_changes_nothing() {
     let request = Request::new(Method::GET, &path("acme_corp"));
     let answer = they.world.send(request).await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[actix_web::test]
+async fn shorter_lives_are_those_that_answers_and_cookies_tell() {
+    let they = Accounts::new().await;
+    let lives = json!({"access_seconds": 60, "refresh_seconds": 120});
+    they.patch("acme_corp", &they.eve, lives).await;
+    let world = World {
+        refresh_cookie: RefreshCookie::On,
+        ..they.world
+    };
+    for (tenant, seconds, cookie) in [
+        ("acme_corp", 60, "Max-Age=120"),
+        ("public", 900, "Max-Age=2592000"),
+    ] {
+        let username = if tenant == "public" { "root" } else { "eve" };
+        let credentials = json!({"username": username, "password": PASSWORD});
+        let path = format!("/t/{tenant}/api/auth/login/");
+        let answer = world.post(&path, credentials).await;
+        assert_eq!(answer.json()["expires_in"], seconds);
+        let set = answer.header("set-cookie");
+        assert!(set.ends_with(cookie), "{set}");
+        let refresh = json!({"refresh_token": answer.json()["refresh_token"]});
+        let path = format!("/t/{tenant}/api/auth/refresh/");
+        let answer = world.post(&path, refresh).await;
+        assert_eq!(answer.json()["expires_in"], seconds);
+        let access = answer.json()["access_token"].clone();
+        let sessions = world.get("/api/auth/sessions/", text(&access)).await.json();
+        let mut sessions = sessions["sessions"].as_array().unwrap().iter();
+        let current = sessions.find(|session| session["current"] == true).unwrap();
+        let end = if tenant == "public" {
+            "2026-01-31T00:00:00Z"
+        } else {
+            "2026-01-01T00:02:00Z"
+        };
+        assert_eq!(current["expires_at"], end);
+    }
 }

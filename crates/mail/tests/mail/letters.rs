@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tessera_app::{Clock, Letter, Link};
-use tessera_domain::{EmailAddress, Id, MailKind, Profile, Timestamp};
+use tessera_domain::{EmailAddress, Id, MailKind, Profile, SchemaName, Timestamp};
 use tessera_mail::{Sender, Stationery, StationerySettings, TemplateError};
 
 /// 26 November 2026, 00:45:36 UTC.
@@ -30,6 +30,8 @@ pub(crate) fn letter(kind: MailKind) -> Letter {
         to: email("ada@example.org"),
         profile: profile("Ada", "Lovelace"),
         tenant: "Acme".to_owned(),
+        schema: SchemaName::parse("acme").unwrap(),
+        from: None,
         new_email: has_new_email.then(|| email("ada@example.net")),
         link: (!leads_nowhere).then(|| Link {
             url: URL.to_owned(),

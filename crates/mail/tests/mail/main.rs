@@ -13,3 +13,4 @@ mod server;
 mod smtp;
 mod spelt;
 mod templates;
+mod tenants;

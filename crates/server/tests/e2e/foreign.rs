@@ -19,10 +19,47 @@ fn tokens_of_every_algorithm_verify_with_another_library_by_the_published_key() 
         let base = format!("http://{}", service.address);
         let said = python(
             "verify_token.py",
-            &[algorithm, &base, &access, &refresh, &issuer(&service)],
+            &[
+                algorithm,
+                &base,
+                &access,
+                &refresh,
+                &issuer_of_all(&service),
+            ],
         );
         assert_eq!(said, "ok", "{algorithm}");
     }
+}
+
+#[test]
+fn a_token_of_a_tenant_with_an_issuer_of_its_own_verifies_by_what_that_one_publishes() {
+    let installation = Installation::embedded();
+    let own = ["tenant", "settings", "public", "--issuer", "tenant"];
+    let lives = [
+        "--access-seconds",
+        "120",
+        "--mail-from",
+        "Us <us@example.org>",
+    ];
+    let changed = installation.json(&[&own[..], &lives].concat(), "");
+    assert_eq!(changed["settings"]["issuer"], "tenant");
+    assert_eq!(changed["settings"]["access_seconds"], 120);
+    assert_eq!(changed["settings"]["mail_from"], "Us <us@example.org>");
+    let service = installation.start();
+    let (access, refresh) = service.session(&installation);
+    let base = format!("http://{}/t/public", service.address);
+    let discovery = service.ask(&Request::get(
+        "/.well-known/oauth-authorization-server/t/public",
+    ));
+    let issuer = discovery.text("issuer");
+    assert_eq!(issuer, format!("{}/t/public", issuer_of_all(&service)));
+    let arguments = ["ES256", &base, &access, &refresh, &issuer];
+    assert_eq!(python("verify_token.py", &arguments), "ok");
+
+    let longer = ["tenant", "settings", "public", "--access-seconds", "901"];
+    let (status, said) = installation.refusal(&longer, "");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("between 60 and 900 seconds"), "{said}");
 }
 
 #[test]
@@ -32,7 +69,7 @@ fn a_token_under_a_shared_secret_verifies_with_another_library_and_no_key_is_pub
     let service = installation.start();
     let (access, refresh) = service.session(&installation);
     let base = format!("http://{}", service.address);
-    let issuer = issuer(&service);
+    let issuer = issuer_of_all(&service);
     let said = python(
         "verify_token.py",
         &["HS256", &base, &access, &refresh, &issuer, secret],
@@ -90,7 +127,7 @@ fn the_links_of_mails_lead_to_pages_that_verify_change_and_reset_in_a_browser() 
     }
 }
 
-fn issuer(service: &crate::service::Service) -> String {
+fn issuer_of_all(service: &crate::service::Service) -> String {
     let discovery = service.ask(&Request::get("/.well-known/openid-configuration"));
     discovery.text("issuer")
 }
