@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod cluster;
 mod contract;
 mod faults;
 mod gaps;

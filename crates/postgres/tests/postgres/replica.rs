@@ -1,20 +1,16 @@
 //! What may be a moment old comes from a replica, and is never older than that.
 
 use core::time::Duration;
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
-use tempfile::TempDir;
 use tessera_app::{CommitError, Store, TenantKey};
 use tessera_domain::{Change, Changes, Tenant, TenantLayout, TenantStatus};
 use tessera_postgres::{PostgresSettings, PostgresStore};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use crate::cluster::Cluster;
 use crate::proxy::{Proxy, silence};
-use crate::server::{connect, migrate, populated, setting, store, until, with_database};
-use crate::tls::free_port;
+use crate::server::{connect, migrate, populated, store, until, with_database};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_answers_what_may_be_a_moment_old_and_never_what_is_older() {
@@ -113,8 +109,8 @@ async fn a_replica_of_a_primary_that_was_left_behind_is_not_believed_however_far
         mut standby,
     } = Pair::start().await;
     let (acme, _, _) = populated(&store(primary.url(), 1), "Acme").await;
-    let replica = Server::start(Some(&primary)).await;
-    let has = async |server: &Server, what: &str| {
+    let replica = Cluster::start(Some(&primary)).await;
+    let has = async |server: &Cluster, what: &str| {
         let row = connect(&server.url()).await;
         row.query_one(what, &[]).await.unwrap().get::<_, bool>(0)
     };
@@ -149,15 +145,15 @@ async fn a_replica_of_a_primary_that_was_left_behind_is_not_believed_however_far
 
 /// A primary, migrated, and a standby that follows it.
 struct Pair {
-    standby: Server,
-    primary: Server,
+    standby: Cluster,
+    primary: Cluster,
 }
 
 impl Pair {
     async fn start() -> Self {
-        let primary = Server::start(None).await;
+        let primary = Cluster::start(None).await;
         migrate(&store(primary.url(), 1)).await;
-        let standby = Server::start(Some(&primary)).await;
+        let standby = Cluster::start(Some(&primary)).await;
         Self { standby, primary }
     }
 
@@ -169,80 +165,6 @@ impl Pair {
             runtime: Handle::current(),
         };
         store(self.primary.url(), 2).with_replica(settings).unwrap()
-    }
-}
-
-struct Server {
-    folder: TempDir,
-    password: String,
-    primary: Option<String>,
-    process: Option<Child>,
-    port: u16,
-}
-
-impl Server {
-    async fn start(primary: Option<&Self>) -> Self {
-        let mut server = Self {
-            folder: tempfile::tempdir().unwrap(),
-            password: String::new(),
-            primary: primary.map(Self::url),
-            process: None,
-            port: free_port(),
-        };
-        server.start_again().await;
-        server.password = primary.map_or_else(|| server.file("password"), |it| it.password.clone());
-        server
-    }
-
-    async fn start_again(&mut self) {
-        setting("TESSERA_TEST_POSTGRES_BIN");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
-        let log = File::create(self.folder.path().join("log")).unwrap();
-        let mut process = Command::new(script)
-            .arg(self.folder.path())
-            .arg(self.port.to_string())
-            .args(&self.primary)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        until("Postgres starts", async || {
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", self.file("log"));
-            let state = self.file("data/postmaster.pid");
-            state.contains("\nready") || state.contains("\nstandby")
-        })
-        .await;
-        self.process = Some(process);
-    }
-
-    fn stop(&mut self) {
-        let Some(mut process) = self.process.take() else {
-            return;
-        };
-        // The fast stop; a kill would leave its shared memory behind.
-        let server = process.id().to_string();
-        let stopped = Command::new("kill").args(["-INT", &server]).status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            let _killed = process.kill();
-        }
-        let _ended = process.wait();
-    }
-
-    fn url(&self) -> String {
-        let (password, port) = (&self.password, self.port);
-        format!("postgres://postgres:{password}@127.0.0.1:{port}/postgres")
-    }
-
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop();
     }
 }
 

@@ -2,24 +2,20 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use tempfile::TempDir;
 use tessera_app::{Store, Unready};
 use tokio_postgres::Client;
 
-use crate::server::{setting, store, until};
+use crate::cluster::Cluster;
+use crate::server::{store, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_is_encrypted_and_believed_as_sslmode_says() {
     let server = Server::start().await;
-    let ca = server.folder.path().join("ca.crt");
-    let certificate = server.folder.path().join("server.crt");
-    let another = server.folder.path().join("another.crt");
+    let ca = server.0.path("ca.crt");
+    let certificate = server.0.path("server.crt");
+    let another = server.0.path("another.crt");
     let (ca, certificate, another) = (ca.display(), certificate.display(), another.display());
     for (host, parameters, expected) in [
         ("127.0.0.1", String::new(), Some(true)),
@@ -100,45 +96,13 @@ async fn a_server_without_tls_is_refused_where_the_url_asks_for_it() {
 }
 
 /// A server of its own, because it has a certificate.
-struct Server {
-    folder: TempDir,
-    process: Child,
-    port: u16,
-}
+struct Server(Cluster);
 
 impl Server {
     async fn start() -> Self {
-        setting("TESSERA_TEST_POSTGRES_BIN");
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
-        let log = fs::File::create(folder.path().join("log")).unwrap();
-        let process = Command::new(script)
-            .arg(folder.path())
-            .arg(port.to_string())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut server = Self {
-            folder,
-            process,
-            port,
-        };
-        until("Postgres starts", async || {
-            let ended = server.process.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", server.file("log"));
-            server.is_ready()
-        })
-        .await;
+        let server = Self(Cluster::start(None).await);
         server.encrypt().await;
         server
-    }
-
-    fn is_ready(&self) -> bool {
-        let file = self.folder.path().join("data/postmaster.pid");
-        fs::read_to_string(file).is_ok_and(|text| text.contains("\nready"))
     }
 
     /// Gives the server a certificate for `localhost`, and a CA that it is of.
@@ -185,18 +149,12 @@ impl Server {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let mut file = fs::File::create(self.folder.path().join(name)).unwrap();
+        let mut file = fs::File::create(self.0.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    fn file(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).unwrap()
-    }
-
     fn url(&self, host: &str) -> String {
-        let password = self.file("password");
-        let (password, port) = (password.trim(), self.port);
-        format!("postgres://postgres:{password}@{host}:{port}/postgres")
+        self.0.url_at(host)
     }
 
     async fn admin(&self) -> Client {
@@ -216,30 +174,5 @@ impl Server {
             .await
             .unwrap();
         rows.first().map(|row| row.get(0))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // The fast stop; a kill would leave its shared memory behind.
-        let server = self.process.id().to_string();
-        let stopped = Command::new("kill").args(["-INT", &server]).status();
-        if !stopped.is_ok_and(|status| status.success()) {
-            let _killed = self.process.kill();
-        }
-        let _ended = self.process.wait();
-    }
-}
-
-/// A port below those that the system hands out, where nobody listens; never the same one twice, as
-/// tests run side by side.
-pub(crate) fn free_port() -> u16 {
-    static TRIED: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let offset = (std::process::id() + TRIED.fetch_add(1, Ordering::Relaxed)) % 15_000;
-        let port = 15_000 + u16::try_from(offset).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
     }
 }
