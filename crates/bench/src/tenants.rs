@@ -1,0 +1,161 @@
+//! The measurements of many tenants, on Postgres, beside the same with one.
+
+use crate::Failure;
+use crate::measure::Rates;
+use crate::report::Throughput;
+use crate::series::{Series, millis};
+use crate::settings::Settings;
+use crate::tenants::load::Load;
+use crate::tenants::made::{Layout, Made};
+use crate::tenants::once::{Backends, MadeBy, Memory, Starts, creations, run as timed};
+use crate::tenants::report::TenantsReport;
+
+mod load;
+mod made;
+mod once;
+mod report;
+
+/// Measures everything and prints the table.
+pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
+    made::make_role(settings)?;
+    let count = settings.tenants.count;
+    let mut report = TenantsReport::of(settings);
+    for layout in Layout::ALL {
+        let make = |tenants| Made::new(settings, layout, tenants, count);
+        let mut pair = [make(1)?, make(count)?];
+        let mut measured = Measured::default();
+        measured.loads(&mut pair, settings)?;
+        eprintln!("bench: {layout}, starts and memory");
+        for _ in 0..REPEATS {
+            let both = measured.starts.iter_mut().zip(&mut measured.memory);
+            for ((starts, memory), made) in both.zip(&pair) {
+                starts.record(&made.installation)?;
+                memory.record(made, count)?;
+            }
+        }
+        match layout {
+            Layout::Schema => report.chores = Some(Chores::measure(pair, settings)?),
+            Layout::Shared => {}
+        }
+        report.layouts.push((layout, measured));
+    }
+    print!("{report}");
+    Ok(())
+}
+
+/// What was measured of a layout; of two, the first is with one tenant, the second with many.
+#[derive(Default)]
+pub(crate) struct Measured {
+    /// Of log in, refresh and validate, many against one.
+    pub(crate) throughput: [Throughput; 3],
+    /// The same with one.
+    pub(crate) with_one: [Rates; 3],
+    pub(crate) backends: Option<[Backends; 2]>,
+    /// The 99th percentile of refresh of other tenants, in ms: without the loud one, beside it, and
+    /// the second by the first.
+    pub(crate) p99: [Series; 3],
+    pub(crate) starts: [Starts; 2],
+    pub(crate) memory: [Memory; 2],
+}
+
+impl Measured {
+    fn loads(&mut self, pair: &mut [Made; 2], settings: &Settings) -> Result<(), Failure> {
+        eprintln!("bench: logging in, and warming up");
+        let [with_one, with_many] = pair;
+        let mut one = Load::start(with_one, settings)?;
+        let mut many = Load::start(with_many, settings)?;
+        let mut neighbours = many.neighbours(with_many)?;
+        for round in 1..=settings.rounds {
+            eprintln!("bench: round {round} of {}", settings.rounds);
+            for turn in 0..TURNS {
+                self.take_turns(&mut one, &mut many, turn % 2 == 0, settings)?;
+            }
+            let [alone, beside] = many.p99(&mut neighbours, settings.span * P99_SPANS)?;
+            let [quiet, loud, ratio] = &mut self.p99;
+            quiet.record(millis(alone));
+            loud.record(millis(beside));
+            ratio.record(beside.as_secs_f64() / alone.as_secs_f64());
+        }
+        self.backends = Some([
+            Backends::of(&mut with_one.psql)?,
+            Backends::of(&mut with_many.psql)?,
+        ]);
+        Ok(())
+    }
+
+    /// Lets both services do each row, which of them first by turns.
+    fn take_turns(
+        &mut self,
+        one: &mut Load,
+        many: &mut Load,
+        one_first: bool,
+        settings: &Settings,
+    ) -> Result<(), Failure> {
+        let series = self.throughput.iter_mut().zip(&mut self.with_one);
+        for (place, (throughput, rates)) in series.enumerate() {
+            let ask = |load: &mut Load| load.rate(place, settings.span / 2);
+            let (with_one, with_many) = if one_first {
+                let with_one = ask(one)?;
+                (with_one, ask(many)?)
+            } else {
+                let with_many = ask(many)?;
+                (ask(one)?, with_many)
+            };
+            throughput.record(with_many, with_one);
+            rates.record(with_one);
+        }
+        Ok(())
+    }
+}
+
+/// What takes longer with a schema for each tenant, in ms; of two, the first is with one tenant.
+pub(crate) struct Chores {
+    pub(crate) made_by: MadeBy,
+    pub(crate) creations: [Series; 2],
+    pub(crate) nothing_to_do: [Series; 2],
+    /// Of so many schemas.
+    pub(crate) migrations: Series,
+    pub(crate) schemas: usize,
+}
+
+impl Chores {
+    fn measure(pair: [Made; 2], settings: &Settings) -> Result<Self, Failure> {
+        eprintln!("bench: making tenants and migrating");
+        let [one, many] = pair;
+        let (_, with_one) = creations(&one)?;
+        let (made_by, with_many) = creations(&many)?;
+        let mut nothing_to_do = [Series::default(), Series::default()];
+        for _ in 0..REPEATS {
+            for (series, made) in nothing_to_do.iter_mut().zip([&one, &many]) {
+                series.record(millis(timed(&made.installation, &["migrate"])?));
+            }
+        }
+        let schemas = settings.tenants.count.min(SCHEMAS);
+        let migrated = if many.tenants == schemas {
+            many
+        } else {
+            drop(many);
+            Made::new(settings, Layout::Schema, schemas, schemas)?
+        };
+        let mut migrations = Series::default();
+        for _ in 0..REPEATS {
+            timed(&migrated.installation, &["migrate", "--down", "1"])?;
+            migrations.record(millis(timed(&migrated.installation, &["migrate"])?));
+        }
+        Ok(Self {
+            made_by,
+            creations: [with_one, with_many],
+            nothing_to_do,
+            migrations,
+            schemas,
+        })
+    }
+}
+
+/// The least time in which twenty quiet clients refresh so often that a percentile tells something.
+const P99_SPANS: u32 = 3;
+const REPEATS: usize = 3;
+/// Through how many schemas a migration goes.
+const SCHEMAS: usize = 1_000;
+/// How often in each round the two services take turns.
+const TURNS: u32 = 5;
