@@ -298,7 +298,7 @@ pub(crate) const LOG_INS: usize = 8;
 const PATIENT: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const USERS: usize = LOG_INS + 4;
-const STARTS: usize = 9;
+pub(crate) const STARTS: usize = 9;
 pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 const REFRESHES: usize = 40;
 /// So short that a client asks once.

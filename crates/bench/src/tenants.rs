@@ -1,7 +1,7 @@
 //! The measurements of many tenants, on Postgres, beside the same with one.
 
 use crate::Failure;
-use crate::measure::Rates;
+use crate::measure::{Rates, STARTS};
 use crate::report::Throughput;
 use crate::series::{Series, millis};
 use crate::settings::Settings;
@@ -21,15 +21,18 @@ pub(crate) fn run(settings: &Settings) -> Result<(), Failure> {
     let count = settings.tenants.count;
     let mut report = TenantsReport::of(settings);
     for layout in Layout::ALL {
-        let make = |tenants| Made::new(settings, layout, tenants, count);
-        let mut pair = [make(1)?, make(count)?];
+        let make = |name, tenants| Made::new(settings, (name, layout), tenants, count);
+        let mut pair = [make("one", 1)?, make("many", count)?];
         let mut measured = Measured::default();
         measured.loads(&mut pair, settings)?;
         eprintln!("bench: {layout}, starts and memory");
-        for _ in 0..REPEATS {
-            let both = measured.starts.iter_mut().zip(&mut measured.memory);
-            for ((starts, memory), made) in both.zip(&pair) {
+        for _ in 0..STARTS {
+            for (starts, made) in measured.starts.iter_mut().zip(&pair) {
                 starts.record(&made.installation)?;
+            }
+        }
+        for _ in 0..REPEATS {
+            for (memory, made) in measured.memory.iter_mut().zip(&pair) {
                 memory.record(made, count)?;
             }
         }
@@ -122,21 +125,17 @@ impl Chores {
     fn measure(pair: [Made; 2], settings: &Settings) -> Result<Self, Failure> {
         eprintln!("bench: making tenants and migrating");
         let [one, many] = pair;
-        let (_, with_one) = creations(&one)?;
-        let (made_by, with_many) = creations(&many)?;
         let mut nothing_to_do = [Series::default(), Series::default()];
         for _ in 0..REPEATS {
             for (series, made) in nothing_to_do.iter_mut().zip([&one, &many]) {
                 series.record(millis(timed(&made.installation, &["migrate"])?));
             }
         }
+        let (_, with_one) = creations(&one)?;
+        let (made_by, with_many) = creations(&many)?;
+        drop((one, many));
         let schemas = settings.tenants.count.min(SCHEMAS);
-        let migrated = if many.tenants == schemas {
-            many
-        } else {
-            drop(many);
-            Made::new(settings, Layout::Schema, schemas, schemas)?
-        };
+        let migrated = Made::new(settings, ("migrated", Layout::Schema), schemas, schemas)?;
         let mut migrations = Series::default();
         for _ in 0..REPEATS {
             timed(&migrated.installation, &["migrate", "--down", "1"])?;

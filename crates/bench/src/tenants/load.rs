@@ -129,7 +129,8 @@ pub(crate) fn log_in(
     tokens.collect()
 }
 
-/// Sends each request once, by so many clients, and answers the bodies in their order.
+/// Sends each request once, by so many clients, and answers the bodies in their order; all have to
+/// succeed.
 pub(crate) fn ask_each(
     process: &Process,
     requests: Vec<Vec<u8>>,
@@ -144,7 +145,15 @@ pub(crate) fn ask_each(
                 let mut connection = Connection::open(address).await?;
                 let mut bodies = Vec::new();
                 for (place, request) in hand {
-                    bodies.push((place, connection.ask(&request).await?.body.to_vec()));
+                    let answer = connection.ask(&request).await?;
+                    let body = answer.body.to_vec();
+                    match answer.status {
+                        200..300 => bodies.push((place, body)),
+                        status => {
+                            let body = String::from_utf8_lossy(&body);
+                            return Err(format!("answered {status}: {body}").into());
+                        }
+                    }
                 }
                 Ok::<_, Failure>(bodies)
             });
@@ -175,8 +184,8 @@ fn hands<T: Clone>(all: &[T], count: usize) -> impl Iterator<Item = Vec<T>> {
 const LOUD: usize = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) const QUIET: usize = 20;
-/// How often each session is used before anything is measured: with 16 connections to Postgres, nine
-/// of ten then know a tenant.
+/// How often each session is used before anything is measured: of 16 connections to Postgres that
+/// share the load, nine of ten then know a tenant.
 const WALKS: usize = 40;
 
 #[cfg(test)]

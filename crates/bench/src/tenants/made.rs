@@ -48,7 +48,7 @@ pub(crate) struct Made {
     pub(crate) installation: Installation,
     /// A session of a superuser.
     pub(crate) psql: Psql,
-    pub(crate) tenants: usize,
+    tenants: usize,
 }
 
 /// An account by its number: in a tenant of its own, or beside all others in the only one.
@@ -70,12 +70,12 @@ impl Made {
     /// It has `accounts` pairs of accounts: each pair in a tenant of its own, if there are as many.
     pub(crate) fn new(
         settings: &Settings,
-        layout: Layout,
+        (name, layout): (&str, Layout),
         tenants: usize,
         accounts: usize,
     ) -> Result<Self, Failure> {
         let (server, bin) = server(settings)?;
-        let name = format!("{layout}_{tenants}");
+        let name = format!("{layout}_{name}");
         eprintln!("bench: making {name}");
         Psql::open(bin, server)?.ask(&format!("CREATE DATABASE {name} OWNER {ROLE}"))?;
         let (before, _) = server.rsplit_once('/').ok_or("a URL without a database")?;
