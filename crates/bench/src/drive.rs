@@ -209,3 +209,25 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 const LEAD: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_come_one_after_the_other_and_then_again() {
+        let asked = ["one", "two"].map(|request| Asked::Same(request.into()));
+        let mut turns = Asked::ByTurns {
+            asked: asked.to_vec(),
+            next: 0,
+        };
+        for request in ["one", "two", "one"] {
+            assert_eq!(turns.request(), request.as_bytes());
+            let answer = Answer {
+                status: 200,
+                body: b"",
+            };
+            turns.answered(&answer).unwrap();
+        }
+    }
+}
