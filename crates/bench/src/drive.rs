@@ -186,18 +186,33 @@ pub(crate) fn latencies(
     beside: Option<&mut Crowd>,
     span: Duration,
 ) -> Result<Vec<Duration>, Failure> {
-    let Some(beside) = beside else {
-        return block_on(crowd.run(span, 1));
-    };
+    match beside {
+        Some(beside) => Ok(latencies_beside(crowd, beside, span)?.0),
+        None => block_on(crowd.run(span, 1)),
+    }
+}
+
+/// How long requests take while others are asking too, and how many of theirs are answered a second.
+pub(crate) fn latencies_beside(
+    crowd: &mut Crowd,
+    beside: &mut Crowd,
+    span: Duration,
+) -> Result<(Vec<Duration>, f64), Failure> {
     block_on(async {
+        let watch = Stopwatch::start();
         // The others begin before and end after, so that nothing is measured without them.
-        let others = beside.run(span + LEAD + LEAD, 1);
+        let others = async {
+            let answered = beside.run(span + LEAD + LEAD, 1).await?;
+            let answered = f64::from(u32::try_from(answered.len())?);
+            Ok::<_, Failure>(answered / watch.elapsed().as_secs_f64())
+        };
         let measured = async {
             tokio::time::sleep(LEAD).await;
             crowd.run(span, 1).await
         };
         let (others, latencies) = tokio::join!(others, measured);
-        others.and(latencies)
+        let others = others?;
+        Ok((latencies?, others))
     })
 }
 

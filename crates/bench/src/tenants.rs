@@ -57,6 +57,8 @@ pub(crate) struct Measured {
     /// The 99th percentile of refresh of other tenants, in ms: without the loud one, beside it, and
     /// the second by the first.
     pub(crate) p99: [Series; 3],
+    /// How many refreshes of the loud one are answered a second.
+    pub(crate) loud: Series,
     pub(crate) starts: [Starts; 2],
     pub(crate) memory: [Memory; 2],
 }
@@ -73,11 +75,12 @@ impl Measured {
             for turn in 0..TURNS {
                 self.take_turns(&mut one, &mut many, turn % 2 == 0, settings)?;
             }
-            let [alone, beside] = many.p99(&mut neighbours, settings.span * P99_SPANS)?;
-            let [quiet, loud, ratio] = &mut self.p99;
-            quiet.record(millis(alone));
-            loud.record(millis(beside));
-            ratio.record(beside.as_secs_f64() / alone.as_secs_f64());
+            let heard = many.p99(&mut neighbours, settings.span * P99_SPANS)?;
+            let [alone, beside, ratio] = &mut self.p99;
+            alone.record(millis(heard.alone));
+            beside.record(millis(heard.beside));
+            ratio.record(heard.beside.as_secs_f64() / heard.alone.as_secs_f64());
+            self.loud.record(heard.loud);
         }
         self.backends = Some([
             Backends::of(&mut with_one.psql)?,

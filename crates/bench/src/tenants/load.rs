@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::client::{self, Connection, member};
-use crate::drive::{Asked, Crowd, Rate, block_on, latencies, rate, repeat};
+use crate::drive::{Asked, Crowd, Rate, block_on, latencies, latencies_beside, rate, repeat};
 use crate::measure::{CLIENTS, LOG_INS};
 use crate::process::Process;
 use crate::series::percentile;
@@ -91,19 +91,33 @@ impl Load {
         Ok(neighbours)
     }
 
-    /// The 99th percentile of refreshes of those who are quiet: alone, and beside who is loud.
+    /// How long refreshes of those who are quiet take.
     pub(crate) fn p99(
         &self,
         neighbours: &mut Neighbours,
         span: Duration,
-    ) -> Result<[Duration; 2], Failure> {
+    ) -> Result<Heard, Failure> {
         let Neighbours { quiet, loud } = neighbours;
         self.process.go_on()?;
         let mut alone = latencies(quiet, None, span)?;
-        let mut beside = latencies(quiet, Some(loud), span)?;
+        let (mut beside, loud) = latencies_beside(quiet, loud, span)?;
         self.process.stop()?;
-        Ok([percentile(&mut alone, 99), percentile(&mut beside, 99)])
+        Ok(Heard {
+            alone: percentile(&mut alone, 99),
+            beside: percentile(&mut beside, 99),
+            loud,
+        })
     }
+}
+
+/// What those who are quiet notice of who is loud.
+pub(crate) struct Heard {
+    /// The 99th percentile of their refreshes without the loud one.
+    pub(crate) alone: Duration,
+    /// The same beside it.
+    pub(crate) beside: Duration,
+    /// How many refreshes of the loud one are answered a second.
+    pub(crate) loud: f64,
 }
 
 /// Tenants of which one is loud.

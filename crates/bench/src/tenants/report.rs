@@ -48,7 +48,11 @@ impl TenantsReport {
             rows.push(row(
                 &format!("refresh p99 beside a tenant with 100 times the load ({layout})"),
                 &format!("{:.1} ms, {:.1}x", beside.median(), ratio.median()),
-                &format!("without it {:.1} ms", alone.median()),
+                &format!(
+                    "without it {:.1} ms; it has {:.0}/s",
+                    alone.median(),
+                    measured.loud.median()
+                ),
                 "2x",
                 "1.2x",
             ));
