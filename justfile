@@ -26,7 +26,7 @@ fmt:
 docs:
     cargo doc --workspace --no-deps --open
 
-# Measure the `dist` binary, beside the bounds of this machine.
+# Measure the `dist` binary: requests beside the bounds of this machine, events, many tenants.
 bench *args:
     scripts/bench {{ args }}
 

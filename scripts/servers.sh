@@ -3,6 +3,8 @@
 # that calls end_servers before it ends, and then removes the folder.
 
 servers=()
+# What a server is told beside its folder and its port.
+server_options=()
 scratch=$(mktemp -d)
 # Postgres runs as another user, who has to get to its folder below this one.
 chmod 711 "$scratch"
@@ -12,7 +14,8 @@ start_server() { # kind, name
     local kind=$1 name=${2:-$1} port
     mkdir -p "$scratch/$name"
     find_port
-    "scripts/$kind" "$scratch/$name" "$port" </dev/null >"$scratch/$name.log" 2>&1 &
+    "scripts/$kind" "$scratch/$name" "$port" ${server_options[@]+"${server_options[@]}"} \
+        </dev/null >"$scratch/$name.log" 2>&1 &
     servers+=("$kind $!")
     echo "$port $!" >"$scratch/$name.started"
 }

@@ -97,6 +97,13 @@ pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// A request with another field in its head, such as `X-Forwarded-For: 10.0.0.1`.
+pub(crate) fn with_field(request: &[u8], field: &str) -> Vec<u8> {
+    let end = request.windows(2).position(|two| two == b"\r\n");
+    let (line, rest) = request.split_at(end.unwrap_or_default());
+    [line, b"\r\n", field.as_bytes(), rest].concat()
+}
+
 /// A text member of a JSON object; tokens need no unescaping.
 pub(crate) fn member<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
     let body = core::str::from_utf8(body).ok()?;
@@ -115,6 +122,14 @@ mod tests {
         let head = Head::read(answer).unwrap().unwrap();
         assert_eq!(head.status, 201);
         assert_eq!(&answer[head.body..head.end], b"{}");
+    }
+
+    #[test]
+    fn a_field_joins_the_head_of_a_request() {
+        let request = with_field(&post("/", "{}"), "a: b");
+        let request = String::from_utf8(request).unwrap();
+        assert!(request.starts_with("POST / HTTP/1.1\r\na: b\r\nhost: localhost\r\n"));
+        assert!(request.ends_with("\r\n\r\n{}"));
     }
 
     #[test]

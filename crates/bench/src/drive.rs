@@ -15,6 +15,12 @@ use crate::watch::Stopwatch;
 /// What one client asks for again and again.
 #[derive(Clone, Debug)]
 pub(crate) enum Asked {
+    /// The first of these, then the second, and after the last the first again.
+    ByTurns {
+        asked: Vec<Self>,
+        /// Whose turn it is.
+        next: usize,
+    },
     /// The same request each time.
     Same(Vec<u8>),
     /// Refreshes, each with the token that the one before gave.
@@ -32,6 +38,9 @@ impl Asked {
     fn request(&self) -> Vec<u8> {
         match self {
             Self::Same(request) => request.clone(),
+            Self::ByTurns { asked, next } => {
+                asked.get(*next).map(Self::request).unwrap_or_default()
+            }
             Self::Refresh(token) => client::post(
                 "/api/token/refresh/",
                 &format!(r#"{{"refresh":"{token}"}}"#),
@@ -42,6 +51,12 @@ impl Asked {
 
     fn answered(&mut self, answer: &Answer<'_>) -> Result<(), Failure> {
         let expected = match self {
+            Self::ByTurns { asked, next } => {
+                let turn = asked.get_mut(*next).ok_or("nobody's turn")?;
+                turn.answered(answer)?;
+                *next = (*next + 1) % asked.len();
+                return Ok(());
+            }
             Self::Same(_) | Self::Refresh(_) => 200,
             Self::Register { .. } => 201,
         };
@@ -50,7 +65,7 @@ impl Asked {
             return Err(format!("answered {}: {body}", answer.status).into());
         }
         match self {
-            Self::Same(_) => {}
+            Self::ByTurns { .. } | Self::Same(_) => {}
             Self::Refresh(token) => {
                 let next = member(answer.body, "refresh").ok_or("a refresh without a token")?;
                 next.clone_into(token);
@@ -68,14 +83,33 @@ pub(crate) struct Crowd {
     pub(crate) clients: Vec<Asked>,
     /// How long a client waits between an answer and its next request.
     pub(crate) pause: Duration,
+    /// Whether they begin one by one, within a pause, and not all at once.
+    pub(crate) staggered: bool,
 }
 
 impl Crowd {
-    /// Lets every client ask, once at least, until `span` is over, and answers how long each request took.
-    async fn run(&mut self, span: Duration) -> Result<Vec<Duration>, Failure> {
+    /// Clients without a pause.
+    pub(crate) fn new(address: SocketAddr, clients: Vec<Asked>) -> Self {
+        Self {
+            address,
+            clients,
+            pause: Duration::ZERO,
+            staggered: false,
+        }
+    }
+
+    /// Lets every client ask `least` times at least, until `span` is over, and answers how long each
+    /// request took.
+    async fn run(&mut self, span: Duration, least: usize) -> Result<Vec<Duration>, Failure> {
         let mut running = JoinSet::new();
-        for asked in self.clients.drain(..) {
-            running.spawn_local(one(self.address, asked, self.pause, span));
+        let count = u32::try_from(self.clients.len())?.max(1);
+        for (place, asked) in (0..).zip(self.clients.drain(..)) {
+            let before = if self.staggered {
+                self.pause * place / count
+            } else {
+                Duration::ZERO
+            };
+            running.spawn_local(one(self.address, asked, before, self.pause, span, least));
         }
         let mut latencies = Vec::new();
         while let Some(done) = running.join_next().await {
@@ -90,10 +124,15 @@ impl Crowd {
 async fn one(
     address: SocketAddr,
     mut asked: Asked,
+    before: Duration,
     pause: Duration,
     span: Duration,
+    least: usize,
 ) -> Result<(Asked, Vec<Duration>), Failure> {
     let mut connection = Connection::open(address).await?;
+    if !before.is_zero() {
+        tokio::time::sleep(before).await;
+    }
     let mut latencies = Vec::new();
     let watch = Stopwatch::start();
     loop {
@@ -102,7 +141,7 @@ async fn one(
         let answer = connection.ask(&request).await?;
         latencies.push(sent.elapsed());
         asked.answered(&answer)?;
-        if watch.elapsed() >= span {
+        if watch.elapsed() >= span && latencies.len() >= least {
             return Ok((asked, latencies));
         }
         if !pause.is_zero() {
@@ -131,9 +170,14 @@ impl Rate {
 /// Drives one service as fast as it answers.
 pub(crate) fn rate(crowd: &mut Crowd, service: &Process, span: Duration) -> Result<Rate, Failure> {
     let (watch, before) = (Stopwatch::start(), service.cpu()?);
-    let answered = block_on(crowd.run(span))?;
+    let answered = block_on(crowd.run(span, 1))?;
     let (time, cpu) = (watch.elapsed(), service.cpu()?.saturating_sub(before));
     Rate::of(answered.len(), time, cpu)
+}
+
+/// Lets every client ask that often.
+pub(crate) fn repeat(crowd: &mut Crowd, times: usize) -> Result<(), Failure> {
+    block_on(crowd.run(Duration::ZERO, times)).map(drop)
 }
 
 /// How long requests take, while `beside` are asking too.
@@ -142,18 +186,33 @@ pub(crate) fn latencies(
     beside: Option<&mut Crowd>,
     span: Duration,
 ) -> Result<Vec<Duration>, Failure> {
-    let Some(beside) = beside else {
-        return block_on(crowd.run(span));
-    };
+    match beside {
+        Some(beside) => Ok(latencies_beside(crowd, beside, span)?.0),
+        None => block_on(crowd.run(span, 1)),
+    }
+}
+
+/// How long requests take while others are asking too, and how many of theirs are answered a second.
+pub(crate) fn latencies_beside(
+    crowd: &mut Crowd,
+    beside: &mut Crowd,
+    span: Duration,
+) -> Result<(Vec<Duration>, f64), Failure> {
     block_on(async {
+        let watch = Stopwatch::start();
         // The others begin before and end after, so that nothing is measured without them.
-        let others = beside.run(span + LEAD + LEAD);
+        let others = async {
+            let answered = beside.run(span + LEAD + LEAD, 1).await?;
+            let answered = f64::from(u32::try_from(answered.len())?);
+            Ok::<_, Failure>(answered / watch.elapsed().as_secs_f64())
+        };
         let measured = async {
             tokio::time::sleep(LEAD).await;
-            crowd.run(span).await
+            crowd.run(span, 1).await
         };
         let (others, latencies) = tokio::join!(others, measured);
-        others.and(latencies)
+        let others = others?;
+        Ok((latencies?, others))
     })
 }
 
@@ -165,3 +224,25 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 }
 
 const LEAD: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_come_one_after_the_other_and_then_again() {
+        let asked = ["one", "two"].map(|request| Asked::Same(request.into()));
+        let mut turns = Asked::ByTurns {
+            asked: asked.to_vec(),
+            next: 0,
+        };
+        for request in ["one", "two", "one"] {
+            assert_eq!(turns.request(), request.as_bytes());
+            let answer = Answer {
+                status: 200,
+                body: b"",
+            };
+            turns.answered(&answer).unwrap();
+        }
+    }
+}

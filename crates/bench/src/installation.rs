@@ -23,7 +23,8 @@ pub(crate) struct Installation {
     database: Option<String>,
     algorithm: &'static str,
     log: String,
-    events: Vec<(&'static str, String)>,
+    /// What else is set; by default, where its events go.
+    also: Vec<(&'static str, String)>,
 }
 
 impl Installation {
@@ -42,14 +43,24 @@ impl Installation {
             database,
             algorithm,
             log: settings.log.clone(),
-            events: Vec::new(),
+            also: Vec::new(),
         })
     }
 
     /// The same installation, told so of where its events go; by default, to a file.
     pub(crate) fn sending(&self, events: Vec<(&'static str, String)>) -> Self {
         let own = self.clone();
-        Self { events, ..own }
+        Self {
+            also: events,
+            ..own
+        }
+    }
+
+    /// The same installation with other settings too; of one name, the last counts.
+    pub(crate) fn with(&self, also: Vec<(&'static str, String)>) -> Self {
+        let mut own = self.clone();
+        own.also.extend(also);
+        own
     }
 
     /// The same installation, which reaches its database through `port`.
@@ -113,7 +124,7 @@ impl Installation {
 
     /// Runs a command; on a busy machine Postgres may not answer within the half second that a
     /// command waits, so it gets another chance.
-    fn run(&self, arguments: &[&str], input: &str) -> Result<(), Failure> {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Result<(), Failure> {
         for _ in 0..CHANCES {
             let mut command = self.command();
             let mut child = command.args(arguments).stdin(Stdio::piped()).spawn()?;
@@ -142,7 +153,7 @@ impl Installation {
             .env("TESSERA_LOG", &self.log)
             .env("JWT_ALGORITHM", self.algorithm)
             .envs(self.database.iter().map(|url| ("DATABASE_URL", url)))
-            .envs(self.events.iter().map(|(name, value)| (name, value)))
+            .envs(self.also.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Ok(log) = File::options()
@@ -221,6 +232,6 @@ fn email(number: usize) -> String {
     format!("user-{number}@example.com")
 }
 
-const PASSWORD: &str = "a long enough passphrase";
+pub(crate) const PASSWORD: &str = "a long enough passphrase";
 const CHANCES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);

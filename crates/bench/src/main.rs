@@ -18,6 +18,7 @@ mod psql;
 mod report;
 mod series;
 mod settings;
+mod tenants;
 mod watch;
 
 use std::error::Error;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     } else {
         Settings::read(arguments).and_then(|settings| match settings.only {
             Some(Row::Events) => events::run(&settings),
+            Some(Row::Tenants) => tenants::run(&settings),
             _ => measure::run(&settings),
         })
     };

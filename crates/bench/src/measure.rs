@@ -111,11 +111,8 @@ fn measure_bounds(
     if !settings.measure(&[Row::Jwks, Row::Validate]) {
         return Ok(());
     }
-    let mut crowd = Crowd {
-        address: empty.address,
-        clients: vec![Asked::Same(client::get("/", None)); CLIENTS],
-        pause: Duration::ZERO,
-    };
+    let asked = Asked::Same(client::get("/", None));
+    let mut crowd = Crowd::new(empty.address, vec![asked; CLIENTS]);
     report.empty.record(rate(&mut crowd, empty, span)?);
     Ok(())
 }
@@ -140,11 +137,7 @@ impl Subject {
     pub(crate) fn start(name: &'static str, installation: &Installation) -> Result<Self, Failure> {
         let process = installation.start()?;
         thread::sleep(SETTLE);
-        let crowd = |clients, pause| Crowd {
-            address: process.address,
-            clients,
-            pause,
-        };
+        let crowd = |clients| Crowd::new(process.address, clients);
         // Each logs in as somebody else; those who refresh are yet others, for a user has only so
         // many sessions.
         let log_in = (0..LOG_INS).map(|number| Asked::Same(log_in_request(number)));
@@ -153,12 +146,15 @@ impl Subject {
         Ok(Self {
             name,
             idle: process.resident()?,
-            log_in: crowd(log_in.collect(), Duration::ZERO),
-            register: crowd(register.collect(), Duration::ZERO),
-            refresh: crowd(Vec::new(), Duration::ZERO),
-            validate: crowd(Vec::new(), Duration::ZERO),
-            jwks: crowd(vec![key_set; CLIENTS], Duration::ZERO),
-            patient: crowd(Vec::new(), PAUSE),
+            log_in: crowd(log_in.collect()),
+            register: crowd(register.collect()),
+            refresh: crowd(Vec::new()),
+            validate: crowd(Vec::new()),
+            jwks: crowd(vec![key_set; CLIENTS]),
+            patient: Crowd {
+                pause: PAUSE,
+                ..crowd(Vec::new())
+            },
             measured: Measured::default(),
             process,
         })
@@ -266,11 +262,7 @@ fn round_trips(installation: &Installation) -> Result<RoundTripsMade, Failure> {
     });
     let process = through.start()?;
     let (token, _) = Installation::log_in(&process, LOG_INS)?;
-    let mut crowd = Crowd {
-        address: process.address,
-        clients: vec![Asked::Refresh(token)],
-        pause: Duration::ZERO,
-    };
+    let mut crowd = Crowd::new(process.address, vec![Asked::Refresh(token)]);
     // Connections are made, statements prepared.
     latencies(&mut crowd, None, ONE)?;
     let mut counts = Series::default();
@@ -299,15 +291,15 @@ pub(crate) struct RoundTripsMade {
 }
 
 /// Clients of each rate but log in.
-const CLIENTS: usize = 32;
+pub(crate) const CLIENTS: usize = 32;
 /// Clients that log in, and as many that sign up; more than hash threads, fewer than may wait.
-const LOG_INS: usize = 8;
+pub(crate) const LOG_INS: usize = 8;
 /// Clients whose latency is measured, and their breaks.
 const PATIENT: usize = 4;
 const PAUSE: Duration = Duration::from_millis(10);
 pub(crate) const USERS: usize = LOG_INS + 4;
-const STARTS: usize = 9;
-const SETTLE: Duration = Duration::from_secs(2);
+pub(crate) const STARTS: usize = 9;
+pub(crate) const SETTLE: Duration = Duration::from_secs(2);
 const REFRESHES: usize = 40;
 /// So short that a client asks once.
 const ONE: Duration = Duration::ZERO;

@@ -40,12 +40,7 @@ impl Process {
 
     /// Its resident memory in MiB.
     pub(crate) fn resident(&self) -> Result<f64, Failure> {
-        let status = fs::read_to_string(self.proc("status"))?;
-        let kib = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
-            .ok_or("a status without VmRSS")?;
-        Ok(kib.trim().parse::<f64>()? / 1_024.0)
+        resident(&fs::read_to_string(self.proc("status"))?, "VmRSS:")
     }
 
     /// Has it stand still.
@@ -74,6 +69,15 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What `/proc/PID/status` says of memory at `name`, in MiB.
+pub(crate) fn resident(status: &str, name: &str) -> Result<f64, Failure> {
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))
+        .ok_or_else(|| format!("a status without {name}"))?;
+    Ok(kib.trim().parse::<f64>()? / 1_024.0)
 }
 
 /// Where in `/proc/PID/stat`, behind the name, the times begin.

@@ -40,7 +40,7 @@ pub(crate) struct EventsReport {
     pub(crate) throughput: [Throughput; 2],
 }
 
-/// Throughput while events wait, in percent of that while none do.
+/// Throughput with what may slow it down, in percent of that without.
 #[derive(Default)]
 pub(crate) struct Throughput {
     per_cpu_second: Series,
@@ -54,6 +54,13 @@ impl Throughput {
         self.per_cpu_second.record(cpu);
         self.per_second
             .record(percent(with.per_second, without.per_second));
+    }
+}
+
+impl fmt::Display for Throughput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (cpu, wall) = (self.per_cpu_second.median(), self.per_second.median());
+        write!(f, "{cpu:.1} % ({wall:.1} % here)")
     }
 }
 
@@ -119,11 +126,9 @@ impl EventsReport {
             ));
         }
         for (what, throughput) in ["log in", "refresh"].iter().zip(&self.throughput) {
-            let cpu = throughput.per_cpu_second.median();
-            let wall = throughput.per_second.median();
             rows.push(row(
                 &format!("{what}, a million events waiting, broker down"),
-                &format!("{cpu:.1} % ({wall:.1} % here)"),
+                &throughput.to_string(),
                 "with no publisher",
                 "95 %",
                 "98 %",
@@ -133,7 +138,7 @@ impl EventsReport {
     }
 }
 
-fn table(f: &mut fmt::Formatter<'_>, rows: Vec<Row>) -> fmt::Result {
+pub(crate) fn table(f: &mut fmt::Formatter<'_>, rows: Vec<Row>) -> fmt::Result {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -156,7 +161,7 @@ fn table(f: &mut fmt::Formatter<'_>, rows: Vec<Row>) -> fmt::Result {
     Ok(())
 }
 
-type Row = [String; 5];
+pub(crate) type Row = [String; 5];
 
 impl Report {
     fn rows(&self) -> Vec<Row> {
@@ -270,7 +275,7 @@ impl Report {
     }
 }
 
-fn rate(rates: &Rates) -> String {
+pub(crate) fn rate(rates: &Rates) -> String {
     let (cpu, wall) = (rates.per_cpu_second.median(), rates.per_second.median());
     format!("{cpu:.0}/s ({wall:.0}/s here)")
 }
@@ -281,6 +286,6 @@ fn against(rates: &Rates, bound: &Series, digits: usize) -> String {
     format!("{reached:.digits$}/s, {share:.1} %")
 }
 
-fn row(what: &str, reached: &str, bound: &str, must: &str, aim: &str) -> Row {
+pub(crate) fn row(what: &str, reached: &str, bound: &str, must: &str, aim: &str) -> Row {
     [what, reached, bound, must, aim].map(str::to_owned)
 }

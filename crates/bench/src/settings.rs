@@ -22,10 +22,12 @@ pub(crate) struct Settings {
     pub(crate) rounds: u32,
     /// What the services log.
     pub(crate) log: String,
-    /// The one row to measure; without it, all of them but those of events.
+    /// The one row to measure; without it, all of them but those of events and of tenants.
     pub(crate) only: Option<Row>,
     /// Where the events of the services go.
     pub(crate) events: Events,
+    /// How many tenants there are, and where.
+    pub(crate) tenants: Tenants,
 }
 
 /// Where the events of the services go, as far as there is something.
@@ -37,7 +39,18 @@ pub(crate) struct Events {
     pub(crate) rabbitmq: Option<RabbitMq>,
 }
 
-/// What is measured of a service in each round; `Events` is a table of its own.
+/// How many tenants there are, where that is measured.
+#[derive(Debug)]
+pub(crate) struct Tenants {
+    /// A server where databases may be made, and the folder of its `psql`.
+    pub(crate) postgres: Option<(String, PathBuf)>,
+    /// Compared with one.
+    pub(crate) count: usize,
+    /// How many accounts have a session; each is in a tenant of its own.
+    pub(crate) sessions: usize,
+}
+
+/// What is measured of a service in each round; `Events` and `Tenants` are tables of their own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Row {
     Events,
@@ -46,6 +59,7 @@ pub(crate) enum Row {
     P99,
     Refresh,
     Register,
+    Tenants,
     Validate,
 }
 
@@ -60,6 +74,7 @@ impl FromStr for Row {
             "p99" => Ok(Self::P99),
             "refresh" => Ok(Self::Refresh),
             "register" => Ok(Self::Register),
+            "tenants" => Ok(Self::Tenants),
             "validate" => Ok(Self::Validate),
             _ => Err(format!("there is no row {name}").into()),
         }
@@ -78,6 +93,7 @@ impl Settings {
         let (mut seconds, mut rounds, mut log) = (2.0, 5, "info".to_owned());
         let (mut only, mut events) = (None, Events::default());
         let (mut server, mut bin) = (None, None);
+        let (mut many, mut tenants, mut sessions) = (None, 10_000, 2_000);
         let (mut kafka, mut kafka_lib, mut rabbitmq, mut rabbitmqctl) = (None, None, None, None);
         while let Some(name) = arguments.next() {
             let value = arguments
@@ -93,6 +109,9 @@ impl Settings {
                 "--log" => log = value,
                 "--only" => only = Some(value.parse()?),
                 "--postgres-events" => server = Some(value),
+                "--postgres-tenants" => many = Some(value),
+                "--tenants" => tenants = value.parse()?,
+                "--sessions" => sessions = value.parse()?,
                 "--postgres-bin" => bin = Some(PathBuf::from(value)),
                 "--kafka" => kafka = Some(value),
                 "--kafka-lib" => kafka_lib = Some(PathBuf::from(value)),
@@ -101,13 +120,16 @@ impl Settings {
                 _ => return Err(format!("there is no option {name}").into()),
             }
         }
-        events.postgres = server.zip(bin);
+        events.postgres = server.zip(bin.clone());
         let kafka = kafka.zip(kafka_lib);
         events.kafka = kafka.map(|(address, lib)| Kafka { address, lib });
         let rabbitmq = rabbitmq.zip(rabbitmqctl);
         events.rabbitmq = rabbitmq.map(|(url, ctl)| RabbitMq { url, ctl });
         if rounds == 0 {
             return Err("--rounds is at least 1".into());
+        }
+        if tenants < LEAST_TENANTS {
+            return Err(format!("--tenants is at least {LEAST_TENANTS}").into());
         }
         Ok(Self {
             service: service
@@ -122,6 +144,14 @@ impl Settings {
             log,
             only,
             events,
+            tenants: Tenants {
+                postgres: many.zip(bin),
+                count: tenants,
+                sessions: usize::clamp(sessions, LEAST_TENANTS, tenants),
+            },
         })
     }
 }
+
+/// One is louder than twenty others.
+const LEAST_TENANTS: usize = 21;
