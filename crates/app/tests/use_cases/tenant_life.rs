@@ -71,7 +71,7 @@ async fn of_racing_creations_of_one_name_one_makes_it() {
 async fn a_suspended_tenant_is_closed_here_at_once_and_elsewhere_within_a_second() {
     let world = World::new().await;
     acme(&world).await;
-    let other = world.another_process();
+    let other = world.restarted().await;
     let login = "bob@acme.example";
     let grant = other.try_log_in(login, PASSWORD).await.unwrap();
     let (suspended, done) = world

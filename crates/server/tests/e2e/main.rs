@@ -28,5 +28,6 @@ mod refresh;
 mod same_answer;
 mod service;
 mod smtp;
+mod tenants;
 mod users;
 mod wrong_settings;

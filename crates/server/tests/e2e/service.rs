@@ -96,6 +96,13 @@ impl Installation {
         child.wait_with_output().unwrap()
     }
 
+    /// Starts a command that is not waited for.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// What a command prints that has to succeed.
     pub(crate) fn done(&self, arguments: &[&str]) -> String {
         self.done_with(arguments, "")
