@@ -153,8 +153,10 @@ fn a_deletion_that_is_killed_is_finished_when_it_is_run_again() {
     fill(&installation, made["id"].as_str().unwrap());
     let mut deleting = Killed(installation.spawn(&["tenant", "delete", "acme", "--yes"]));
     let show = ["tenant", "show", "acme"];
-    until("the deletion has begun", || {
-        installation.json(&show, "")["status"] == "deleting"
+    // A command would wait for its turn to write, and see the end alone.
+    until("some of it is gone", || {
+        let left = python(&installation, COUNT, &[]);
+        left.trim().parse::<u32>().unwrap() < MANY
     });
     deleting.kill();
     assert_eq!(installation.json(&show, "")["status"], "deleting");
@@ -180,15 +182,21 @@ database = sqlite3.connect(sys.argv[1])
 tenant = uuid.UUID(sys.argv[2]).bytes
 database.executemany(
     \"INSERT INTO events (id, tenant_id, subject, sequence, type, time, body) VALUES (?, ?, 'user/x', ?, 'UserLoggedIn', 0, '{}')\",
-    ((uuid.uuid4().bytes, tenant, number) for number in range(1, 200001)))
+    ((uuid.uuid4().bytes, tenant, number) for number in range(1, int(sys.argv[3]) + 1)))
 database.commit()";
+    python(installation, program, &[tenant, &MANY.to_string()]);
+}
+
+/// What a program prints that is told where the database is.
+fn python(installation: &Installation, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(setting("TESSERA_TEST_PYTHON"))
         .args(["-c", program])
         .arg(installation.path("data/tessera.db"))
-        .arg(tenant)
+        .args(arguments)
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The tenant Acme with a user.
@@ -219,4 +227,9 @@ impl Drop for Killed {
     }
 }
 
+const COUNT: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+print(database.execute(\"SELECT count(*) FROM events WHERE subject = 'user/x'\").fetchone()[0])";
+const MANY: u32 = 100_000;
 const BOB: &str = "bob@acme.example";
