@@ -122,12 +122,12 @@ async fn what_was_read_before_a_change_here_is_not_remembered_after_it() {
     // Cut at each await in turn: one of them is between the read of the tenant and its keeping.
     for polls in 1..20 {
         let (tessera, suspended) = (Arc::clone(&world.tessera), world.tessera.clone());
-        let mut log_in =
+        let mut overtaken =
             Box::pin(async move { tessera.log_in(crate::world::command(login, PASSWORD)).await });
-        let begun = cut(&mut log_in, polls);
+        let begun = cut(&mut overtaken, polls);
         suspended.suspend_tenant(operator(), "acme").await.unwrap();
         if begun.is_none() {
-            let _overtaken = log_in.await;
+            let _overtaken = overtaken.await;
         }
         let answer = world.try_log_in(login, PASSWORD).await;
         assert!(

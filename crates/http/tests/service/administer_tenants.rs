@@ -614,7 +614,7 @@ async fn while_it_moves_everything_of_a_tenant_says_when_to_come_again() {
     let signs_up = json!({"email": "new@acme.example", "password": PASSWORD});
     let shows = json!({"token": link.token, "new_password": "other horse battery"});
     let of_bob = format!("/api/admin/users/{}/?tenant=acme", user.id);
-    for request in [
+    let requests = vec![
         post("/api/token/", credentials.clone()),
         post("/api/auth/login/", credentials),
         post("/api/token/refresh/", json!({"refresh": refresh})),
@@ -636,7 +636,8 @@ async fn while_it_moves_everything_of_a_tenant_says_when_to_come_again() {
         as_root(Method::GET, &of_bob),
         as_root(Method::DELETE, &of_bob),
         as_root(Method::PATCH, &of_bob).json(&json!({"first_name": "Mud"})),
-    ] {
+    ];
+    for request in requests {
         let answer = they.world.send(request).await;
         assert_problem(&answer, StatusCode::SERVICE_UNAVAILABLE, "unavailable");
         assert_eq!(answer.header("retry-after"), "1");
