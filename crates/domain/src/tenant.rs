@@ -21,6 +21,8 @@ pub use self::settings::{
     TenantSettingsError, TokenIssuer, issuer_of_tenant,
 };
 
+#[cfg(test)]
+mod life;
 mod names;
 mod settings;
 

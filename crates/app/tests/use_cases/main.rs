@@ -34,6 +34,7 @@ mod reset_password;
 mod resolve_tenant;
 mod session_limit;
 mod sessions;
+mod tenant_life;
 mod tenant_settings;
 mod tenants;
 mod users;

@@ -8,6 +8,7 @@
 )]
 
 mod accounts;
+mod administer_tenants;
 mod administer_users;
 mod administration;
 mod apart;

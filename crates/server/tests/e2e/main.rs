@@ -34,5 +34,6 @@ mod same_answer;
 mod service;
 mod smtp;
 mod tenant_names;
+mod tenants;
 mod users;
 mod wrong_settings;

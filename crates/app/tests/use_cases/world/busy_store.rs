@@ -143,7 +143,9 @@ impl Store for BusyStore {
 
     async fn tenant(&self, by: &TenantKey) -> Result<Option<Tenant>, Unavailable> {
         yield_now().await;
-        self.memory.tenant(by).await
+        let found = self.memory.tenant(by).await;
+        yield_now().await;
+        found
     }
 
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
