@@ -1,9 +1,12 @@
 //! What administrators do with the settings of a tenant: see and change them.
 
 use core::fmt;
+use core::time::Duration;
 use std::sync::Arc;
 
-use tessera_domain::{Actor, Change, Changes, Tenant, TenantSettings, TenantSettingsError};
+use tessera_domain::{
+    Actor, Change, Changes, Tenant, TenantSettings, TenantSettingsError, TenantStatus, TokenPolicy,
+};
 
 use crate::ports::{TenantKey, Unavailable};
 use crate::purview::{NotPermitted, Purview};
@@ -106,15 +109,19 @@ impl Tessera {
         decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
     ) -> Result<Tenant, ChangeSettingsError> {
         for _ in 0..ATTEMPTS {
-            self.registry.clear();
-            let Some(tenant) = self.tenant_by(TenantKey::Id(of.tenant.id)).await? else {
-                return Err(ChangeSettingsError::NotFound);
-            };
+            let found = self
+                .ports
+                .store
+                .tenant(&TenantKey::Id(of.tenant.id))
+                .await?;
+            let lives = |tenant: &Tenant| tenant.status != TenantStatus::Deleting;
+            let tenant = found.filter(lives).ok_or(ChangeSettingsError::NotFound)?;
             let settings = decide(tenant.settings.clone());
             of.check(&tenant.settings, &settings)?;
-            news(&tenant.settings, &settings).check(&self.settings.tokens)?;
+            let policy = &self.settings.tokens;
+            judged(&tenant.settings, &settings, policy).check(policy)?;
             let Some((updated, fact)) = tenant.change_settings(settings) else {
-                return Ok(Tenant::clone(&tenant));
+                return Ok(tenant);
             };
             let changes = Changes {
                 tenants: vec![Change::Update(updated.clone())],
@@ -172,12 +179,18 @@ impl SettingsAdministration {
     }
 }
 
-/// What of the settings is not as it was before.
-fn news(before: &TenantSettings, after: &TenantSettings) -> TenantSettings {
-    let other = |before, after| Some(after).filter(|it| *it != before).flatten();
+/// The settings as they are judged: a life that stays as it was is no longer than the installation
+/// has it by now.
+fn judged(before: &TenantSettings, after: &TenantSettings, policy: &TokenPolicy) -> TenantSettings {
+    let of = policy.of(before);
+    let judged = |[before, after]: [Option<Duration>; 2], counts: Duration| {
+        after.map(|it| if after == before { counts } else { it })
+    };
+    let access = [before.access_lifetime, after.access_lifetime];
+    let refresh = [before.refresh_lifetime, after.refresh_lifetime];
     TenantSettings {
-        access_lifetime: other(before.access_lifetime, after.access_lifetime),
-        refresh_lifetime: other(before.refresh_lifetime, after.refresh_lifetime),
+        access_lifetime: judged(access, of.access_lifetime),
+        refresh_lifetime: judged(refresh, of.refresh_lifetime),
         ..after.clone()
     }
 }

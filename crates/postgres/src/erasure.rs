@@ -1,10 +1,11 @@
 //! What leaves the log and the audit trail with the tenant or the user that it tells of.
 
-use diesel::sql_types::{Array, BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel_async::AsyncPgConnection;
 use tessera_domain::{Event, Id, Tenant, TenantLayout, User};
 use uuid::Uuid;
 
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Ended, Pipeline};
 use crate::statement::Statement;
 
 /// The tenants whose events go, and the subjects of the commit's own tenant.
@@ -63,23 +64,34 @@ impl Erasure {
     }
 }
 
-/// Statements that remove at most `limit` of each kind of row of a tenant that is being deleted.
+/// Removes at most `limit` of each kind of row of a tenant, if its deletion began and it is there.
 ///
-/// What waits at publishers, and a schema of its own, go with the tenant.
-pub(crate) fn empty(tenant: &Tenant, limit: i64) -> Vec<Statement<'static>> {
+/// What waits at publishers, and a schema of its own, go with the tenant. It is not entered, as it
+/// may be gone.
+pub(crate) async fn empty(
+    connection: &AsyncPgConnection,
+    tenant: &Tenant,
+    limit: i64,
+) -> Ended<usize> {
+    let mut pipeline = Pipeline::begin(connection);
+    pipeline.push(
+        Statement::new("SELECT set_config($, $, $)")
+            .bind::<Text, _>("tessera.tenant")
+            .bind::<Text, _>(tenant.id.to_string())
+            .bind::<Bool, _>(true),
+    );
     let of_layout: &[&'static str] = match tenant.layout {
         TenantLayout::Schema => &[],
         TenantLayout::Shared => &[SOME_USERS],
     };
     let of_all = [SOME_EVENTS, SOME_ENTRIES, SOME_MAILS];
     let statements = of_layout.iter().copied().chain(of_all);
-    statements
-        .map(|statement| {
-            Statement::new(statement)
-                .bind::<SqlUuid, _>(tenant.id.uuid())
-                .bind::<BigInt, _>(limit)
-        })
-        .collect()
+    let removals = statements.map(|statement| {
+        Statement::new(statement)
+            .bind::<SqlUuid, _>(tenant.id.uuid())
+            .bind::<BigInt, _>(limit)
+    });
+    pipeline.write(removals).await
 }
 
 fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> Statement<'q> {
@@ -89,20 +101,26 @@ fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> St
 }
 
 const SOME_USERS: &str = "\
-    DELETE FROM users WHERE (tenant_id, id) IN (\
-        SELECT tenant_id, id FROM users WHERE tenant_id = $ LIMIT $)";
+    DELETE FROM tessera_shared.users WHERE (tenant_id, id) IN (\
+        SELECT tenant_id, id FROM tessera_shared.users WHERE tenant_id = (\
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) LIMIT $)";
 
 const SOME_EVENTS: &str = "\
     DELETE FROM tessera.events WHERE position IN (\
-        SELECT position FROM tessera.events WHERE tenant_id = $ ORDER BY position LIMIT $)";
+        SELECT position FROM tessera.events WHERE tenant_id = (\
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
+        ORDER BY position LIMIT $)";
 
 const SOME_ENTRIES: &str = "\
     DELETE FROM tessera.audit WHERE (time, id) IN (\
-        SELECT time, id FROM tessera.audit WHERE tenant_id = $ ORDER BY time, id LIMIT $)";
+        SELECT time, id FROM tessera.audit WHERE tenant_id = (\
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
+        ORDER BY time, id LIMIT $)";
 
 const SOME_MAILS: &str = "\
     DELETE FROM tessera.mails WHERE id IN (\
-        SELECT id FROM tessera.mails WHERE tenant_id = $ LIMIT $)";
+        SELECT id FROM tessera.mails WHERE tenant_id = (\
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) LIMIT $)";
 
 const EVENTS_OF_TENANTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";

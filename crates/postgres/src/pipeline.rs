@@ -95,6 +95,26 @@ impl<'c> Pipeline<'c> {
         }
     }
 
+    /// Sends the rest, `writes` and `COMMIT`; answers how many rows they wrote.
+    pub(crate) async fn write(
+        mut self,
+        writes: impl IntoIterator<Item = Statement<'_>>,
+    ) -> Ended<usize> {
+        let before = self.statements.len();
+        for write in writes {
+            self.push(write);
+        }
+        self.push(Statement::new(COMMIT));
+        let answers = self.run().await;
+        let over = matches!(answers.last(), Some(Ok(_)));
+        let answer = answers.into_iter().collect::<QueryResult<Vec<usize>>>();
+        Ended {
+            over,
+            // `COMMIT` counts nothing.
+            answer: answer.map(|counts| counts.into_iter().skip(before).sum()),
+        }
+    }
+
     /// Takes back what was sent, because of `error`.
     pub(crate) async fn roll_back(mut self, error: Error) -> Ended {
         self.statements.clear();
@@ -169,18 +189,7 @@ pub(crate) async fn write_tenant(
 ) -> Ended<usize> {
     let mut pipeline = Pipeline::begin(connection);
     pipeline.enter(tenant);
-    for write in writes {
-        pipeline.push(write);
-    }
-    pipeline.push(Statement::new(COMMIT));
-    let answers = pipeline.run().await;
-    let over = matches!(answers.last(), Some(Ok(_)));
-    let answer = answers.into_iter().collect::<QueryResult<Vec<usize>>>();
-    Ended {
-        over,
-        // What comes before them is `BEGIN` and the entrance; `COMMIT` counts nothing.
-        answer: answer.map(|counts| counts.into_iter().skip(2).sum()),
-    }
+    pipeline.write(writes).await
 }
 
 /// Prepares what transactions begin and end with, so that no `BEGIN` is ever missing because it

@@ -28,7 +28,6 @@ use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
 use crate::replica::{Replica, Turn, find_and_mark};
 use crate::schema::{migrations, tenants};
-use crate::statement::Statement;
 use crate::url::{Target, UrlError};
 use crate::worker::to_regclass;
 use crate::{commit, erasure, key, mailed_token, session, tenant, user};
@@ -126,23 +125,6 @@ impl PostgresStore {
         in_time(READ, async {
             let connection = lease.transaction();
             let ended = read_tenant(connection, tenant.id, select(connection)).await;
-            lease.end_read(ended)
-        })
-        .await
-    }
-}
-
-impl PostgresStore {
-    /// Runs statements on the tables of a tenant, of which none answers more than how many rows it
-    /// wrote; answers how many that were.
-    async fn write_of_tenant(
-        &self,
-        tenant: &Tenant,
-        writes: impl IntoIterator<Item = Statement<'static>> + Send,
-    ) -> Result<usize, Unavailable> {
-        let mut lease = self.pool.lease().await?;
-        in_time(WRITE, async {
-            let ended = write_tenant(lease.transaction(), tenant.id, writes).await;
             lease.end_read(ended)
         })
         .await
@@ -248,12 +230,21 @@ impl Store for PostgresStore {
             session::prune(tenant, now, limit),
             mailed_token::prune(tenant, now, limit),
         ];
-        self.write_of_tenant(tenant, prune).await
+        let mut lease = self.pool.lease().await?;
+        in_time(WRITE, async {
+            let ended = write_tenant(lease.transaction(), tenant.id, prune).await;
+            lease.end_read(ended)
+        })
+        .await
     }
 
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
-        self.write_of_tenant(tenant, erasure::empty(tenant, at_most(limit)))
-            .await
+        let mut lease = self.pool.lease().await?;
+        in_time(WRITE, async {
+            let ended = erasure::empty(lease.transaction(), tenant, at_most(limit)).await;
+            lease.end_read(ended)
+        })
+        .await
     }
 
     async fn session(

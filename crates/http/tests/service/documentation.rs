@@ -112,7 +112,8 @@ async fn every_documented_operation_exists_and_no_other_method_does() {
 
 fn concrete(path: &str) -> String {
     let path = path.replace("{id}", "019ac0de-7b1a-7c3e-9f00-3f2a6b1c9d10");
-    path.replace("{domain}", "acme.example")
+    let path = path.replace("{domain}", "acme.example");
+    path.replace("{schema}", "public")
 }
 
 #[actix_web::test]

@@ -23,21 +23,25 @@ async fn up_down_and_up_again_ends_where_up_does() {
     let admin = database.admin().await;
     let (shared, tenant) = (steps("shared"), steps("tenant"));
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, shared);
+    assert_eq!(migrate(&store).await, shared + tenant);
     store.check().await.unwrap();
     let fresh = catalogue(&admin).await;
+    assert_eq!(migrate_down(&store, tenant).await.len(), tenant);
+    let bare = catalogue(&admin).await;
+    assert_eq!(migrate(&store).await, tenant);
+    assert_eq!(catalogue(&admin).await, fresh);
 
     populated(&store, "Acme").await;
     populated(&store, "Other").await;
     let with_tenants = catalogue(&admin).await;
     let down = migrate_down(&store, tenant).await;
-    assert_eq!(down.len(), 2 * tenant, "{down:?}");
-    assert_eq!(catalogue(&admin).await, fresh);
-    assert_eq!(migrate(&store).await, 2 * tenant);
+    assert_eq!(down.len(), 3 * tenant, "{down:?}");
+    assert_eq!(catalogue(&admin).await, bare);
+    assert_eq!(migrate(&store).await, 3 * tenant);
     assert_eq!(catalogue(&admin).await, with_tenants);
 
     let planned = store.steps_down(99).await.unwrap();
-    assert_eq!(planned.len(), shared + 2 * tenant, "{planned:?}");
+    assert_eq!(planned.len(), shared + 3 * tenant, "{planned:?}");
     assert!(planned.iter().all(|step| step.applied));
     let down = migrate_down(&store, 99).await;
     let taken_back = planned.into_iter().map(|step| Step {
@@ -46,7 +50,7 @@ async fn up_down_and_up_again_ends_where_up_does() {
     });
     assert_eq!(down, taken_back.collect::<Vec<_>>());
     assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
-    assert_eq!(migrate(&store).await, shared);
+    assert_eq!(migrate(&store).await, shared + tenant);
     assert_eq!(catalogue(&admin).await, fresh);
     populated(&store, "Acme").await;
     store.check().await.unwrap();
@@ -72,6 +76,7 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let before = catalogue(&admin).await;
     let expected = [
         told("tessera", shared, 0),
+        told("tessera_shared", tenant - 1, 1),
         told("acme", tenant - 1, 1),
         told("new", 0, tenant),
         told("other", tenant - 1, 1),
@@ -79,7 +84,10 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     assert_eq!(standings(&store).await, expected);
     let acme = store.standings(Some("acme")).await.unwrap();
     let schemas = acme.iter().map(|standing| standing.schema.as_str());
-    assert_eq!(schemas.collect::<Vec<_>>(), ["tessera", "acme"]);
+    assert_eq!(
+        schemas.collect::<Vec<_>>(),
+        ["tessera", "tessera_shared", "acme"]
+    );
     let nobody = store.standings(Some("nobody")).await;
     assert!(matches!(nobody, Err(MigrateError::NoTenant)));
     assert_eq!(catalogue(&admin).await, before);
@@ -107,11 +115,12 @@ async fn of_racing_runs_each_step_is_taken_once() {
         store.migrate(&run).await.unwrap().steps.len()
     };
     let (one, other, third) = futures_util::future::join3(run(), run(), run()).await;
-    assert_eq!(one + other + third, 6);
+    // The shared tables are migrated as those of a tenant are.
+    assert_eq!(one + other + third, 7);
     let mut taken = taken.into_inner().unwrap();
     taken.sort();
     taken.dedup();
-    assert_eq!(taken.len(), 6);
+    assert_eq!(taken.len(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +152,7 @@ async fn a_run_waits_for_the_one_that_goes_on_and_says_so() {
         second
     };
     let (first, (second, said)) = tokio::join!(first, second);
-    assert_eq!((first.steps.len(), second.unwrap().steps.len()), (1, 0));
+    assert_eq!((first.steps.len(), second.unwrap().steps.len()), (2, 0));
     assert_eq!(said, ["waiting"]);
 }
 
@@ -157,8 +166,8 @@ async fn one_tenant_may_be_migrated_alone() {
     let (done, said) = run(&store, Some("other")).await;
     let steps = done.unwrap().steps;
     let schemas = steps.iter().map(|step| step.schema.as_str());
-    assert_eq!(schemas.collect::<Vec<_>>(), ["other"]);
-    assert_eq!(said, ["1 begun", "taken", "ended"]);
+    assert_eq!(schemas.collect::<Vec<_>>(), ["other", "tessera_shared"]);
+    assert_eq!(said, ["2 begun", "taken", "ended", "taken", "ended"]);
     let (missing, _) = run(&store, Some("nobody")).await;
     assert!(matches!(missing, Err(MigrateError::NoTenant)));
 }
@@ -222,7 +231,8 @@ async fn a_tenant_that_is_complete_and_lost_its_schema_is_damaged_and_not_made_a
     ));
     assert_eq!(said, ["set aside"]);
     let standings = store.standings(Some("acme")).await.unwrap();
-    assert!(standings[1].fault.is_some() && standings[1].missing.is_empty());
+    let of_acme = standings.last().unwrap();
+    assert!(of_acme.fault.is_some() && of_acme.missing.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,7 +254,9 @@ async fn a_table_that_is_in_use_holds_up_no_other_tenant() {
         told: &|milestone| {
             if let Milestone::Taken(step) = milestone {
                 taken.lock().unwrap().push(step.schema.clone());
-                if let Some(tell) = tell.lock().unwrap().take() {
+                if step.schema == "other"
+                    && let Some(tell) = tell.lock().unwrap().take()
+                {
                     tell.send(()).unwrap();
                 }
             }
@@ -256,7 +268,8 @@ async fn a_table_that_is_in_use_holds_up_no_other_tenant() {
     };
     let (done, ()) = tokio::join!(store.migrate(&migrate), release);
     assert!(done.unwrap().set_aside.is_empty());
-    assert_eq!(*taken.lock().unwrap(), ["other", "acme"]);
+    let taken = taken.into_inner().unwrap();
+    assert_eq!(taken, ["tessera_shared", "other", "acme"]);
     store.commit(&acme, touch(&ada)).await.unwrap();
 }
 
@@ -289,7 +302,8 @@ async fn a_schema_is_called_what_the_tenant_says_to_the_letter() {
     let admin = database.admin().await;
     let schemas = async || {
         let sql = "SELECT nspname::text FROM pg_namespace \
-            WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', 'tessera') \
+            WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public', 'tessera', \
+                'tessera_shared') \
             ORDER BY nspname COLLATE \"C\"";
         let rows = admin.query(sql, &[]).await.unwrap();
         let names = rows.iter().map(|row| row.get(0));
@@ -300,7 +314,7 @@ async fn a_schema_is_called_what_the_tenant_says_to_the_letter() {
     expected.sort();
     assert_eq!(schemas().await, expected);
     assert_eq!(store.laggards(9).await.unwrap(), Laggards::default());
-    let all = expected.len() * steps("tenant");
+    let all = (expected.len() + 1) * steps("tenant");
     assert_eq!(migrate_down(&store, steps("tenant")).await.len(), all);
     assert_eq!(schemas().await, Vec::<String>::new());
     assert_eq!(migrate(&store).await, all);
@@ -321,7 +335,8 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     let since = steps("tenant") - 1;
     migrate_down(&store, since).await;
     store.check().await.unwrap();
-    assert_eq!(store.laggards(0).await.unwrap().count, 1);
+    // The tenant, and those that share tables.
+    assert_eq!(store.laggards(0).await.unwrap().count, 2);
     assert!(store.mailed_tokens(&acme, ada.id).await.is_err());
     let keep = || Changes {
         mailed_tokens: vec![values::mailed_token(1, &ada)],
@@ -332,8 +347,8 @@ async fn a_tenant_from_before_there_were_mailed_tokens_serves_all_else_and_keeps
     assert_eq!(read.unwrap().user, ada);
 
     populated(&store, "Other").await;
-    assert_eq!(store.laggards(0).await.unwrap().count, 1);
-    assert_eq!(migrate(&store).await, since);
+    assert_eq!(store.laggards(0).await.unwrap().count, 2);
+    assert_eq!(migrate(&store).await, 2 * since);
     assert_eq!(store.laggards(0).await.unwrap().count, 0);
     store.commit(&acme, keep()).await.unwrap();
     let kept = store.mailed_tokens(&acme, ada.id).await.unwrap();
@@ -345,7 +360,7 @@ async fn who_reads_a_table_goes_first_while_a_migration_waits_for_it() {
     let database = Database::migrated().await;
     let store = database.store(1);
     // From the one on that changes the tenants.
-    let since = steps("shared") - 5;
+    let since = steps("shared") - 5 + steps("tenant");
     migrate_down(&store, since).await;
     let [holder, reader, admin] = [
         database.admin().await,
@@ -392,7 +407,7 @@ async fn the_events_from_before_there_were_partitions_stay_and_so_they_do_on_the
     let store = database.store(1);
     let admin = database.admin().await;
     let parted = catalogue(&admin).await;
-    let since = steps("shared") - 2;
+    let since = steps("shared") - 2 + steps("tenant");
     migrate_down(&store, since).await;
     let whole = catalogue(&admin).await;
     for last in [999_999_i64, 2_500_001] {
