@@ -38,10 +38,9 @@ pub(crate) async fn commit(
 pub(crate) fn limit(of: &Tenant, changes: &Changes) -> Duration {
     let tenants = changes.tenants.iter();
     let limits = tenants.map(|change| match change {
-        Change::Insert(_) => WRITE,
         Change::Remove(_) => REMOVAL + BREATH,
         Change::Update(tenant) if moves(of, tenant) => MOVE + BREATH,
-        Change::Update(_) => WRITE,
+        Change::Insert(_) | Change::Update(_) => WRITE,
     });
     limits.max().unwrap_or(WRITE)
 }

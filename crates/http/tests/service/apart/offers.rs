@@ -215,7 +215,7 @@ fn parameter(
         "email_verified" | "from" | "is_active" | "limit" | "to" | "type" => return Ok(Vec::new()),
         "actor" | "user" => (beside(&other.users, NOBODY), Expected::Alike),
         "after" | "search" if operation.path == TENANTS => {
-            let names = beside(&[other.tenant.schema.clone()], "nowhere");
+            let names = beside(core::slice::from_ref(&other.tenant.schema), "nowhere");
             (names, Expected::Refused(&[403]))
         }
         "after" | "before" => {
