@@ -24,6 +24,7 @@ mod fresh_install;
 mod guessing;
 mod hashes;
 mod migrations;
+mod moves;
 mod one_address;
 mod outage;
 mod promises;

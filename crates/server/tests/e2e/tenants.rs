@@ -12,7 +12,7 @@ use crate::service::{Installation, PASSWORD, Service, mode, until, until_within}
 fn a_tenant_lives_and_ends_on_sqlite() {
     let installation = Installation::embedded();
     installation.start().kill();
-    life(&installation);
+    life(&installation, "schema");
     let (status, said) = installation.refusal(&["tenant", "move", "public", "--to", "shared"], "");
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("for Postgres"), "{said}");
@@ -20,10 +20,17 @@ fn a_tenant_lives_and_ends_on_sqlite() {
 
 #[test]
 fn a_tenant_lives_and_ends_on_postgres() {
-    life(&Installation::prepared_on(&Database::create()));
+    let database = Database::create();
+    life(&Installation::prepared_on(&database), database.layout());
 }
 
-fn life(installation: &Installation) {
+#[test]
+fn a_tenant_lives_and_ends_in_tables_that_tenants_share() {
+    let database = Database::shared();
+    life(&Installation::prepared_on(&database), database.layout());
+}
+
+fn life(installation: &Installation, layout: &str) {
     let service = installation.start();
     let old = acme(installation);
     let answer = service.ask(&log_in(BOB, PASSWORD));
@@ -65,7 +72,7 @@ fn life(installation: &Installation) {
     assert_eq!(shown, installation.json(&["tenant", "show", "acme"], ""));
     assert_eq!(
         (&shown["layout"], &shown["moving_to"]),
-        (&json!("schema"), &Value::Null)
+        (&json!(layout), &Value::Null)
     );
 
     delete(installation);
@@ -200,7 +207,7 @@ fn python(installation: &Installation, program: &str, arguments: &[&str]) -> Str
 }
 
 /// The tenant Acme with a user.
-fn acme(installation: &Installation) -> Value {
+pub(crate) fn acme(installation: &Installation) -> Value {
     let create = ["tenant", "create", "Acme", "--domain", "acme.example"];
     let made = installation.json(&create, "");
     let create = ["user", "create", BOB, "--tenant", "acme", "--verified"];
@@ -210,10 +217,10 @@ fn acme(installation: &Installation) -> Value {
 }
 
 /// A command, killed when this is dropped.
-struct Killed(Child);
+pub(crate) struct Killed(pub(crate) Child);
 
 impl Killed {
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
@@ -232,4 +239,4 @@ import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 print(database.execute(\"SELECT count(*) FROM events WHERE subject = 'user/x'\").fetchone()[0])";
 const MANY: u32 = 100_000;
-const BOB: &str = "bob@acme.example";
+pub(crate) const BOB: &str = "bob@acme.example";
