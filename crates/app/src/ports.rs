@@ -63,7 +63,7 @@ pub trait Store: Send + Sync {
     /// A tenant that is removed takes along all that is of it, its mails, and all its events out of
     /// the log; a user its sessions and mailed tokens, and the events whose subject is the user or one of these. Whether an
     /// event was sent or waits at a publisher makes no difference, only the events of this very
-    /// commit stay; nothing waits behind what is gone, and no position is used again. What is gone
+    /// commit stay, and in the audit trail the entry that says who began its deletion; nothing waits behind what is gone, and no position is used again. What is gone
     /// already takes nothing along. A user's id is left in events that have another subject, and
     /// leave with age: of sessions that were removed before, and of log-ins that failed, which
     /// tell the client's address too.

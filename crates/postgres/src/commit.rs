@@ -104,6 +104,9 @@ async fn write_of_tenant(
         && changes.sessions.is_empty()
         && tokens.is_empty()
     {
+        if is_told_alone(changes) {
+            pipeline.enter(of.id);
+        }
         return Ok(());
     }
     pipeline.enter(of.id);
@@ -145,6 +148,13 @@ async fn write_of_tenant(
     Ok(())
 }
 
+/// Whether something is told of a tenant, and nothing is changed: one that is gone by now, or about
+/// to be, is told nothing of any more.
+fn is_told_alone(changes: &Changes) -> bool {
+    let [tenants, keys] = [!changes.tenants.is_empty(), !changes.keys.is_empty()];
+    !changes.events.is_empty() && !tenants && !keys && changes.installation.is_none()
+}
+
 /// The mailed tokens that go and those that are kept, by their ids; of the same one, the former
 /// first.
 fn tokens(changes: &Changes) -> Vec<(Id<MailedToken>, Option<&MailedToken>)> {
@@ -181,12 +191,14 @@ async fn demolish(
     old: Id<Tenant>,
     erasure: &mut Erasure,
 ) -> QueryResult<()> {
+    pipeline.take_time(REMOVAL);
+    // Whoever began to write before the deletion did.
+    pipeline.push(Statement::new("SELECT tessera.await_writers()"));
     pipeline.settle().await?;
     let Some(place) = tenant::hold_place_of(connection, old).await? else {
         return Ok(());
     };
     erasure.tenant(old);
-    pipeline.take_time(REMOVAL);
     tenant::remove(pipeline, old);
     pipeline.push(
         Statement::new("SELECT tessera.empty_place($, $)")
@@ -203,11 +215,15 @@ fn moves(from: &Tenant, to: &Tenant) -> bool {
 
 /// Brings what is of a tenant from where it was read to where it arrives.
 ///
-/// Those who began to write before it was on the way are waited for; others are refused.
+/// Those who began to write before it was on the way are waited for; others are refused. Moves take
+/// turns: one that waited for another of the same tenant finds that it is stale.
 async fn relocate(pipeline: &mut Pipeline<'_>, from: &Tenant, to: &Tenant) -> QueryResult<()> {
     let [source, target] = [from, to].map(|it| place(it.layout, &it.schema));
     pipeline.take_time(MOVE);
+    pipeline.push(Statement::new(MOVER));
     pipeline.push(Statement::new("SELECT tessera.await_writers()"));
+    // Nor is it migrated meanwhile.
+    pipeline.push(Statement::new(HOLD).bind::<SqlUuid, _>(to.id.uuid()));
     tenant::update(pipeline, to);
     if let TenantLayout::Schema = to.layout {
         build(pipeline, target).await?;
@@ -246,6 +262,11 @@ fn id_of_user(change: &Change<User>) -> Id<User> {
 const REMOVAL: Duration = Duration::from_secs(50);
 const MOVE: Duration = Duration::from_hours(1);
 const BREATH: Duration = Duration::from_secs(10);
+
+/// Takes no transaction id, so that whoever has the lock does not wait for who waits for it.
+const MOVER: &str = "SELECT pg_advisory_xact_lock(84737, 4)";
+
+const HOLD: &str = "SELECT FROM tessera.tenants WHERE id = $ FOR UPDATE";
 
 const VACANT: &str = "\
     SELECT CASE WHEN EXISTS (SELECT FROM pg_namespace WHERE nspname = $) \

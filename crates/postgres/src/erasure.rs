@@ -3,6 +3,7 @@
 use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use diesel_async::AsyncPgConnection;
 use tessera_domain::{Event, Id, Tenant, TenantLayout, User};
+use tessera_wire::DELETION_STARTED;
 use uuid::Uuid;
 
 use crate::pipeline::{Ended, Pipeline};
@@ -43,6 +44,7 @@ impl Erasure {
             pipeline.push(events.bind::<Array<SqlUuid>, _>(kept.clone()));
             let entries = Statement::new(ENTRIES_OF_TENANTS);
             let entries = entries.bind::<Array<SqlUuid>, _>(tenants.clone());
+            let entries = entries.bind::<Text, _>(DELETION_STARTED);
             pipeline.push(entries.bind::<Array<SqlUuid>, _>(kept.clone()));
         }
         if of_subjects {
@@ -66,8 +68,7 @@ impl Erasure {
 
 /// Removes at most `limit` of each kind of row of a tenant, if its deletion began and it is there.
 ///
-/// What waits at publishers, and a schema of its own, go with the tenant. It is not entered, as it
-/// may be gone.
+/// A schema of its own goes with the tenant. It is not entered, as it may be gone. Where two do so at once, each takes what the other has not.
 pub(crate) async fn empty(
     connection: &AsyncPgConnection,
     tenant: &Tenant,
@@ -80,17 +81,22 @@ pub(crate) async fn empty(
             .bind::<Text, _>(tenant.id.to_string())
             .bind::<Bool, _>(true),
     );
-    let of_layout: &[&'static str] = match tenant.layout {
-        TenantLayout::Schema => &[],
-        TenantLayout::Shared => &[SOME_USERS],
-    };
-    let of_all = [SOME_EVENTS, SOME_ENTRIES, SOME_MAILS];
-    let statements = of_layout.iter().copied().chain(of_all);
-    let removals = statements.map(|statement| {
+    let some = |statement: &'static str| {
         Statement::new(statement)
             .bind::<SqlUuid, _>(tenant.id.uuid())
             .bind::<BigInt, _>(limit)
-    });
+    };
+    let users = match tenant.layout {
+        TenantLayout::Schema => None,
+        TenantLayout::Shared => Some(some(SOME_USERS)),
+    };
+    let entries = Statement::new(SOME_ENTRIES)
+        .bind::<SqlUuid, _>(tenant.id.uuid())
+        .bind::<Text, _>(DELETION_STARTED)
+        .bind::<BigInt, _>(limit);
+    let waiting = Statement::new(WAITING_FOR_NOTHING).bind::<SqlUuid, _>(tenant.id.uuid());
+    let of_all = [some(SOME_EVENTS), entries, some(SOME_MAILS), waiting];
+    let removals = users.into_iter().chain(of_all);
     pipeline.write(removals).await
 }
 
@@ -100,34 +106,50 @@ fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> St
         .bind::<Array<Text>, _>(subjects)
 }
 
+// What is chosen is chosen once: as an `IN`, it might be chosen anew for each row.
 const SOME_USERS: &str = "\
-    DELETE FROM tessera_shared.users WHERE (tenant_id, id) IN (\
+    WITH few AS MATERIALIZED (\
         SELECT tenant_id, id FROM tessera_shared.users WHERE tenant_id = (\
-            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) LIMIT $)";
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
+        ORDER BY id LIMIT $ FOR UPDATE SKIP LOCKED\
+    ) DELETE FROM tessera_shared.users USING few \
+    WHERE users.tenant_id = few.tenant_id AND users.id = few.id";
 
 const SOME_EVENTS: &str = "\
-    DELETE FROM tessera.events WHERE position IN (\
+    WITH few AS MATERIALIZED (\
         SELECT position FROM tessera.events WHERE tenant_id = (\
             SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
-        ORDER BY position LIMIT $)";
+        ORDER BY position LIMIT $ FOR UPDATE SKIP LOCKED\
+    ) DELETE FROM tessera.events USING few WHERE events.position = few.position";
 
 const SOME_ENTRIES: &str = "\
-    DELETE FROM tessera.audit WHERE (time, id) IN (\
+    WITH few AS MATERIALIZED (\
         SELECT time, id FROM tessera.audit WHERE tenant_id = (\
-            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
-        ORDER BY time, id LIMIT $)";
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) AND type <> $ \
+        ORDER BY time, id LIMIT $ FOR UPDATE SKIP LOCKED\
+    ) DELETE FROM tessera.audit USING few WHERE audit.time = few.time AND audit.id = few.id";
 
 const SOME_MAILS: &str = "\
-    DELETE FROM tessera.mails WHERE id IN (\
+    WITH few AS MATERIALIZED (\
         SELECT id FROM tessera.mails WHERE tenant_id = (\
-            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) LIMIT $)";
+            SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
+        ORDER BY id LIMIT $ FOR UPDATE SKIP LOCKED\
+    ) DELETE FROM tessera.mails USING few WHERE mails.id = few.id";
+
+// It is in the way of what others wait for. What a settlement adds meanwhile is found the next time.
+const WAITING_FOR_NOTHING: &str = "\
+    WITH held AS MATERIALIZED (\
+        SELECT name FROM tessera.publishers ORDER BY name FOR UPDATE\
+    ) DELETE FROM tessera.waiting USING held \
+    WHERE waiting.publisher = held.name AND waiting.tenant_id = $ \
+        AND NOT EXISTS (SELECT FROM tessera.events WHERE events.position = waiting.position)";
 
 const EVENTS_OF_TENANTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = ANY ($) AND id <> ALL ($)";
 
 // Once the tenants are gone: the entries of one that is there are kept.
 const ENTRIES_OF_TENANTS: &str = "\
-    DELETE FROM tessera.audit WHERE tenant_id = ANY ($) AND id <> ALL ($)";
+    DELETE FROM tessera.audit WHERE tenant_id = ANY ($) AND type <> $ AND id <> ALL ($)";
 
 const EVENTS_OF_SUBJECTS: &str = "\
     DELETE FROM tessera.events WHERE tenant_id = $ AND subject = ANY ($) AND id <> ALL ($)";

@@ -49,6 +49,9 @@ pub(crate) fn up(place: &Place, steps: &[(&Migration, &str)]) -> String {
         sql.push(format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(schema)));
     }
     sql.push(search_path(schema));
+    if schema == SHARED_PLACE {
+        sql.push(format!("SELECT tessera.unprotect('{SHARED_PLACE}')"));
+    }
     sql.extend(steps.iter().map(|(migration, _)| migration.up.to_owned()));
     if schema == SHARED_PLACE {
         sql.push(format!("SELECT tessera.protect('{SHARED_PLACE}')"));

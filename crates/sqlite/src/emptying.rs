@@ -4,6 +4,7 @@ use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::{delete, select};
 use tessera_domain::{Id, Tenant};
+use tessera_wire::DELETION_STARTED;
 
 use crate::columns::{Count, Moment, Uid};
 use crate::log::{self, bound};
@@ -36,7 +37,9 @@ pub(crate) fn empty(
         delete(waiting::table.filter(waiting::position.eq(position))).execute(conn)?;
     }
     log::remove(conn, some)?;
-    let of_tenant = audit::table.filter(audit::tenant_id.eq(tenant));
+    let of_tenant = audit::table
+        .filter(audit::tenant_id.eq(tenant))
+        .filter(audit::event_type.ne(DELETION_STARTED));
     let oldest = of_tenant.order(audit::time).limit(limit);
     let some: Vec<(Moment, Uid)> = oldest.select((audit::time, audit::id)).load(conn)?;
     for place in some {

@@ -5,6 +5,7 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use tessera_domain::{Id, Session, Tenant, User};
+use tessera_wire::DELETION_STARTED;
 
 use crate::columns::{Count, Uid};
 use crate::log::last_position;
@@ -49,7 +50,8 @@ impl Erasure {
     pub(crate) fn write(self, conn: &mut SqliteConnection, end: Count) -> QueryResult<()> {
         let publishers: Vec<String> = publishers::table.select(publishers::name).load(conn)?;
         for tenant in self.tenants {
-            delete(audit::table.filter(audit::tenant_id.eq(tenant))).execute(conn)?;
+            let gone = audit::table.filter(audit::tenant_id.eq(tenant));
+            delete(gone.filter(audit::event_type.ne(DELETION_STARTED))).execute(conn)?;
             let gone = events::table.filter(events::tenant_id.eq(tenant));
             delete(gone.filter(events::position.le(end))).execute(conn)?;
             for publisher in &publishers {

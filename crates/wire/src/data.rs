@@ -6,6 +6,7 @@ use tessera_domain::{
     EventKind, LoginFailure, Registration, SessionEnd, TenantSettings, Timestamp,
 };
 
+use crate::DELETION_STARTED;
 use crate::json::Object;
 use crate::time;
 
@@ -23,7 +24,7 @@ pub(crate) fn event_type(kind: &EventKind) -> &'static str {
         EventKind::SigningKeyRotated { .. } => "SigningKeyRotated",
         EventKind::TenantCreated { .. } => "TenantCreated",
         EventKind::TenantDeleted => "TenantDeleted",
-        EventKind::TenantDeletionStarted => "TenantDeletionStarted",
+        EventKind::TenantDeletionStarted => DELETION_STARTED,
         EventKind::TenantDomainAdded { .. } => "TenantDomainAdded",
         EventKind::TenantDomainRemoved { .. } => "TenantDomainRemoved",
         EventKind::TenantMoveStarted { .. } => "TenantMoveStarted",

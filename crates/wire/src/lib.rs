@@ -17,6 +17,10 @@ pub use crate::asyncapi::asyncapi;
 pub use crate::audit::audit_data;
 use crate::json::Object;
 
+/// The type of the event whose entry of the audit trail outlives its tenant: it says who began the
+/// deletion.
+pub const DELETION_STARTED: &str = "TenantDeletionStarted";
+
 /// The `CloudEvents` `source` of every event.
 pub const SOURCE: &str = "urn:tessera";
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tessera_app::{AuditEntry, AuditPlace, AuditQuery};
 use tessera_domain::{Actor, Event, Id, Tenant, Timestamp};
+use tessera_wire::DELETION_STARTED;
 
 use crate::store::LoggedEvent;
 
@@ -30,11 +31,13 @@ impl Trail {
     }
 
     pub(super) fn erase(&mut self, tenants: &[Id<Tenant>]) {
-        self.0.retain(|_, entry| !tenants.contains(&entry.tenant));
+        self.0
+            .retain(|_, entry| stays(entry) || !tenants.contains(&entry.tenant));
     }
 
     pub(super) fn erase_some(&mut self, tenant: Id<Tenant>, limit: usize) -> usize {
-        let of_tenant = self.0.values().filter(|entry| entry.tenant == tenant);
+        let goes = |entry: &&AuditEntry| entry.tenant == tenant && !stays(entry);
+        let of_tenant = self.0.values().filter(goes);
         let some: Vec<AuditPlace> = of_tenant.take(limit).map(AuditEntry::place).collect();
         self.0.retain(|place, _| !some.contains(place));
         some.len()
@@ -64,4 +67,9 @@ impl Trail {
         }
         old.len()
     }
+}
+
+/// Whether it says who began to delete its tenant, and stays after it.
+fn stays(entry: &AuditEntry) -> bool {
+    entry.event_type == DELETION_STARTED
 }

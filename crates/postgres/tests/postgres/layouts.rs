@@ -76,7 +76,8 @@ async fn no_setting_of_a_tenant_outlives_its_transaction() {
         WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
     assert_eq!(count(&admin, idle).await, 0);
     let last = "SELECT query FROM pg_stat_activity \
-        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        WHERE datname = current_database() AND pid <> pg_backend_pid() \
+            AND backend_type = 'client backend'";
     let last = admin.query(last, &[]).await.unwrap();
     let last: Vec<String> = last.iter().map(|row| row.get(0)).collect();
     assert!(
@@ -190,24 +191,102 @@ async fn what_was_written_while_a_tenant_began_to_move_comes_along() {
     let moved = arrive(&store, &moving);
     let write = async {
         let admin = database.admin().await;
-        until("the move waits", async || {
-            let waits = "SELECT count(*) FROM pg_stat_activity \
-                WHERE datname = current_database() AND query LIKE '%await_writers%' \
-                    AND state = 'active' AND pid <> pg_backend_pid()";
-            count(&admin, waits).await == 1
-        })
-        .await;
-        let insert = "INSERT INTO users (tenant_id, id, email_verified, first_name, last_name, \
-                job_role, roles, is_superuser, status, failures, epoch, joined_at, events, version) \
-            SELECT tenant_id, gen_random_uuid(), email_verified, 'late', last_name, job_role, roles, \
-                is_superuser, status, failures, epoch, joined_at, events, version FROM users; \
-            COMMIT";
-        slow.batch_execute(insert).await.unwrap();
+        until("the move waits", async || waits(&admin).await).await;
+        let insert = format!("{INSERT_LATE}; COMMIT");
+        slow.batch_execute(&insert).await.unwrap();
     };
     let (moved, ()) = tokio::join!(moved, write);
     let users = everybody(&store, &moved).await;
     assert!(users.iter().any(|user| user.profile.first_name == "late"));
     assert_eq!(users.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_writes_to_a_tenant_as_it_is_deleted_leaves_nothing_behind() {
+    let database = Database::shared().await;
+    let store = database.store(4);
+    let (acme, ..) = populated(&store, "Acme").await;
+    let slow = database.owner().await;
+    let enter = format!("BEGIN; SELECT tessera.enter_to_write('{}')", acme.id);
+    slow.batch_execute(&enter).await.unwrap();
+    let (deleting, _) = acme.begin_deletion().unwrap();
+    let begin = Changes {
+        tenants: vec![Change::Update(deleting.clone())],
+        ..Changes::default()
+    };
+    store.commit(&acme, begin).await.unwrap();
+    assert!(store.commit(&acme, touch_new()).await.is_err());
+    let remove = Changes {
+        tenants: vec![Change::Remove(acme.id)],
+        ..Changes::default()
+    };
+    let write = async {
+        let admin = database.admin().await;
+        until("the removal waits", async || waits(&admin).await).await;
+        let insert = format!("{INSERT_LATE}; COMMIT");
+        slow.batch_execute(&insert).await.unwrap();
+    };
+    let (removed, ()) = tokio::join!(store.commit(&deleting, remove), write);
+    removed.unwrap();
+    assert_eq!(shared_rows(&database.owner().await, &acme).await, 0);
+    let told = Changes {
+        events: vec![values::event(7, &acme, values::created(7))],
+        ..Changes::default()
+    };
+    assert!(store.commit(&acme, told).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_process_of_the_version_before_writes_is_moved_or_refused() {
+    let database = Database::shared().await;
+    let store = database.store(2);
+    let acme = alone(&store, "Acme").await;
+    let [holder, old] = [database.owner().await, database.owner().await];
+    let hold = "BEGIN; LOCK TABLE tessera_shared.sessions IN EXCLUSIVE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let moving = begin(&store, &acme, TenantLayout::Shared).await;
+    let admin = database.admin().await;
+    let write = async {
+        until("the copy waits", async || {
+            let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                AND relation = 'tessera_shared.sessions'::regclass";
+            count(&admin, waits).await == 1
+        })
+        .await;
+        // It asks nobody where the tenant is.
+        let insert =
+            format!("SET search_path = acme; SET statement_timeout = '10s'; {INSERT_LATE}");
+        let (written, released) = tokio::join!(old.batch_execute(&insert), async {
+            until("the write waits", async || {
+                let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted \
+                    AND mode = 'RowExclusiveLock'";
+                count(&admin, waits).await == 1
+            })
+            .await;
+            holder.batch_execute("COMMIT").await
+        });
+        released.unwrap();
+        written.is_ok()
+    };
+    let (moved, written) = tokio::join!(arrive(&store, &moving), write);
+    let late = everybody(&store, &moved).await.len() == 2;
+    assert_eq!(late, written);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_destroys_nothing_that_is_not_ours() {
+    let database = Database::shared().await;
+    let store = database.store(2);
+    let acme = alone(&store, "Acme").await;
+    let admin = database.admin().await;
+    let view = "CREATE VIEW acme.report AS SELECT count(*) FROM acme.users";
+    admin.batch_execute(view).await.unwrap();
+    let moving = begin(&store, &acme, TenantLayout::Shared).await;
+    let refused = try_to_arrive(&store, &moving).await.unwrap_err();
+    let said = format!("{:?}", core::error::Error::source(&refused));
+    assert!(said.contains("report"), "{said}");
+    admin.batch_execute("DROP VIEW acme.report").await.unwrap();
+    arrive(&store, &moving).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -260,6 +339,11 @@ async fn who_meets_a_tenant_on_its_way_leaves_the_connection_whole() {
     let backend = "SELECT pid::bigint FROM pg_stat_activity \
         WHERE datname = current_database() AND usename = 'tessera_test_bound' \
             AND query NOT LIKE 'LISTEN%'";
+    let backends = format!("SELECT count(*) FROM ({backend}) AS found");
+    until("the store that migrated has left", async || {
+        count(&admin, &backends).await == 1
+    })
+    .await;
     let before = count(&admin, backend).await;
     for _ in 0..3 {
         assert!(store.user(&moving, &UserKey::Id(ada.id)).await.is_err());
@@ -346,3 +430,25 @@ async fn setting(client: &Client, name: &str) -> String {
 async fn count(client: &Client, query: &str) -> i64 {
     client.query_one(query, &[]).await.unwrap().get(0)
 }
+
+/// Whether somebody waits for those who write.
+async fn waits(admin: &Client) -> bool {
+    let waits = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND query LIKE '%await_writers%' \
+            AND state = 'active' AND pid <> pg_backend_pid()";
+    count(admin, waits).await == 1
+}
+
+fn touch_new() -> Changes {
+    Changes {
+        users: vec![Change::Insert(values::user(99))],
+        ..Changes::default()
+    }
+}
+
+/// A user like the one that is there.
+const INSERT_LATE: &str = "\
+    INSERT INTO users (tenant_id, id, email_verified, first_name, last_name, job_role, roles, \
+        is_superuser, status, failures, epoch, joined_at, events, version) \
+    SELECT tenant_id, gen_random_uuid(), email_verified, 'late', last_name, job_role, roles, \
+        is_superuser, status, failures, epoch, joined_at, events, version FROM users";

@@ -15,6 +15,7 @@ DROP FUNCTION tessera.empty_place;
 DROP FUNCTION tessera.await_writers;
 DROP FUNCTION tessera.digest;
 DROP FUNCTION tessera.tables;
+DROP FUNCTION tessera.unprotect;
 DROP FUNCTION tessera.protect;
 DROP FUNCTION tessera.session_where_it_is;
 DROP FUNCTION tessera.enter_to_write;

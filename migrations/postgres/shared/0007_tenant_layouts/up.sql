@@ -26,7 +26,7 @@ $$;
 -- Refuses a transaction that would find the data of a tenant nowhere, or half of it.
 CREATE FUNCTION tessera.elsewhere(tenant uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the tenant % is not there, or on the way to another layout', tenant
+    RAISE EXCEPTION 'the tenant % is not there, being deleted, or on the way to another layout', tenant
         USING ERRCODE = 'TS002', CONSTRAINT = 'tessera_elsewhere';
 END
 $$;
@@ -77,12 +77,19 @@ BEGIN
 END
 $$;
 
--- To write there: who moves a tenant says so first, and then waits for all transactions that had an
--- id by then. So whoever writes has an id before looking.
+-- To write there: who moves or deletes a tenant says so first, and then waits for all transactions
+-- that had an id by then. So whoever writes has an id before looking.
 CREATE FUNCTION tessera.enter_to_write(tenant uuid) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    place text;
 BEGIN
     PERFORM pg_current_xact_id();
-    RETURN tessera.enter(tenant);
+    SELECT tessera.place(t.layout, t.schema) INTO place FROM tessera.tenants t
+    WHERE t.id = tenant AND t.moving_to IS NULL AND NOT t.is_deleting;
+    IF NOT FOUND THEN
+        PERFORM tessera.elsewhere(tenant);
+    END IF;
+    RETURN tessera.settle_in(tenant, place);
 END
 $$;
 
@@ -141,16 +148,29 @@ DECLARE
     called text;
 BEGIN
     FOR called IN
-        SELECT relname FROM pg_class
-        WHERE relnamespace = quote_ident(place)::regnamespace AND relkind IN ('r', 'p')
-            AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = pg_class.oid)
-        ORDER BY relname
+        SELECT tables.called FROM tessera.tables(place) AS tables
     LOOP
         EXECUTE format('ALTER TABLE %I.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
             place, called);
-        EXECUTE format('CREATE POLICY tenant ON %I.%I
-            USING (tenant_id = nullif(current_setting(%L, true), %L)::uuid)',
-            place, called, 'tessera.tenant', '');
+        IF NOT EXISTS (SELECT FROM pg_policies WHERE schemaname = place AND tablename = called) THEN
+            EXECUTE format('CREATE POLICY tenant ON %I.%I
+                USING (tenant_id = nullif(current_setting(%L, true), %L)::uuid)',
+                place, called, 'tessera.tenant', '');
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Lets the owner see all rows until `protect` ends that in the same transaction: a migration changes
+-- rows of every tenant.
+CREATE FUNCTION tessera.unprotect(place text) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    called text;
+BEGIN
+    FOR called IN
+        SELECT tables.called FROM tessera.tables(place) AS tables
+    LOOP
+        EXECUTE format('ALTER TABLE %I.%I NO FORCE ROW LEVEL SECURITY', place, called);
     END LOOP;
 END
 $$;
@@ -209,6 +229,7 @@ DECLARE
     moved bigint;
     total bigint := 0;
     has_others boolean;
+    others text;
 BEGIN
     PERFORM tessera.refuse_unbound();
     IF (SELECT array_agg(version ORDER BY version) FROM tessera.migrations WHERE schema = source)
@@ -218,7 +239,20 @@ BEGIN
         RAISE EXCEPTION 'the tables in % and % are of different versions: run `tessera migrate`',
             source, target;
     END IF;
+    SELECT string_agg(relname, ', ' ORDER BY relname) INTO others FROM pg_class
+    WHERE source <> 'tessera_shared' AND relnamespace = quote_ident(source)::regnamespace
+        AND relkind IN ('f', 'm', 'p', 'r', 'S', 'v')
+        AND relname NOT IN (SELECT tables.called FROM tessera.tables(target) AS tables);
+    IF others IS NOT NULL THEN
+        RAISE EXCEPTION 'the schema % has what is not Tessera''s, and would be lost: %', source, others;
+    END IF;
     PERFORM set_config('tessera.tenant', tenant::text, true);
+    FOR called IN SELECT tables.called FROM tessera.tables(source) AS tables LOOP
+        -- The version before does not ask where the tenant is. Of shared tables it knows nothing.
+        IF source <> 'tessera_shared' THEN
+            EXECUTE format('LOCK TABLE %I.%I IN SHARE MODE', source, called);
+        END IF;
+    END LOOP;
     FOR called IN SELECT tables.called FROM tessera.tables(target) AS tables LOOP
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO fields
         FROM pg_attribute
