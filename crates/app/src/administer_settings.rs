@@ -55,6 +55,8 @@ pub enum ChangeSettingsError {
 /// A setting of a tenant that the platform alone changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PlatformSetting {
+    /// Whose pages may call the default tenant, where administrators of the platform log in.
+    AllowedOrigins,
     /// Who issues access tokens: whoever verifies them has to know.
     Issuer,
     /// Whom mails are from: the platform's mail server answers for it.
@@ -65,6 +67,7 @@ impl PlatformSetting {
     /// Its name, as it is shown.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AllowedOrigins => "allowed_origins",
             Self::Issuer => "issuer",
             Self::MailFrom => "mail_from",
         }
@@ -117,7 +120,7 @@ impl Tessera {
             let lives = |tenant: &Tenant| tenant.status != TenantStatus::Deleting;
             let tenant = found.filter(lives).ok_or(ChangeSettingsError::NotFound)?;
             let settings = decide(tenant.settings.clone());
-            of.check(&tenant.settings, &settings)?;
+            of.check(&tenant, &settings)?;
             let policy = &self.settings.tokens;
             judged(&tenant.settings, &settings, policy).check(policy)?;
             let Some((updated, fact)) = tenant.change_settings(settings) else {
@@ -158,13 +161,15 @@ impl SettingsAdministration {
         &self.tenant
     }
 
-    /// Whether the caller may have the settings go from those to these.
-    fn check(
-        &self,
-        before: &TenantSettings,
-        after: &TenantSettings,
-    ) -> Result<(), ChangeSettingsError> {
+    /// Whether the caller may have the settings of the tenant become these.
+    fn check(&self, tenant: &Tenant, after: &TenantSettings) -> Result<(), ChangeSettingsError> {
+        let before = &tenant.settings;
+        let origins = before.allowed_origins != after.allowed_origins;
         let changed = [
+            (
+                origins && tenant.is_default(),
+                PlatformSetting::AllowedOrigins,
+            ),
             (before.issuer != after.issuer, PlatformSetting::Issuer),
             (
                 before.mail_from != after.mail_from,

@@ -193,6 +193,33 @@ async fn an_administrator_of_a_tenant_changes_what_is_not_the_platforms() {
 }
 
 #[actix_web::test]
+async fn whose_pages_may_call_where_the_platform_logs_in_is_the_platforms() {
+    let they = Accounts::new().await;
+    let world = &they.world;
+    world
+        .add_user_with("public", "tom@x.example", "tom", "tenant-admin")
+        .await;
+    let tom = token(world, "public", "tom").await;
+    let own = json!({"registration": "closed"});
+    let answer = they.patch("public", &tom, own).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let origins = json!({"allowed_origins": ["https://evil.example"]});
+    let answer = they.patch("public", &tom, origins.clone()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        answer.json()["detail"],
+        "The setting allowed_origins is for administrators of the platform to change."
+    );
+    let answer = they.patch("public", &they.root, origins.clone()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let none = json!({"allowed_origins": []});
+    let answer = they.patch("public", &tom, none).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let set = they.show("public", &tom).await.json();
+    assert_eq!(set["allowed_origins"], origins["allowed_origins"]);
+}
+
+#[actix_web::test]
 async fn another_tenant_is_to_an_administrator_of_one_as_one_that_does_not_exist() {
     let they = Accounts::new().await;
     let other = they.world.tessera.tenant("other").await;
