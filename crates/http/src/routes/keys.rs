@@ -55,7 +55,7 @@ thread_local! {
 /// Discovery
 ///
 /// What exists here, as OpenID Connect Discovery and RFC 8414 name it. Under `/t/{tenant}/` it is that
-/// of a tenant with an issuer of its own.
+/// of a tenant with an issuer of its own, which ends in the tenant's schema name.
 #[api_v2_operation(operation_id = "discovery", tags("Keys"))]
 pub(crate) async fn discovery(
     request: HttpRequest,
@@ -83,10 +83,8 @@ pub(crate) async fn tenant_discovery(
     path: Path<IssuerPath>,
 ) -> Result<Kept<DiscoveryView>, Problem> {
     let own = tessera.own_issuer(&path.schema).await?;
-    let schema = own.tenant.schema.as_str();
-    // The issuer must be the one that the address was made of (section 3.3).
     let mut named = request.match_info().get("tenant").into_iter();
-    if schema != path.schema || named.any(|tenant| tenant != schema) {
+    if named.any(|tenant| tenant != path.schema) {
         return Err(Problem::NotFound);
     }
     discovered(&request, &tessera, own.issuer)
