@@ -336,7 +336,7 @@ impl From<(Tenant, Fact)> for TenantChange {
 }
 
 /// What a text names: an id, or a name or schema name.
-fn key_of(named: &str) -> Option<TenantKey> {
+pub(crate) fn key_of(named: &str) -> Option<TenantKey> {
     match named.trim().parse() {
         Ok(id) => Some(TenantKey::Id(id)),
         Err(_) => TenantName::parse(named)

@@ -55,7 +55,7 @@ thread_local! {
 /// Discovery
 ///
 /// What exists here, as OpenID Connect Discovery and RFC 8414 name it. Under `/t/{tenant}/` it is that
-/// of a tenant with an issuer of its own, which ends in the tenant's schema name.
+/// of a tenant with an issuer of its own.
 #[api_v2_operation(operation_id = "discovery", tags("Keys"))]
 pub(crate) async fn discovery(
     request: HttpRequest,
