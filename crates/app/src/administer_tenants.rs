@@ -62,6 +62,9 @@ pub struct DomainAdded {
 /// Why nothing becomes of a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministerTenantError {
+    /// It is not as it was seen any more.
+    #[error("the tenant changed meanwhile")]
+    Changed,
     /// It is for those who name no tenant.
     #[error("the default tenant is neither suspended nor deleted")]
     DefaultTenant,

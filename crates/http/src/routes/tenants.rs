@@ -226,6 +226,8 @@ pub(crate) struct DomainPath {
 impl From<AdministerTenantError> for Problem {
     fn from(error: AdministerTenantError) -> Self {
         match error {
+            // No request says which version it means.
+            AdministerTenantError::Changed => Self::internal(error),
             AdministerTenantError::DefaultTenant => {
                 Self::Input(vec![FieldError::whole(DEFAULT_TENANT)])
             }
@@ -263,5 +265,5 @@ impl From<CreateTenantError> for Problem {
 
 const DEFAULT_TENANT: &str = "The default tenant is neither suspended nor deleted.";
 const DOMAIN_TAKEN: &str = "That domain belongs to another tenant.";
-const NAME_TAKEN: &str = "A tenant with that name or schema name already exists.";
+const NAME_TAKEN: &str = "The name or schema name is taken.";
 const NO_LAYOUTS: &str = "Layouts are for Postgres.";
