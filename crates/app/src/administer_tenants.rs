@@ -348,4 +348,4 @@ pub(crate) fn key_of(named: &str) -> Option<TenantKey> {
     }
 }
 
-const PAGE: usize = 500;
+const PAGE: usize = 5_000;
