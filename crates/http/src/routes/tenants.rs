@@ -226,8 +226,6 @@ pub(crate) struct DomainPath {
 impl From<AdministerTenantError> for Problem {
     fn from(error: AdministerTenantError) -> Self {
         match error {
-            // No request says which version it means.
-            AdministerTenantError::Changed => Self::internal(error),
             AdministerTenantError::DefaultTenant => {
                 Self::Input(vec![FieldError::whole(DEFAULT_TENANT)])
             }
@@ -236,7 +234,8 @@ impl From<AdministerTenantError> for Problem {
             }
             AdministerTenantError::Duplicate(Unique::Domain) => Self::field("domain", DOMAIN_TAKEN),
             AdministerTenantError::Duplicate(Unique::Tenant) => Self::field("name", NAME_TAKEN),
-            AdministerTenantError::Duplicate(
+            AdministerTenantError::Changed
+            | AdministerTenantError::Duplicate(
                 Unique::Email | Unique::Installation | Unique::Key | Unique::Username,
             ) => Self::internal(error),
             AdministerTenantError::NoLayouts => Self::field("to", NO_LAYOUTS),

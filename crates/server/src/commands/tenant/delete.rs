@@ -35,12 +35,11 @@ pub(super) async fn run(
         agree(&tenant)?;
     }
     let of = TenantAdministration::of_operator();
-    let deleting = match &command.export {
-        Some(path) => export(&wired, &of, &tenant, path).await?,
-        None => {
-            let id = tenant.id.to_string();
-            wired.tessera.begin_deletion(&of, &id).await?
-        }
+    let deleting = if let Some(path) = &command.export {
+        export(&wired, &of, &tenant, path).await?
+    } else {
+        let id = tenant.id.to_string();
+        wired.tessera.begin_deletion(&of, &id).await?
     };
     let progress = Progress::default();
     let removed = |count| progress.add(count);
