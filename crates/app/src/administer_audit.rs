@@ -1,10 +1,10 @@
 //! What administrators read of the audit trail, and how it is kept from growing for ever.
 
-use tessera_domain::{Id, Tenant, Timestamp};
+use tessera_domain::Timestamp;
 
 use crate::Tessera;
 use crate::audit_trail::{AuditEntry, AuditPlace, AuditQuery};
-use crate::ports::{TenantKey, Unavailable};
+use crate::ports::Unavailable;
 use crate::purview::{NotPermitted, Purview};
 
 /// Some of the entries that were asked for, the newest first.
@@ -42,7 +42,7 @@ impl Tessera {
         query: AuditQuery,
     ) -> Result<AuditPage, AuditError> {
         let named = match tenant {
-            Some(tenant) => Some(self.tenant_named(tenant).await?),
+            Some(named) => Some(self.tenant(named).await?.map(|tenant| tenant.id)),
             None => None,
         };
         let tenant = match (purview, named) {
@@ -65,14 +65,6 @@ impl Tessera {
         let last = entries.last().map(AuditEntry::place);
         let next = last.filter(|_| more);
         Ok(AuditPage { entries, next })
-    }
-
-    async fn tenant_named(&self, name: &str) -> Result<Option<Id<Tenant>>, Unavailable> {
-        let found = match name.parse() {
-            Ok(id) => self.tenant_by(TenantKey::Id(id)).await?,
-            Err(_) => self.tenant(name).await?,
-        };
-        Ok(found.map(|tenant| tenant.id))
     }
 
     /// Removes some entries of the audit trail that are from before `before`; answers whether more

@@ -8,8 +8,9 @@ use tessera_domain::{
     Actor, Change, Changes, Tenant, TenantSettings, TenantSettingsError, TenantStatus, TokenPolicy,
 };
 
+use crate::administer_users::AdministrationError;
 use crate::ports::{TenantKey, Unavailable};
-use crate::purview::{NotPermitted, Purview};
+use crate::purview::Purview;
 use crate::validate::Caller;
 use crate::{ATTEMPTS, Contended, Tessera};
 
@@ -21,23 +22,12 @@ pub struct SettingsAdministration {
     tenant: Arc<Tenant>,
 }
 
-/// Why there are no settings to administer.
-#[derive(Debug, thiserror::Error)]
-pub enum AdministerSettingsError {
-    /// There is no such tenant, or not for the caller.
-    #[error("there is no such tenant")]
-    NotFound,
-    /// The caller administers nothing.
-    #[error(transparent)]
-    NotPermitted(#[from] NotPermitted),
-    /// The store cannot be reached.
-    #[error(transparent)]
-    Unavailable(#[from] Unavailable),
-}
-
 /// Why settings were not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeSettingsError {
+    /// The deletion of the tenant began.
+    #[error("the tenant is being deleted")]
+    Deleting,
     /// No tenant may have such.
     #[error(transparent)]
     Invalid(#[from] TenantSettingsError),
@@ -55,6 +45,8 @@ pub enum ChangeSettingsError {
 /// A setting of a tenant that the platform alone changes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PlatformSetting {
+    /// Whose pages may call the default tenant, where administrators of the platform log in.
+    AllowedOrigins,
     /// Who issues access tokens: whoever verifies them has to know.
     Issuer,
     /// Whom mails are from: the platform's mail server answers for it.
@@ -65,6 +57,7 @@ impl PlatformSetting {
     /// Its name, as it is shown.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AllowedOrigins => "allowed_origins",
             Self::Issuer => "issuer",
             Self::MailFrom => "mail_from",
         }
@@ -78,25 +71,21 @@ impl fmt::Display for PlatformSetting {
 }
 
 impl Tessera {
-    /// The settings of the tenant of that name, schema name or id, for a caller who administers it.
+    /// The settings of the tenant of that id, name or schema name, for a caller who administers it.
     ///
     /// Whoever administers one tenant is told alike of another one and of one that does not exist.
     pub async fn administer_settings(
         &self,
         caller: &Caller,
-        tenant: &str,
-    ) -> Result<SettingsAdministration, AdministerSettingsError> {
+        named: &str,
+    ) -> Result<Option<SettingsAdministration>, AdministrationError> {
         let purview = Purview::of(caller)?;
-        let named = match tenant.parse() {
-            Ok(id) => self.tenant_by(TenantKey::Id(id)).await?,
-            Err(_) => self.tenant(tenant).await?,
-        };
-        let own = |tenant: &Arc<Tenant>| purview.tenant().is_none_or(|own| own == tenant.id);
-        Ok(SettingsAdministration {
+        let found = self.administered_tenant(caller, named).await?;
+        Ok(found.map(|tenant| SettingsAdministration {
             by: caller.actor(),
             purview,
-            tenant: named.filter(own).ok_or(AdministerSettingsError::NotFound)?,
-        })
+            tenant: tenant.into(),
+        }))
     }
 
     /// Changes what holds for a tenant and not for the whole installation; answers the tenant as it
@@ -114,10 +103,12 @@ impl Tessera {
                 .store
                 .tenant(&TenantKey::Id(of.tenant.id))
                 .await?;
-            let lives = |tenant: &Tenant| tenant.status != TenantStatus::Deleting;
-            let tenant = found.filter(lives).ok_or(ChangeSettingsError::NotFound)?;
+            let tenant = found.ok_or(ChangeSettingsError::NotFound)?;
+            if tenant.status == TenantStatus::Deleting {
+                return Err(ChangeSettingsError::Deleting);
+            }
             let settings = decide(tenant.settings.clone());
-            of.check(&tenant.settings, &settings)?;
+            of.check(&tenant, &settings)?;
             let policy = &self.settings.tokens;
             judged(&tenant.settings, &settings, policy).check(policy)?;
             let Some((updated, fact)) = tenant.change_settings(settings) else {
@@ -158,13 +149,15 @@ impl SettingsAdministration {
         &self.tenant
     }
 
-    /// Whether the caller may have the settings go from those to these.
-    fn check(
-        &self,
-        before: &TenantSettings,
-        after: &TenantSettings,
-    ) -> Result<(), ChangeSettingsError> {
+    /// Whether the caller may have the settings of the tenant become these.
+    fn check(&self, tenant: &Tenant, after: &TenantSettings) -> Result<(), ChangeSettingsError> {
+        let before = &tenant.settings;
+        let origins = before.allowed_origins != after.allowed_origins;
         let changed = [
+            (
+                origins && tenant.is_default(),
+                PlatformSetting::AllowedOrigins,
+            ),
             (before.issuer != after.issuer, PlatformSetting::Issuer),
             (
                 before.mail_from != after.mail_from,

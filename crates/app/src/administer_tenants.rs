@@ -62,6 +62,9 @@ pub struct DomainAdded {
 /// Why nothing becomes of a tenant.
 #[derive(Debug, thiserror::Error)]
 pub enum AdministerTenantError {
+    /// It is not as it was seen any more.
+    #[error("the tenant changed meanwhile")]
+    Changed,
     /// It is for those who name no tenant.
     #[error("the default tenant is neither suspended nor deleted")]
     DefaultTenant,
@@ -336,7 +339,7 @@ impl From<(Tenant, Fact)> for TenantChange {
 }
 
 /// What a text names: an id, or a name or schema name.
-fn key_of(named: &str) -> Option<TenantKey> {
+pub(crate) fn key_of(named: &str) -> Option<TenantKey> {
     match named.trim().parse() {
         Ok(id) => Some(TenantKey::Id(id)),
         Err(_) => TenantName::parse(named)
@@ -345,4 +348,4 @@ fn key_of(named: &str) -> Option<TenantKey> {
     }
 }
 
-const PAGE: usize = 500;
+const PAGE: usize = 5_000;

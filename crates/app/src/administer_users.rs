@@ -8,7 +8,7 @@ use tessera_domain::{
     Username,
 };
 
-use crate::ports::{TenantKey, Unavailable, UserKey};
+use crate::ports::{Unavailable, UserKey};
 use crate::purview::{NotPermitted, Purview};
 use crate::resolve_tenant::{exists, stays};
 use crate::users::{ChangeUserError, CreateUser, CreateUserError, FirstPassword, UserChange};
@@ -146,10 +146,7 @@ impl Tessera {
     ) -> Result<UserAdministration, AdministrationError> {
         let purview = Purview::of(caller)?;
         let named = match tenant {
-            Some(name) => Some(match name.parse() {
-                Ok(id) => self.tenant_by(TenantKey::Id(id)).await?,
-                Err(_) => self.tenant(name).await?,
-            }),
+            Some(named) => Some(self.tenant(named).await?),
             None => None,
         };
         let tenant = match (purview, named) {

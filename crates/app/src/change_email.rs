@@ -116,6 +116,10 @@ impl Tessera {
             let tenant = &shown.tenant;
             let (user, fact) = shown.user.change_email(shown.token.email.clone());
             let kept = self.ports.store.mailed_tokens(tenant, user.id).await?;
+            // Used up before the account was read, by another one who asked for the address that it has.
+            if !kept.iter().any(|token| token.id == shown.token.id) {
+                return Err(MailedTokenError::Invalid);
+            }
             let mut changes = shown.spend(&command);
             // Bound to the old address, they would revive if it came back.
             changes.spent_tokens = kept.into_iter().map(|token| token.id).collect();

@@ -16,13 +16,26 @@ impl Tessera {
         of: &TenantAdministration,
         named: &str,
     ) -> Result<Tenant, AdministerTenantError> {
+        let deleting = self.change_tenant(of, named, begin).await?;
+        self.deletions.notify_one();
+        Ok(deleting)
+    }
+
+    /// Does the same to a tenant that is still as it was `seen`: whoever exported it keeps all that is
+    /// removed.
+    pub async fn begin_deletion_of(
+        &self,
+        of: &TenantAdministration,
+        seen: &Tenant,
+    ) -> Result<Tenant, AdministerTenantError> {
         let decide = |tenant: &Tenant| {
-            if tenant.is_default() {
-                return Err(AdministerTenantError::DefaultTenant);
+            if tenant.version != seen.version {
+                return Err(AdministerTenantError::Changed);
             }
-            Ok(tenant.begin_deletion().map(TenantChange::from))
+            begin(tenant)
         };
-        let deleting = self.change_tenant(of, named, decide).await?;
+        let id = seen.id.to_string();
+        let deleting = self.change_tenant(of, &id, decide).await?;
         self.deletions.notify_one();
         Ok(deleting)
     }
@@ -87,6 +100,13 @@ impl Tessera {
     pub async fn deletion_begun(&self) {
         self.deletions.notified().await;
     }
+}
+
+fn begin(tenant: &Tenant) -> Result<Option<TenantChange>, AdministerTenantError> {
+    if tenant.is_default() {
+        return Err(AdministerTenantError::DefaultTenant);
+    }
+    Ok(tenant.begin_deletion().map(TenantChange::from))
 }
 
 const BATCH: usize = 1_000;

@@ -61,9 +61,7 @@ mod verify_email;
 pub use account::{ChangeProfile, DeleteAccountError};
 pub use administer_audit::{AuditError, AuditPage};
 pub use administer_events::{EventPage, PublishersError, RetryEventError};
-pub use administer_settings::{
-    AdministerSettingsError, ChangeSettingsError, PlatformSetting, SettingsAdministration,
-};
+pub use administer_settings::{ChangeSettingsError, PlatformSetting, SettingsAdministration};
 pub use administer_tenants::{
     AdministerTenantError, DomainAdded, TenantAdministration, TenantPage,
 };

@@ -26,6 +26,26 @@ struct Seen {
     tenant: Option<Arc<Tenant>>,
 }
 
+impl Memory {
+    /// Forgets no more than has to go: what is read again anyway, else that there was nothing, which
+    /// strangers can ask for without end, else everything.
+    fn make_room(&mut self, now: Timestamp) {
+        self.seen.retain(|_, seen| seen.is_fresh(now));
+        if self.seen.len() >= CAPACITY {
+            self.seen.retain(|_, seen| seen.tenant.is_some());
+        }
+        if self.seen.len() >= CAPACITY {
+            self.seen.clear();
+        }
+    }
+}
+
+impl Seen {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        now >= self.at && now < self.at + FRESH_FOR
+    }
+}
+
 impl Registry {
     /// Forgets everything, after a tenant changed here.
     pub(crate) fn clear(&self) {
@@ -41,8 +61,7 @@ impl Registry {
     fn recall(&self, key: &TenantKey, now: Timestamp) -> Option<Seen> {
         let memory = self.memory();
         let found = memory.seen.get(key)?;
-        let fresh = now >= found.at && now < found.at + FRESH_FOR;
-        fresh.then(|| found.clone())
+        found.is_fresh(now).then(|| found.clone())
     }
 
     /// The tenant of that name or host, however long ago it was looked up.
@@ -56,7 +75,7 @@ impl Registry {
             return;
         }
         if memory.seen.len() >= CAPACITY {
-            memory.seen.clear();
+            memory.make_room(seen.at);
         }
         memory.seen.insert(key, seen);
     }
@@ -90,3 +109,65 @@ impl Tessera {
 /// A change made elsewhere is seen within a second, the read and its age included.
 const FRESH_FOR: Duration = Duration::from_millis(500);
 const CAPACITY: usize = 16_384;
+
+#[cfg(test)]
+mod tests {
+    use core::ops::Range;
+
+    use tessera_domain::{Id, SchemaName, TenantLayout, TenantName};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(100);
+
+    fn key(number: usize) -> TenantKey {
+        TenantKey::Name(format!("t{number}"))
+    }
+
+    fn remember(registry: &Registry, numbers: Range<usize>, seen: &Seen) {
+        for number in numbers {
+            registry.remember(key(number), seen.clone(), registry.cleared());
+        }
+    }
+
+    fn something(at: Timestamp) -> Seen {
+        let name = TenantName::parse("Acme").unwrap();
+        let schema = SchemaName::parse("acme").unwrap();
+        let id = Id::new(at, [1; 10]);
+        let (tenant, _) = Tenant::create(name, schema, TenantLayout::Schema, id, at);
+        let tenant = Some(Arc::new(tenant));
+        Seen { at, tenant }
+    }
+
+    fn nothing(at: Timestamp) -> Seen {
+        Seen { at, tenant: None }
+    }
+
+    #[test]
+    fn names_that_strangers_make_up_push_no_tenant_out() {
+        let registry = Registry::default();
+        remember(&registry, 0..3, &something(NOW));
+        remember(&registry, 3..3 * CAPACITY, &nothing(NOW));
+        for number in 0..3 {
+            assert!(registry.last_seen(&key(number)).is_some(), "{number}");
+        }
+        assert!(registry.memory().seen.len() <= CAPACITY);
+    }
+
+    #[test]
+    fn what_would_be_read_again_anyway_goes_first() {
+        let registry = Registry::default();
+        let later = NOW + FRESH_FOR;
+        remember(&registry, 0..CAPACITY - 1, &something(NOW));
+        remember(&registry, CAPACITY..CAPACITY + 2, &nothing(later));
+        assert!(registry.recall(&key(CAPACITY), later).is_some());
+        assert_eq!(registry.memory().seen.len(), 2);
+    }
+
+    #[test]
+    fn more_tenants_than_have_room_are_forgotten() {
+        let registry = Registry::default();
+        remember(&registry, 0..CAPACITY + 1, &something(NOW));
+        assert_eq!(registry.memory().seen.len(), 1);
+    }
+}

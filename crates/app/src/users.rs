@@ -8,7 +8,8 @@ use tessera_domain::{
     PasswordPolicy, PasswordWeakness, Profile, Role, Session, SessionEnd, Tenant, User, Username,
 };
 
-use crate::ports::{CommitError, Overloaded, TenantKey, Unavailable, Unique, UserKey};
+use crate::administer_tenants::key_of;
+use crate::ports::{CommitError, Overloaded, Unavailable, Unique, UserKey};
 use crate::{ATTEMPTS, Contended, Tessera};
 
 /// A request to make a user.
@@ -220,12 +221,12 @@ impl Tessera {
         self.change_user(&Actor::Operator, tenant, id, decide).await
     }
 
-    /// The tenant of that name or schema name, for an operator who names it.
-    pub async fn tenant(&self, name: &str) -> Result<Option<Arc<Tenant>>, Unavailable> {
-        let Ok(name) = tessera_domain::TenantName::parse(name) else {
-            return Ok(None);
-        };
-        self.tenant_by(TenantKey::Name(name.key())).await
+    /// The tenant of that id, name or schema name, as it was less than a second ago.
+    pub async fn tenant(&self, named: &str) -> Result<Option<Arc<Tenant>>, Unavailable> {
+        match key_of(named) {
+            Some(key) => self.tenant_by(key).await,
+            None => Ok(None),
+        }
     }
 
     /// Reads the user, lets `decide` change it, commits that with what follows from it as done by

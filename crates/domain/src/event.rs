@@ -208,7 +208,7 @@ pub enum EventKind {
         /// The layout.
         layout: TenantLayout,
     },
-    /// Links to a tenant are built with another one of its domains.
+    /// Another one of a tenant's domains is the one that clients show and build links with.
     TenantPrimaryDomainChanged {
         /// The domain.
         domain: String,

@@ -296,7 +296,8 @@ impl TenantStatus {
 pub struct TenantDomain {
     /// The name.
     pub host: HostName,
-    /// Whether links are built with it; one of a tenant's domains is.
+    /// Whether clients show it and build links with it; one of a tenant's domains is the one. Links in
+    /// mails begin otherwise.
     pub primary: bool,
 }
 

@@ -326,7 +326,7 @@ pub(crate) struct OneUser {
 
 #[derive(Args, Debug)]
 pub(crate) struct OfTenant {
-    /// The tenant, by name or schema name
+    /// The tenant, by name, schema name or id
     #[arg(long, value_name = "T", default_value = SchemaName::DEFAULT)]
     pub(crate) tenant: String,
 }
@@ -367,7 +367,7 @@ pub(crate) enum EventsCommand {
         /// Go on with what happens from now on, a line each
         #[arg(short, long)]
         follow: bool,
-        /// Only those of this tenant, by name or schema name
+        /// Only those of this tenant, by name, schema name or id
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
@@ -376,7 +376,7 @@ pub(crate) enum EventsCommand {
         /// From this position of the log on
         #[arg(long, value_name = "POSITION")]
         from: u64,
-        /// Only events of this tenant, by name or schema name
+        /// Only events of this tenant, by name, schema name or id
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
@@ -390,7 +390,7 @@ pub(crate) enum EventsCommand {
         /// How many at most
         #[arg(short = 'n', long, value_name = "N", default_value_t = 100)]
         lines: usize,
-        /// Only those of this tenant, by name or schema name
+        /// Only those of this tenant, by name, schema name or id
         #[arg(long, value_name = "T")]
         tenant: Option<String>,
     },
@@ -403,7 +403,7 @@ pub(crate) enum EventsCommand {
 
 #[derive(Args, Debug)]
 pub(crate) struct Audit {
-    /// Only what happened in this tenant, by name or schema name
+    /// Only what happened in this tenant, by name, schema name or id
     #[arg(long, value_name = "T")]
     pub(crate) tenant: Option<String>,
     /// Only what concerns this user: an id, or an address or username in the tenant

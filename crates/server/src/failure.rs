@@ -103,7 +103,8 @@ impl From<AdministerTenantError> for Failure {
         match error {
             AdministerTenantError::NoLayouts => Self::Misused(error.to_string()),
             AdministerTenantError::Unavailable(error) => error.into(),
-            AdministerTenantError::DefaultTenant
+            AdministerTenantError::Changed
+            | AdministerTenantError::DefaultTenant
             | AdministerTenantError::Deleting
             | AdministerTenantError::Duplicate(_)
             | AdministerTenantError::NotFound

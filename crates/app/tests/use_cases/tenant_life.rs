@@ -261,6 +261,39 @@ async fn a_deleted_tenant_takes_everything_along_but_the_word_of_it() {
 }
 
 #[tokio::test]
+async fn a_tenant_that_changed_since_it_was_exported_is_not_deleted() {
+    let world = World::new().await;
+    acme(&world).await;
+    let (tessera, other) = (&world.tessera, world.another_process());
+    let closed = tessera.suspend_tenant(operator(), "acme").await.unwrap();
+    let resume = || other.tessera.resume_tenant(operator(), "acme");
+    resume().await.unwrap();
+    let begun = tessera.begin_deletion_of(operator(), &closed).await;
+    let refused = matches!(begun, Err(AdministerTenantError::Changed));
+    assert!(refused, "{begun:?}");
+    // Closed again, it may have got users in between.
+    let again = tessera.suspend_tenant(operator(), "acme").await.unwrap();
+    let begun = tessera.begin_deletion_of(operator(), &closed).await;
+    let refused = matches!(begun, Err(AdministerTenantError::Changed));
+    assert!(refused, "{begun:?}");
+    let same = world.another_process();
+    world.store.before_next_commit(async move {
+        let resumed = same.tessera.resume_tenant(operator(), "acme");
+        resumed.await.unwrap();
+    });
+    let begun = tessera.begin_deletion_of(operator(), &again).await;
+    let refused = matches!(begun, Err(AdministerTenantError::Changed));
+    assert!(refused, "{begun:?}");
+    let stored = world.found(&closed).await.unwrap();
+    assert_eq!(stored.status, TenantStatus::Active);
+
+    let closed = tessera.suspend_tenant(operator(), "acme").await.unwrap();
+    let begun = tessera.begin_deletion_of(operator(), &closed).await;
+    assert_eq!(begun.unwrap().status, TenantStatus::Deleting);
+    world.assert_events_are_gapless();
+}
+
+#[tokio::test]
 async fn a_deletion_that_is_cut_at_any_await_is_finished_the_next_time() {
     for polls in 1.. {
         let world = World::new().await;

@@ -83,10 +83,8 @@ pub(crate) async fn tenant_discovery(
     path: Path<IssuerPath>,
 ) -> Result<Kept<DiscoveryView>, Problem> {
     let own = tessera.own_issuer(&path.schema).await?;
-    let schema = own.tenant.schema.as_str();
-    // The issuer must be the one that the address was made of (section 3.3).
     let mut named = request.match_info().get("tenant").into_iter();
-    if schema != path.schema || named.any(|tenant| tenant != schema) {
+    if named.any(|tenant| tenant != path.schema) {
         return Err(Problem::NotFound);
     }
     discovered(&request, &tessera, own.issuer)

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::Path;
 use paperclip::actix::{Apiv2Schema, api_v2_operation};
 use serde::Deserialize;
-use tessera_app::{AdministerSettingsError, ChangeSettingsError, SettingsAdministration};
+use tessera_app::{AdministerTenantError, ChangeSettingsError, SettingsAdministration};
 use tessera_domain::TenantSettingsError;
 
 use crate::answer::Answer;
@@ -62,22 +62,13 @@ async fn settings(
 ) -> Result<SettingsAdministration, Problem> {
     let tessera = tessera(request)?;
     let of = tessera.administer_settings(&administrator.1, &path.id);
-    Ok(of.await?)
-}
-
-impl From<AdministerSettingsError> for Problem {
-    fn from(error: AdministerSettingsError) -> Self {
-        match error {
-            AdministerSettingsError::NotFound => Self::NotFound,
-            AdministerSettingsError::NotPermitted(not_permitted) => not_permitted.into(),
-            AdministerSettingsError::Unavailable(unavailable) => unavailable.into(),
-        }
-    }
+    of.await?.ok_or(Problem::NotFound)
 }
 
 impl From<ChangeSettingsError> for Problem {
     fn from(error: ChangeSettingsError) -> Self {
         match error {
+            ChangeSettingsError::Deleting => AdministerTenantError::Deleting.into(),
             ChangeSettingsError::Invalid(error) => {
                 let field = match error {
                     TenantSettingsError::AccessLifetime { .. } => "access_seconds",

@@ -234,7 +234,8 @@ impl From<AdministerTenantError> for Problem {
             }
             AdministerTenantError::Duplicate(Unique::Domain) => Self::field("domain", DOMAIN_TAKEN),
             AdministerTenantError::Duplicate(Unique::Tenant) => Self::field("name", NAME_TAKEN),
-            AdministerTenantError::Duplicate(
+            AdministerTenantError::Changed
+            | AdministerTenantError::Duplicate(
                 Unique::Email | Unique::Installation | Unique::Key | Unique::Username,
             ) => Self::internal(error),
             AdministerTenantError::NoLayouts => Self::field("to", NO_LAYOUTS),
@@ -263,5 +264,5 @@ impl From<CreateTenantError> for Problem {
 
 const DEFAULT_TENANT: &str = "The default tenant is neither suspended nor deleted.";
 const DOMAIN_TAKEN: &str = "That domain belongs to another tenant.";
-const NAME_TAKEN: &str = "A tenant with that name or schema name already exists.";
+const NAME_TAKEN: &str = "The name or schema name is taken.";
 const NO_LAYOUTS: &str = "Layouts are for Postgres.";

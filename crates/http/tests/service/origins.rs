@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::json;
+use tessera_app::TenantAdministration;
 use tessera_domain::{Origin, TenantSettings};
 use tessera_http::RefreshCookie;
 
@@ -155,13 +156,21 @@ async fn an_origin_that_a_tenant_no_longer_has_is_not_allowed() {
 }
 
 #[actix_web::test]
-async fn a_suspended_tenant_allows_nothing() {
+async fn a_suspended_tenant_allows_what_it_did_and_one_that_is_deleted_nothing() {
     let world = world().await;
-    world.suspend("acme_corp").await;
-    for (path, host) in [
+    let places = [
         ("/t/acme_corp/livez", "x.example"),
         ("/livez", "acme.example"),
-    ] {
+    ];
+    world.suspend("acme_corp").await;
+    for (path, host) in places {
+        let answer = world.send(plain(path, host, OF_ACME)).await;
+        assert!(allowed(&answer), "{path} at {host}");
+    }
+    let of = TenantAdministration::of_operator();
+    let begun = world.tessera.begin_deletion(&of, "acme_corp");
+    begun.await.unwrap();
+    for (path, host) in places {
         assert!(!allowed(&world.send(plain(path, host, OF_ACME)).await));
         assert!(allowed(&world.send(plain(path, host, OF_ALL)).await));
     }

@@ -2,6 +2,7 @@
 
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tessera_app::TenantAdministration;
 use tessera_http::RefreshCookie;
 
 use crate::world::{Answer, PASSWORD, Request, World, members, text};
@@ -193,6 +194,33 @@ async fn an_administrator_of_a_tenant_changes_what_is_not_the_platforms() {
 }
 
 #[actix_web::test]
+async fn whose_pages_may_call_where_the_platform_logs_in_is_the_platforms() {
+    let they = Accounts::new().await;
+    let world = &they.world;
+    world
+        .add_user_with("public", "tom@x.example", "tom", "tenant-admin")
+        .await;
+    let tom = token(world, "public", "tom").await;
+    let own = json!({"registration": "closed"});
+    let answer = they.patch("public", &tom, own).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let origins = json!({"allowed_origins": ["https://evil.example"]});
+    let answer = they.patch("public", &tom, origins.clone()).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    assert_eq!(
+        answer.json()["detail"],
+        "The setting allowed_origins is for administrators of the platform to change."
+    );
+    let answer = they.patch("public", &they.root, origins.clone()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    let none = json!({"allowed_origins": []});
+    let answer = they.patch("public", &tom, none).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let set = they.show("public", &tom).await.json();
+    assert_eq!(set["allowed_origins"], origins["allowed_origins"]);
+}
+
+#[actix_web::test]
 async fn another_tenant_is_to_an_administrator_of_one_as_one_that_does_not_exist() {
     let they = Accounts::new().await;
     let other = they.world.tessera.tenant("other").await;
@@ -211,7 +239,8 @@ async fn another_tenant_is_to_an_administrator_of_one_as_one_that_does_not_exist
             they.show(named, &they.eve).await,
             they.patch(named, &they.eve, body.clone()).await,
         ] {
-            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{named}");
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{named}");
+            assert_eq!(answer.code(), "permission_denied");
             let mut told = answer.json();
             told["instance"].take();
             let nowhere = they.show("nowhere", &they.eve).await;
@@ -223,6 +252,25 @@ async fn another_tenant_is_to_an_administrator_of_one_as_one_that_does_not_exist
     assert_eq!(they.show("other", &they.root).await.json(), nothing_set());
     let unknown = they.show("nowhere", &they.root).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn the_settings_of_a_tenant_that_is_being_deleted_change_no_more() {
+    let they = Accounts::new().await;
+    let of = TenantAdministration::of_operator();
+    let begun = they.world.tessera.begin_deletion(&of, "other");
+    begun.await.unwrap();
+    let shown = they.show("other", &they.root).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    let settings = json!({"registration": "open"});
+    let changed = they.patch("other", &they.root, settings).await;
+    assert_eq!(changed.status, StatusCode::BAD_REQUEST);
+    let rename = Request::new(Method::PATCH, "/api/admin/tenants/other/").bearer(&they.root);
+    let renamed = they.world.send(rename.json(&json!({"name": "New"}))).await;
+    let [mut told, mut expected] = [changed.json(), renamed.json()];
+    told["instance"].take();
+    expected["instance"].take();
+    assert_eq!(told, expected);
 }
 
 #[actix_web::test]

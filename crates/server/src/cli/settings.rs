@@ -10,7 +10,7 @@ use tessera_domain::{
 
 #[derive(Args, Debug)]
 pub(crate) struct ChangeSettings {
-    /// Its name or schema name
+    /// Its name, schema name or id
     pub(crate) tenant: String,
     /// Who may sign up: open, invite, closed; `installation` for what the installation says
     #[arg(long, value_name = "MODE", value_parser = registration)]

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Read};
 
 use tessera_app::{AmendUser, CreateUser, FirstPassword, Roles, UserAdministration, UserFilter};
-use tessera_domain::{Actor, NamePrefix, Profile, Tenant, User, UserStatus};
+use tessera_domain::{Actor, NamePrefix, Profile, Tenant, TenantStatus, User, UserStatus};
 use tessera_http::{SessionView, UserView};
 
 use crate::cli::{self, OneUser, UserCommand};
@@ -104,7 +104,7 @@ async fn create(
     password: FirstPassword,
     output: Output,
 ) -> Result<(), Failure> {
-    let tenant = super::tenant(wired, &command.of.tenant).await?;
+    let tenant = tenant(wired, &command.of.tenant).await?;
     let postponed = matches!(password, FirstPassword::Postponed);
     let command = CreateUser {
         email: command.email,
@@ -131,7 +131,7 @@ async fn create(
 }
 
 async fn list(wired: &Wired, command: cli::ListUsers, output: Output) -> Result<(), Failure> {
-    let tenant = super::tenant(wired, &command.of.tenant).await?;
+    let tenant = tenant(wired, &command.of.tenant).await?;
     let store = &wired.tessera.ports().store;
     let filter = UserFilter {
         search: command.search.as_deref().and_then(NamePrefix::parse),
@@ -186,13 +186,22 @@ fn agree(user: &str, tenant: &Tenant) -> Result<(), Failure> {
 
 /// The user that a command names, in the tenant that it names.
 async fn find(wired: Wired, who: &OneUser) -> Result<(Wired, Tenant, User), Failure> {
-    let tenant = super::tenant(&wired, &who.of.tenant).await?;
+    let tenant = tenant(&wired, &who.of.tenant).await?;
     let found = wired.tessera.user(&tenant, &who.user).await?;
     let user = found.ok_or_else(|| {
         let (user, tenant) = (&who.user, tenant.name.as_str());
         Failure::Failed(format!("there is no user `{user}` in the tenant {tenant}"))
     })?;
     Ok((wired, tenant, user))
+}
+
+/// The tenant whose users a command is about. One that is being deleted is gone to them.
+async fn tenant(wired: &Wired, name: &str) -> Result<Tenant, Failure> {
+    let tenant = super::tenant(wired, name).await?;
+    match tenant.status {
+        TenantStatus::Active | TenantStatus::Suspended => Ok(tenant),
+        TenantStatus::Deleting => Err(super::no_tenant(name)),
+    }
 }
 
 /// Far more than a yes.

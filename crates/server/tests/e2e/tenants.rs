@@ -153,6 +153,25 @@ fn finished_by_the_service(installation: &Installation, service: &Service, acces
 }
 
 #[test]
+fn a_tenant_that_is_being_deleted_has_no_users_any_more() {
+    let installation = Installation::embedded();
+    installation.start().kill();
+    acme(&installation);
+    python(&installation, BEGIN, &[]);
+    for command in [
+        &["user", "create", "eve@acme.example", "--print-link"][..],
+        &["user", "show", BOB],
+        &["user", "list"],
+    ] {
+        let command = [command, &["--tenant", "acme"]].concat();
+        let (status, said) = installation.refusal(&command, "");
+        assert_eq!(status, Some(1), "{said}");
+        assert!(said.contains("there is no tenant named `acme`"), "{said}");
+    }
+    installation.done(&["tenant", "delete", "acme", "--yes"]);
+}
+
+#[test]
 fn a_deletion_that_is_killed_is_finished_when_it_is_run_again() {
     let installation = Installation::embedded();
     installation.start().kill();
@@ -238,5 +257,11 @@ const COUNT: &str = "
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
 print(database.execute(\"SELECT count(*) FROM events WHERE subject = 'user/x'\").fetchone()[0])";
+/// A deletion that nobody goes on with.
+const BEGIN: &str = "
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+database.execute(\"UPDATE tenants SET status = 'deleting' WHERE schema = 'acme'\")
+database.commit()";
 const MANY: u32 = 100_000;
 pub(crate) const BOB: &str = "bob@acme.example";

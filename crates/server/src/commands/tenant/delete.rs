@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::Path;
 
 use tessera_app::{AdministerTenantError, TenantAdministration};
 use tessera_domain::{Tenant, TenantStatus};
@@ -34,37 +35,48 @@ pub(super) async fn run(
         agree(&tenant)?;
     }
     let of = TenantAdministration::of_operator();
-    if let Some(path) = &command.export {
-        if tenant.status == TenantStatus::Deleting {
-            return Err(Failure::Failed(
-                "the deletion of the tenant has begun, so that an export would lack what is gone: \
-                 leave out --export to finish it"
-                    .to_owned(),
-            ));
-        }
-        let export = Export::create(path)?;
-        close(&wired, &of, &tenant).await?;
-        let tenant = find(&wired, &tenant.id.to_string()).await?;
-        export.write(&wired, &tenant).await?;
-    }
-    let id = tenant.id.to_string();
-    let tenant = wired.tessera.begin_deletion(&of, &id).await?;
+    let deleting = if let Some(path) = &command.export {
+        export(&wired, &of, &tenant, path).await?
+    } else {
+        let id = tenant.id.to_string();
+        wired.tessera.begin_deletion(&of, &id).await?
+    };
     let progress = Progress::default();
     let removed = |count| progress.add(count);
-    let finished = wired.tessera.finish_deletion(&of, tenant.id, &removed);
+    let finished = wired.tessera.finish_deletion(&of, deleting.id, &removed);
     finished.await?;
     drop(progress);
-    output.one(&DeletedView::of_tenant(&tenant))
+    output.one(&DeletedView::of_tenant(&deleting))
 }
 
-/// Suspends a tenant, and waits until every process knows: what is exported changes no more.
-async fn close(wired: &Wired, of: &TenantAdministration, tenant: &Tenant) -> Result<(), Failure> {
-    if tenant.status != TenantStatus::Suspended {
-        let id = tenant.id.to_string();
-        wired.tessera.suspend_tenant(of, &id).await?;
-        sleep(KNOWN).await;
+/// Suspends the tenant, exports it, and begins its deletion, if nobody changed it since.
+async fn export(
+    wired: &Wired,
+    of: &TenantAdministration,
+    tenant: &Tenant,
+    path: &Path,
+) -> Result<Tenant, Failure> {
+    if tenant.status == TenantStatus::Deleting {
+        return Err(Failure::Failed(
+            "the deletion of the tenant has begun, so that an export would lack what is gone: \
+             leave out --export to finish it"
+                .to_owned(),
+        ));
     }
-    Ok(())
+    let export = Export::create(path)?;
+    let id = tenant.id.to_string();
+    let closed = wired.tessera.suspend_tenant(of, &id).await?;
+    // Another one may have suspended it this moment.
+    sleep(KNOWN).await;
+    export.write(wired, &closed).await?;
+    match wired.tessera.begin_deletion_of(of, &closed).await {
+        // The file stays: the change may be that its deletion began elsewhere.
+        Err(AdministerTenantError::Changed) => Err(Failure::Failed(format!(
+            "the tenant changed while it was exported to {}: run it again, with another file",
+            path.display()
+        ))),
+        begun => Ok(begun?),
+    }
 }
 
 /// Has whoever sits at the terminal type the name.
