@@ -54,6 +54,7 @@ mod reset_password;
 mod resolve_tenant;
 mod sessions;
 mod tenants;
+mod unfinished;
 mod users;
 mod validate;
 mod verify_email;
@@ -114,7 +115,7 @@ pub struct Tessera {
     settings: Settings,
     registry: registry::Registry,
     reloads: keys::Reloads,
-    deletions: Notify,
+    begun: Notify,
 }
 
 impl Tessera {
@@ -125,7 +126,7 @@ impl Tessera {
             settings,
             registry: registry::Registry::default(),
             reloads: keys::Reloads::default(),
-            deletions: Notify::new(),
+            begun: Notify::new(),
         }
     }
 
