@@ -17,7 +17,7 @@ impl Tessera {
         named: &str,
     ) -> Result<Tenant, AdministerTenantError> {
         let deleting = self.change_tenant(of, named, begin).await?;
-        self.deletions.notify_one();
+        self.begun.notify_one();
         Ok(deleting)
     }
 
@@ -36,7 +36,7 @@ impl Tessera {
         };
         let id = seen.id.to_string();
         let deleting = self.change_tenant(of, &id, decide).await?;
-        self.deletions.notify_one();
+        self.begun.notify_one();
         Ok(deleting)
     }
 
@@ -79,14 +79,13 @@ impl Tessera {
         Err(Unavailable::new(Contended))
     }
 
-    /// Finishes all deletions that were begun; answers how many.
+    /// Finishes the deletions of those of the tenants that are being deleted; answers how many.
     ///
     /// That it fails with one tenant, which it tells at the end, spares no other.
-    pub async fn finish_deletions(&self) -> Result<usize, Unavailable> {
+    pub async fn finish_deletions(&self, begun: &[Tenant]) -> Result<usize, Unavailable> {
         let (mut finished, mut failed) = (0, None);
-        let mut begun = self.ports.store.tenants().await?;
-        begun.retain(|tenant| tenant.status == TenantStatus::Deleting);
-        for tenant in begun {
+        let deleting = |tenant: &&Tenant| tenant.status == TenantStatus::Deleting;
+        for tenant in begun.iter().filter(deleting) {
             let of = TenantAdministration::of_service();
             match self.finish_deletion(&of, tenant.id, &|_| {}).await {
                 Ok(()) => finished += 1,
@@ -94,11 +93,6 @@ impl Tessera {
             }
         }
         failed.map_or(Ok(finished), Err)
-    }
-
-    /// Waits until a deletion is begun here.
-    pub async fn deletion_begun(&self) {
-        self.deletions.notified().await;
     }
 }
 

@@ -54,6 +54,7 @@ mod reset_password;
 mod resolve_tenant;
 mod sessions;
 mod tenants;
+mod unfinished;
 mod users;
 mod validate;
 mod verify_email;
@@ -112,7 +113,7 @@ pub struct Tessera {
     settings: Settings,
     registry: registry::Registry,
     reloads: keys::Reloads,
-    deletions: Notify,
+    begun: Notify,
 }
 
 impl Tessera {
@@ -123,7 +124,7 @@ impl Tessera {
             settings,
             registry: registry::Registry::default(),
             reloads: keys::Reloads::default(),
-            deletions: Notify::new(),
+            begun: Notify::new(),
         }
     }
 

@@ -207,7 +207,11 @@ fn finish_responses(operation: &mut Map<String, Value>, note: &Value) {
         let content = json!({media_type: {"schema": schema, "example": example}});
         success.insert("content".to_owned(), content);
     }
-    let mut responses = Map::from_iter([(status, success)]);
+    let mut responses = Map::new();
+    if let Some(also) = note.get("also").and_then(Value::as_u64) {
+        responses.insert(also.to_string(), success.clone());
+    }
+    responses.insert(status, success);
     let problems = note.get("problems").and_then(Value::as_array);
     for problem in problems.into_iter().flatten().filter_map(Value::as_u64) {
         let response = problem_response(problem, note);

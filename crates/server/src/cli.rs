@@ -111,7 +111,8 @@ pub(crate) enum TenantCommand {
     Delete(DeleteTenant),
     /// Move the data of a tenant to another layout; it answers 503 meanwhile (Postgres)
     ///
-    /// Where that is cut short, the same command goes on, and the layout of before calls it off.
+    /// Where that is cut short, the same command goes on, or the running service does; the layout of
+    /// before calls it off.
     Move {
         /// Its name, schema name or id
         tenant: String,

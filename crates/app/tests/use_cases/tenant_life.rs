@@ -1,6 +1,6 @@
 //! The life of a tenant: suspended, resumed, moved, deleted, also while others are at work.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use futures_util::future::join_all;
 use tessera_app::{
@@ -8,7 +8,7 @@ use tessera_app::{
     CreateTenantError, LogInError, Store, TenantAdministration, Unavailable, Unique, ValidateError,
 };
 use tessera_domain::{
-    Actor, Change, Changes, Role, Tenant, TenantLayout, TenantName, TenantStatus, User,
+    Actor, Change, Changes, Id, Role, Tenant, TenantLayout, TenantName, TenantStatus, User,
 };
 
 use crate::world::{PASSWORD, World, cut, new_user};
@@ -41,6 +41,27 @@ impl World {
     async fn finish(&self, tenant: &Tenant) -> Result<(), Unavailable> {
         let finished = self.tessera.finish_deletion(operator(), tenant.id, &|_| {});
         finished.await
+    }
+
+    /// Does what the service does beside the requests; answers how many were deleted, and of whom
+    /// it tells that the move ended, and whether well.
+    async fn upkeep(&self) -> (usize, Vec<(Id<Tenant>, bool)>) {
+        let begun = self.tessera.unfinished().await.unwrap();
+        let deleted = self.tessera.finish_deletions(&begun).await.unwrap();
+        let ended = Mutex::new(Vec::new());
+        let tell = |tenant: &Tenant, how: Result<_, _>| {
+            ended.lock().unwrap().push((tenant.id, how.is_ok()));
+        };
+        self.tessera.finish_moves(&begun, &tell).await;
+        (deleted, ended.into_inner().unwrap())
+    }
+
+    /// Begins a move and finishes it.
+    async fn relocate(&self, named: &str, to: TenantLayout) -> Tenant {
+        let begun = self.tessera.begin_move(operator(), named, to);
+        let id = begun.await.unwrap().id;
+        let moved = self.tessera.finish_move(operator(), id).await;
+        moved.unwrap().unwrap()
     }
 }
 
@@ -153,8 +174,7 @@ async fn the_default_tenant_is_renamed_and_moved_and_neither_suspended_nor_delet
     let renamed = world.tessera.rename_tenant(operator(), "public", ours);
     assert_eq!(renamed.await.unwrap().schema.as_str(), "public");
     let to = TenantLayout::Shared;
-    let moved = world.tessera.move_tenant(operator(), "Ours", to).await;
-    assert_eq!(moved.unwrap().layout, to);
+    assert_eq!(world.relocate("Ours", to).await.layout, to);
     world.restarted().await;
     world.assert_works(&grant).await;
 }
@@ -309,16 +329,7 @@ async fn a_deletion_that_is_cut_at_any_await_is_finished_the_next_time() {
         assert!(status != Some(TenantStatus::Suspended), "{polls}");
         if status == Some(TenantStatus::Deleting) {
             // The service goes on by itself.
-            assert_eq!(
-                world
-                    .restarted()
-                    .await
-                    .tessera
-                    .finish_deletions()
-                    .await
-                    .unwrap(),
-                1
-            );
+            assert_eq!(world.restarted().await.upkeep().await.0, 1);
             assert_eq!(world.found(&acme).await, None);
         }
         let named = world.tessera.begin_deletion(operator(), "acme").await;
@@ -381,36 +392,44 @@ async fn of_two_who_finish_a_deletion_both_are_done_and_one_tells_it() {
 }
 
 #[tokio::test]
-async fn who_begins_a_deletion_tells_the_service() {
+async fn who_begins_a_move_or_a_deletion_tells_the_service() {
     let world = World::new().await;
-    acme(&world).await;
-    assert!(cut(world.tessera.deletion_begun(), 3).is_none());
+    let (acme, _) = acme(&world).await;
+    assert!(cut(world.tessera.begun(), 3).is_none());
+    let to = TenantLayout::Shared;
+    let begun = world.tessera.begin_move(operator(), "acme", to).await;
+    assert_eq!(begun.unwrap().moving_to, Some(to));
+    world.tessera.begun().await;
+    assert_eq!(world.upkeep().await, (0, vec![(acme.id, true)]));
+    assert_eq!(world.upkeep().await, (0, vec![]));
+    let there = world.tessera.begin_move(operator(), "acme", to).await;
+    assert_eq!(there.unwrap(), world.found(&acme).await.unwrap());
+    assert!(cut(world.tessera.begun(), 3).is_none());
     world
         .tessera
         .begin_deletion(operator(), "acme")
         .await
         .unwrap();
-    world.tessera.deletion_begun().await;
-    assert_eq!(world.tessera.finish_deletions().await.unwrap(), 1);
-    assert_eq!(world.tessera.finish_deletions().await.unwrap(), 0);
+    world.tessera.begun().await;
+    assert_eq!(world.upkeep().await, (1, vec![]));
+    assert_eq!(world.upkeep().await, (0, vec![]));
 }
 
 #[tokio::test]
-async fn a_moving_tenant_answers_nobody_and_comes_to_its_end_when_it_is_told_again() {
+async fn a_moving_tenant_answers_nobody_until_the_service_finishes_the_move() {
     let world = World::new().await;
     let (acme, _) = acme(&world).await;
     let login = "bob@acme.example";
     let grant = world.try_log_in(login, PASSWORD).await.unwrap();
     let to = TenantLayout::Shared;
-    // Cut behind the first of the two commits.
-    for polls in 1.. {
-        let moving = Box::pin(world.tessera.move_tenant(operator(), "acme", to));
-        assert!(cut(moving, polls).is_none());
-        if world.found(&acme).await.unwrap().moving_to.is_some() {
-            break;
-        }
-    }
-    world.wait(1);
+    let (_, done) = world
+        .watch(world.tessera.begin_move(operator(), "acme", to))
+        .await;
+    assert_eq!(done.names(), ["TenantMoveStarted"]);
+    let (again, done) = world
+        .watch(world.tessera.begin_move(operator(), "acme", to))
+        .await;
+    assert_eq!((again.unwrap().moving_to, done.commits), (Some(to), 0));
     let answer = world.try_log_in(login, PASSWORD).await;
     assert!(
         matches!(answer, Err(LogInError::Unavailable(_))),
@@ -424,17 +443,92 @@ async fn a_moving_tenant_answers_nobody_and_comes_to_its_end_when_it_is_told_aga
     assert_eq!(world.tessera.prune().await.unwrap(), 0);
     world.log_in().await;
 
-    let (moved, done) = world
-        .watch(world.tessera.move_tenant(operator(), "acme", to))
-        .await;
+    let service = world.restarted().await;
+    let (ended, done) = world.watch(service.upkeep()).await;
+    assert_eq!(ended.1, [(acme.id, true)]);
     assert_eq!(done.names(), ["TenantMoved"]);
-    assert_eq!(moved.unwrap(), world.found(&acme).await.unwrap());
+    let moved = world.found(&acme).await.unwrap();
+    assert_eq!((moved.layout, moved.moving_to), (to, None));
+    world.wait(1);
     world.assert_works(&grant).await;
-    let (_, done) = world
-        .watch(world.tessera.move_tenant(operator(), "acme", to))
-        .await;
-    assert_eq!(done.commits, 0);
     world.assert_events_are_gapless();
+}
+
+#[tokio::test]
+async fn a_move_that_is_cut_at_any_await_has_not_begun_or_is_finished_the_next_time() {
+    let to = TenantLayout::Shared;
+    for polls in 1.. {
+        let world = World::new().await;
+        let (acme, _) = acme(&world).await;
+        let whole = cut(Box::pin(world.relocate("acme", to)), polls).is_some();
+        let left = world.found(&acme).await.unwrap();
+        let ended = world.restarted().await.upkeep().await.1;
+        assert_eq!(ended.len(), usize::from(left.moving_to.is_some()));
+        let found = world.found(&acme).await.unwrap();
+        let at = if left.moving_to.is_some() {
+            to
+        } else {
+            left.layout
+        };
+        assert_eq!((found.layout, found.moving_to), (at, None), "{polls}");
+        if whole {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_fails_spares_no_other_and_is_tried_again() {
+    let world = World::new().await;
+    let (acme, _) = acme(&world).await;
+    let other = world.create_tenant("Other", &[]).await;
+    let to = TenantLayout::Shared;
+    for named in ["acme", "other"] {
+        let begun = world.tessera.begin_move(operator(), named, to).await;
+        begun.unwrap();
+    }
+    let lost = CommitError::Unavailable(Unavailable::new("lost"));
+    world.store.memory().fail_next_commit(lost);
+    let ended = world.upkeep().await.1;
+    assert_eq!(ended, [(acme.id, false), (other.id, true)]);
+    assert_eq!(world.upkeep().await.1, [(acme.id, true)]);
+}
+
+#[tokio::test]
+async fn of_many_who_finish_a_move_one_does_and_the_others_find_it_done() {
+    let world = World::new().await;
+    let (acme, _) = acme(&world).await;
+    let to = TenantLayout::Shared;
+    let begun = world.tessera.begin_move(operator(), "acme", to).await;
+    begun.unwrap();
+    let processes: Vec<World> = (0..6).map(|_| world.another_process()).collect();
+    let finishing = processes
+        .iter()
+        .map(|process| process.tessera.finish_move(operator(), acme.id));
+    let finished = join_all(finishing).await.into_iter();
+    let moved: Vec<Tenant> = finished.filter_map(Result::unwrap).collect();
+    assert_eq!(moved, [world.found(&acme).await.unwrap()]);
+    world.assert_events_are_gapless();
+}
+
+#[tokio::test]
+async fn a_move_ends_nowhere_when_it_is_called_off_or_the_tenant_is_deleted() {
+    let world = World::new().await;
+    let (acme, _) = acme(&world).await;
+    let begin = |to| world.tessera.begin_move(operator(), "acme", to);
+    begin(TenantLayout::Shared).await.unwrap();
+    let seen = world.tessera.unfinished().await.unwrap();
+    begin(TenantLayout::Schema).await.unwrap();
+    world.upkeep().await;
+    let back = world.found(&acme).await.unwrap();
+    assert_eq!((back.layout, back.moving_to), (acme.layout, None));
+
+    begin(TenantLayout::Shared).await.unwrap();
+    let deleted = world.tessera.begin_deletion(operator(), "acme").await;
+    let told = |tenant: &Tenant, _: Result<_, _>| panic!("{tenant:?}");
+    world.tessera.finish_moves(&seen, &told).await;
+    world.finish(&deleted.unwrap()).await.unwrap();
+    world.tessera.finish_moves(&seen, &told).await;
 }
 
 #[tokio::test]
@@ -453,11 +547,7 @@ async fn a_mail_of_a_moving_tenant_waits() {
     assert_eq!(world.mailer.sent(), []);
     assert_eq!(world.store.memory().mails().len(), 1);
     let back = TenantLayout::Schema;
-    world
-        .tessera
-        .move_tenant(operator(), "acme", back)
-        .await
-        .unwrap();
+    world.relocate("acme", back).await;
     world.wait(3_600);
     assert_eq!(world.letters().await.len(), 1);
 }

@@ -135,9 +135,9 @@ pub(crate) async fn resume(
 
 /// Move a tenant
 ///
-/// Moves the data of a tenant to another layout, or back where it was moving from: for Postgres. The
-/// tenant answers 503 meanwhile. A large one is better moved by `tessera tenant move`: the answer
-/// comes when it is done, and the move goes on when the client leaves.
+/// Begins to move the data of a tenant to another layout, or back where it is moving from, which goes
+/// on by itself: for Postgres. Until it is there, and `moving_to` is null again, the tenant answers
+/// 503.
 #[api_v2_operation(operation_id = "moveTenant", tags("Administration"))]
 pub(crate) async fn relocate(
     request: HttpRequest,
@@ -146,9 +146,13 @@ pub(crate) async fn relocate(
 ) -> Result<Answer<TenantView>, Problem> {
     let FromAdministrator(administrator, to) = sent;
     let (tessera, id) = (tessera(&request)?, path.into_inner().id);
-    let moved = async move { tessera.move_tenant(&administrator.0, &id, to.0).await };
-    let tenant = run(&request, moved).await?;
-    Ok(Answer::ok(TenantView::from(&tenant)))
+    let begun = async move { tessera.begin_move(&administrator.0, &id, to.0).await };
+    let tenant = run(&request, begun).await?;
+    let status = match tenant.moving_to {
+        Some(_) => StatusCode::ACCEPTED,
+        None => StatusCode::OK,
+    };
+    Ok(Answer::ok(TenantView::from(&tenant)).with_status(status))
 }
 
 /// Add a domain

@@ -3,7 +3,7 @@
 use actix_web::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tessera_app::{Layouts, MailRelay, Settings, Store, TenantAdministration};
-use tessera_domain::{Change, Changes, Tenant, TenantLayout};
+use tessera_domain::{Tenant, TenantLayout};
 use tessera_memory::MemoryMailer;
 
 use crate::world::{Answer, PASSWORD, Request, World, members, settings, text};
@@ -99,21 +99,12 @@ impl Accounts {
 
     /// What the service does beside the requests.
     async fn upkeep(&self) {
-        self.world.tessera.finish_deletions().await.unwrap();
-    }
-
-    /// Has a move begin that does not end.
-    async fn begin_move(&self, named: &str) {
-        let tenant = self.world.tessera.find_tenant(named).await.unwrap();
-        let tenant = tenant.unwrap();
-        let (moving, _) = tenant.begin_move(TenantLayout::Shared).unwrap();
-        let changes = Changes {
-            tenants: vec![Change::Update(moving)],
-            ..Changes::default()
-        };
-        self.world.store.commit(&tenant, changes).await.unwrap();
-        // What this process has seen of it is over.
-        self.world.clock.advance(core::time::Duration::from_secs(1));
+        let tessera = &self.world.tessera;
+        let begun = tessera.unfinished().await.unwrap();
+        tessera.finish_deletions(&begun).await.unwrap();
+        tessera
+            .finish_moves(&begun, &|_, ended| _ = ended.unwrap())
+            .await;
     }
 }
 
@@ -441,7 +432,9 @@ async fn the_default_tenant_is_neither_suspended_nor_deleted() {
         let said = &answer.json()["non_field_errors"][0];
         assert_eq!(said, "The default tenant is neither suspended nor deleted.");
     }
-    let moved = they.post("public/move/", json!({"to": "shared"})).await;
+    they.post("public/move/", json!({"to": "shared"})).await;
+    they.upkeep().await;
+    let moved = they.send(Method::GET, "public/", None).await;
     assert_eq!(moved.json()["layout"], "shared");
 }
 
@@ -506,10 +499,12 @@ async fn a_tenant_that_is_being_deleted_is_like_an_unknown_one_to_strangers() {
 }
 
 #[actix_web::test]
-async fn to_begin_a_deletion_wakes_what_finishes_it() {
+async fn to_begin_a_move_or_a_deletion_wakes_what_finishes_it() {
     let they = Accounts::new().await;
+    they.post("acme/move/", json!({"to": "shared"})).await;
+    they.world.tessera.begun().await;
     they.send(Method::DELETE, "acme/", None).await;
-    they.world.tessera.deletion_begun().await;
+    they.world.tessera.begun().await;
 }
 
 #[actix_web::test]
@@ -599,13 +594,20 @@ async fn while_it_moves_everything_of_a_tenant_says_when_to_come_again() {
     let relay = MailRelay::new(tessera, std::sync::Arc::new(mailer.clone()));
     relay.step().await.unwrap();
     let link = mailer.sent().pop().unwrap().link.unwrap();
-    they.begin_move("acme").await;
-
-    let shown = they.send(Method::GET, "acme/", None).await.json();
+    let begun = they.post("acme/move/", json!({"to": "shared"})).await;
+    assert_eq!(begun.status, StatusCode::ACCEPTED);
+    let begun = begun.json();
     assert_eq!(
-        (&shown["layout"], &shown["moving_to"]),
+        (&begun["layout"], &begun["moving_to"]),
         (&json!("schema"), &json!("shared"))
     );
+    let again = they.post("acme/move/", json!({"to": "shared"})).await;
+    assert_eq!(
+        (again.status, again.json()),
+        (StatusCode::ACCEPTED, begun.clone())
+    );
+    let shown = they.send(Method::GET, "acme/", None).await;
+    assert_eq!(shown.json(), begun);
     let (access, refresh) = (text(&they.eve["access"]), &they.eve["refresh"]);
     let post = |path: &str, body: Value| Request::new(Method::POST, path).json(&body);
     let as_eve = |method, path: &str| Request::new(method, path).bearer(access);
@@ -647,10 +649,10 @@ async fn while_it_moves_everything_of_a_tenant_says_when_to_come_again() {
         StatusCode::OK
     );
 
-    let moved = they
-        .post("acme/move/", json!({"to": "shared"}))
-        .await
-        .json();
+    they.upkeep().await;
+    let moved = they.post("acme/move/", json!({"to": "shared"})).await;
+    assert_eq!(moved.status, StatusCode::OK);
+    let moved = moved.json();
     assert_eq!(
         (&moved["layout"], &moved["moving_to"]),
         (&json!("shared"), &Value::Null)
@@ -664,20 +666,17 @@ async fn while_it_moves_everything_of_a_tenant_says_when_to_come_again() {
 #[actix_web::test]
 async fn a_move_back_calls_a_move_off() {
     let they = Accounts::new().await;
-    they.begin_move("acme").await;
-    let back = they
-        .post("acme/move/", json!({"to": "schema"}))
-        .await
-        .json();
+    they.post("acme/move/", json!({"to": "shared"})).await;
+    let back = they.post("acme/move/", json!({"to": "schema"})).await;
+    assert_eq!(back.status, StatusCode::ACCEPTED);
+    they.upkeep().await;
+    let back = they.post("acme/move/", json!({"to": "schema"})).await;
+    assert_eq!(back.status, StatusCode::OK);
+    let back = back.json();
     assert_eq!(
         (&back["layout"], &back["moving_to"]),
         (&json!("schema"), &Value::Null)
     );
-    let again = they
-        .post("acme/move/", json!({"to": "schema"}))
-        .await
-        .json();
-    assert_eq!(again, back);
     let wrong = they.post("acme/move/", json!({"to": "row"})).await;
     assert!(wrong.json()["to"].is_array(), "{}", wrong.text);
 }

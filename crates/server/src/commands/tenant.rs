@@ -13,6 +13,7 @@ use crate::wiring::{KeyRingUse, Wired};
 
 mod delete;
 mod export;
+mod relocate;
 
 pub(super) async fn run(
     command: TenantCommand,
@@ -40,7 +41,7 @@ pub(super) async fn run(
         }
         TenantCommand::Move { tenant, to } => {
             let wired = open().await?;
-            wired.tessera.move_tenant(&of, &tenant, to).await?
+            relocate::run(&wired, &of, &tenant, to).await?
         }
         TenantCommand::Rename { tenant, name } => {
             let wired = open().await?;

@@ -1,11 +1,13 @@
-//! What goes on beside the requests: prepare, see the keys that others made, remove what is dead or old.
+//! What goes on beside the requests: prepare, see the keys that others made, remove what is dead or
+//! old, finish what was begun with tenants.
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use tessera_app::{PrepareError, Tessera, Unready};
+use tessera_app::{AdministerTenantError, PrepareError, Tessera, Unready};
+use tessera_domain::Tenant;
 use tessera_http::LaggingTenants;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -43,7 +45,7 @@ pub(crate) fn start(
             keep_keys(&tessera),
             prune(&tessera),
             expire_audit(&tessera, audit_retention),
-            finish_deletions(&tessera),
+            finish_what_was_begun(&tessera),
             look_for_laggards(&backend, &lagging),
         );
     });
@@ -158,22 +160,69 @@ async fn expire_audit(tessera: &Tessera, retention: Duration) {
     }
 }
 
-/// Removes what is left of tenants whose deletion was begun, here at once, elsewhere before long.
-async fn finish_deletions(tessera: &Tessera) {
-    let mut ticks = interval(DELETIONS);
+/// Finishes deletions and moves, those that were begun here at once, others before long. The two wait
+/// for each other in nothing: either may take long.
+async fn finish_what_was_begun(tessera: &Tessera) {
+    let (found, deletions) = watch::channel(Vec::new());
+    let moves = found.subscribe();
+    tokio::join!(
+        look_for_begun(tessera, &found),
+        finish_deletions(tessera, deletions),
+        finish_moves(tessera, moves),
+    );
+}
+
+async fn look_for_begun(tessera: &Tessera, found: &watch::Sender<Vec<Tenant>>) {
+    let mut ticks = interval(BEGUN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = tessera.deletion_begun() => {}
+            () = tessera.begun() => {}
         }
-        match tessera.finish_deletions().await {
+        match tessera.unfinished().await {
+            Ok(begun) => _ = found.send_replace(begun),
+            Err(error) => {
+                let why = Failure::from(error);
+                tracing::warn!(%why, "deletions and moves could not be looked for; trying again");
+            }
+        }
+    }
+}
+
+/// Removes what is left of tenants that are being deleted.
+async fn finish_deletions(tessera: &Tessera, mut found: watch::Receiver<Vec<Tenant>>) {
+    while found.changed().await.is_ok() {
+        let begun = found.borrow_and_update().clone();
+        match tessera.finish_deletions(&begun).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "removed tenants that were deleted"),
             Err(error) => {
                 let why = Failure::from(error);
                 tracing::warn!(%why, "a tenant that was deleted could not be removed; trying again");
             }
+        }
+    }
+}
+
+/// Brings tenants where they are on the way to.
+async fn finish_moves(tessera: &Tessera, mut found: watch::Receiver<Vec<Tenant>>) {
+    while found.changed().await.is_ok() {
+        let begun = found.borrow_and_update().clone();
+        tessera.finish_moves(&begun, &tell_of_move).await;
+    }
+}
+
+fn tell_of_move(tenant: &Tenant, ended: Result<Duration, AdministerTenantError>) {
+    let schema = tenant.schema.as_str();
+    match ended {
+        Ok(took) => {
+            let layout = tenant.layout.as_str();
+            tracing::info!(schema, layout, ?took, "moved a tenant");
+        }
+        Err(error) => {
+            let why = Failure::from(error);
+            tracing::warn!(schema, %why, "a tenant could not be moved; trying again");
         }
     }
 }
@@ -207,7 +256,7 @@ async fn look_for_laggards(backend: &Backend, lagging: &LaggingTenants) {
 const RETRY: Duration = Duration::from_millis(500);
 const KEYS: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_hours(1);
-const DELETIONS: Duration = Duration::from_mins(1);
+const BEGUN: Duration = Duration::from_mins(1);
 const LAGGARDS: Duration = Duration::from_mins(10);
 /// Whoever migrates them wants to see it.
 const LAGGARDS_KNOWN: Duration = Duration::from_secs(10);

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokio::runtime::Builder;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Connection, NoTls, SimpleQueryMessage, Socket};
 
 use crate::service::until;
 
@@ -87,6 +88,26 @@ impl Database {
         execute(&self.url_of_superuser(), statement)
     }
 
+    /// Takes a lock, and has whoever needs it wait.
+    pub(crate) fn hold(&self, lock: &str) -> Held {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (client, connection) = runtime.block_on(async {
+            let connected = tokio_postgres::connect(&self.url_of_superuser(), NoTls).await;
+            let (client, mut connection) = connected.unwrap();
+            let lock = format!("BEGIN; {lock}");
+            tokio::select! {
+                held = client.simple_query(&lock) => drop(held.unwrap()),
+                ended = &mut connection => panic!("{ended:?}"),
+            }
+            (client, connection)
+        });
+        Held {
+            _client: client,
+            _connection: connection,
+            _runtime: runtime,
+        }
+    }
+
     /// The first value that a query answers.
     pub(crate) fn value(&self, query: &str) -> String {
         execute(&self.url(), query).unwrap()
@@ -100,6 +121,13 @@ impl Drop for Database {
             execute(&self.server, &drop);
         }
     }
+}
+
+/// A lock, given back when this is dropped.
+pub(crate) struct Held {
+    _client: Client,
+    _connection: Connection<Socket, NoTlsStream>,
+    _runtime: Runtime,
 }
 
 /// A Postgres that can be stopped and started again.

@@ -41,7 +41,7 @@ pub(super) async fn run(
         let id = tenant.id.to_string();
         wired.tessera.begin_deletion(&of, &id).await?
     };
-    let progress = Progress::default();
+    let progress = Progress::of("removed");
     let removed = |count| progress.add(count);
     let finished = wired.tessera.finish_deletion(&of, deleting.id, &removed);
     finished.await?;
@@ -68,7 +68,10 @@ async fn export(
     let closed = wired.tessera.suspend_tenant(of, &id).await?;
     // Another one may have suspended it this moment.
     sleep(KNOWN).await;
-    export.write(wired, &closed).await?;
+    let progress = Progress::of("exported");
+    let written = |count| progress.add(count);
+    export.write(wired, &closed, &written).await?;
+    drop(progress);
     match wired.tessera.begin_deletion_of(of, &closed).await {
         // The file stays: the change may be that its deletion began elsewhere.
         Err(AdministerTenantError::Changed) => Err(Failure::Failed(format!(
@@ -92,17 +95,24 @@ fn agree(tenant: &Tenant) -> Result<(), Failure> {
     Err(Failure::Failed("nothing was deleted".to_owned()))
 }
 
-/// Shows on a terminal how much is gone.
-#[derive(Default)]
-struct Progress(AtomicUsize);
+/// Shows on a terminal how much is done.
+struct Progress {
+    count: AtomicUsize,
+    done: &'static str,
+}
 
 impl Progress {
+    fn of(done: &'static str) -> Self {
+        let count = AtomicUsize::new(0);
+        Self { count, done }
+    }
+
     fn add(&self, count: usize) {
-        let all = self.0.fetch_add(count, Ordering::Relaxed) + count;
+        let all = self.count.fetch_add(count, Ordering::Relaxed) + count;
         let mut terminal = io::stderr();
         if terminal.is_terminal() {
             // A terminal that is gone has nobody to tell.
-            let _ = write!(terminal, "\r{all} removed\u{1b}[K");
+            let _ = write!(terminal, "\r{all} {}\u{1b}[K", self.done);
             let _ = terminal.flush();
         }
     }
@@ -110,7 +120,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if *self.0.get_mut() > 0 && io::stderr().is_terminal() {
+        if *self.count.get_mut() > 0 && io::stderr().is_terminal() {
             eprintln!();
         }
     }

@@ -37,21 +37,32 @@ impl Export {
         })
     }
 
-    /// Writes all there is, so that it survives the loss of the machine.
-    pub(super) async fn write(mut self, wired: &Wired, tenant: &Tenant) -> Result<(), Failure> {
+    /// Writes all there is, so that it survives the loss of the machine; `written` is told how many
+    /// users and entries, each time that some are.
+    pub(super) async fn write(
+        mut self,
+        wired: &Wired,
+        tenant: &Tenant,
+        written: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<(), Failure> {
         self.line(&Line::Tenant(ExportedTenant {
             uuid: tenant.id.to_string(),
             view: TenantView::from(tenant),
         }))?;
-        self.users(wired, tenant).await?;
-        self.audit(wired, tenant).await?;
+        self.users(wired, tenant, written).await?;
+        self.audit(wired, tenant, written).await?;
         let synced = self.sync();
         synced.map_err(|error| failed(&self.path, &error))?;
         self.whole = true;
         Ok(())
     }
 
-    async fn users(&mut self, wired: &Wired, tenant: &Tenant) -> Result<(), Failure> {
+    async fn users(
+        &mut self,
+        wired: &Wired,
+        tenant: &Tenant,
+        written: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<(), Failure> {
         let store = &wired.tessera.ports().store;
         let (all, mut after) = (UserFilter::default(), None);
         loop {
@@ -63,10 +74,16 @@ impl Export {
             for user in &page {
                 self.line(&Line::User(ExportedUser::new(user, tenant)))?;
             }
+            written(page.len());
         }
     }
 
-    async fn audit(&mut self, wired: &Wired, tenant: &Tenant) -> Result<(), Failure> {
+    async fn audit(
+        &mut self,
+        wired: &Wired,
+        tenant: &Tenant,
+        written: &(dyn Fn(usize) + Send + Sync),
+    ) -> Result<(), Failure> {
         let mut query = AuditQuery {
             tenant: Some(tenant.id),
             limit: PAGE,
@@ -78,11 +95,13 @@ impl Export {
                 return Ok(());
             };
             query.before = Some(last);
+            let count = page.len();
             for entry in page {
                 let view = AuditEntryView::try_from(entry);
                 let view = view.map_err(|error| Failure::because(&error))?;
                 self.line(&Line::Audit(view))?;
             }
+            written(count);
         }
     }
 
