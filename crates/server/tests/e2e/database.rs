@@ -87,6 +87,22 @@ impl Database {
         execute(&self.url_of_superuser(), statement)
     }
 
+    /// Runs a statement in a transaction that stays open until what this answers is dropped.
+    pub(crate) fn hold(&self, statement: &str) -> impl Sized + use<> {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let url = self.url_of_superuser();
+        let open = runtime.block_on(async {
+            let (client, mut connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+            let begun = format!("BEGIN; {statement}");
+            tokio::select! {
+                held = client.batch_execute(&begun) => held.unwrap(),
+                ended = &mut connection => panic!("{ended:?}"),
+            }
+            (client, connection)
+        });
+        (open, runtime)
+    }
+
     /// The first value that a query answers.
     pub(crate) fn value(&self, query: &str) -> String {
         execute(&self.url(), query).unwrap()
