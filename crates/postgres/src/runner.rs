@@ -11,6 +11,7 @@ use crate::migrate::{
     Damage, Fault, Migrate, MigrateError, Migrated, Milestone, Standing, Step, Told,
 };
 use crate::migration::{Lists, Migration, SHARED_SCHEMA};
+use crate::pipeline::SHARED_PLACE;
 use crate::queue::{Job, PAUSE, Queue, TRIES, Way};
 use crate::survey::Which;
 use crate::transaction::{self, Place};
@@ -127,7 +128,7 @@ impl Runner<'_> {
         if shared.version == 0 {
             return match tenant {
                 Some(_) => Err(MigrateError::NoTenant),
-                None => Ok(vec![shared]),
+                None => Ok(vec![shared, self.nothing_of_tenants()]),
             };
         }
         let only = match tenant {
@@ -138,6 +139,20 @@ impl Runner<'_> {
         let found = worker.survey(list, Which::All, only.as_ref()).await?;
         let of_tenants = found.into_iter().map(|found| found.standing(list));
         Ok([shared].into_iter().chain(of_tenants).collect())
+    }
+
+    /// That of the tables that tenants share, before there is a schema to ask.
+    fn nothing_of_tenants(&self) -> Standing {
+        let missing = self.lists.tenant.iter();
+        Standing {
+            schema: SHARED_PLACE.to_owned(),
+            version: 0,
+            name: None,
+            missing: missing
+                .map(|it| Step::of(SHARED_PLACE, it, false))
+                .collect(),
+            fault: None,
+        }
     }
 
     /// The connection of the one run that goes on.

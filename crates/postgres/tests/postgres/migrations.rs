@@ -63,7 +63,11 @@ async fn what_would_be_done_is_told_and_nothing_is_done() {
     let admin = database.admin().await;
     let before = catalogue(&admin).await;
     let (shared, tenant) = (steps("shared"), steps("tenant"));
-    assert_eq!(standings(&store).await, [told("tessera", 0, shared)]);
+    let expected = [
+        told("tessera", 0, shared),
+        told("tessera_shared", 0, tenant),
+    ];
+    assert_eq!(standings(&store).await, expected);
     assert_eq!(catalogue(&admin).await, before);
 
     migrate(&store).await;

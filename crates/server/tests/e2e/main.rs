@@ -23,6 +23,7 @@ mod foreign_tenant;
 mod fresh_install;
 mod guessing;
 mod hashes;
+mod killed_tenants;
 mod migrations;
 mod moves;
 mod one_address;

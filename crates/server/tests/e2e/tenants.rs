@@ -1,12 +1,14 @@
 //! The life of a tenant, as operators and administrators lead it, on both stores.
 
-use std::process::{Child, Command};
+use std::process::Child;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::client::{Request, log_in, refresh, validate};
-use crate::database::{Database, setting};
-use crate::service::{Installation, PASSWORD, Service, mode, until, until_within};
+use crate::database::Database;
+use crate::killed_tenants::python;
+use crate::service::{Installation, PASSWORD, Service, mode, timed, until, until_within};
 
 #[test]
 fn a_tenant_lives_and_ends_on_sqlite() {
@@ -172,57 +174,50 @@ fn a_tenant_that_is_being_deleted_has_no_users_any_more() {
 }
 
 #[test]
-fn a_deletion_that_is_killed_is_finished_when_it_is_run_again() {
-    let installation = Installation::embedded();
-    installation.start().kill();
-    let made = acme(&installation);
-    fill(&installation, made["id"].as_str().unwrap());
-    let mut deleting = Killed(installation.spawn(&["tenant", "delete", "acme", "--yes"]));
-    let show = ["tenant", "show", "acme"];
-    // A command would wait for its turn to write, and see the end alone.
-    until("some of it is gone", || {
-        let left = python(&installation, COUNT, &[]);
-        left.trim().parse::<u32>().unwrap() < MANY
-    });
-    deleting.kill();
-    assert_eq!(installation.json(&show, "")["status"], "deleting");
-    let create = ["tenant", "create", "Acme"];
-    let (status, said) = installation.refusal(&create, "");
-    assert_eq!(status, Some(1), "its name is taken: {said}");
-    let export = ["tenant", "delete", "acme", "--yes", "--export", "late"];
-    let (status, said) = installation.refusal(&export, "");
-    assert_eq!(status, Some(1), "{said}");
-    assert!(!installation.path("late").exists());
-
-    installation.done(&["tenant", "delete", "acme", "--yes"]);
-    let (status, said) = installation.refusal(&show, "");
-    assert_eq!(status, Some(1), "{said}");
-    installation.done(&create);
+fn a_tenant_suspended_by_one_service_is_closed_by_another_within_a_second() {
+    suspended_elsewhere(&Database::create());
 }
 
-/// So many events of a tenant that it takes a while until they are gone.
-fn fill(installation: &Installation, tenant: &str) {
-    let program = "
-import sqlite3, sys, uuid
-database = sqlite3.connect(sys.argv[1])
-tenant = uuid.UUID(sys.argv[2]).bytes
-database.executemany(
-    \"INSERT INTO events (id, tenant_id, subject, sequence, type, time, body) VALUES (?, ?, 'user/x', ?, 'UserLoggedIn', 0, '{}')\",
-    ((uuid.uuid4().bytes, tenant, number) for number in range(1, int(sys.argv[3]) + 1)))
-database.commit()";
-    python(installation, program, &[tenant, &MANY.to_string()]);
+#[test]
+fn a_tenant_that_shares_tables_is_closed_by_another_service_within_a_second_too() {
+    suspended_elsewhere(&Database::shared());
 }
 
-/// What a program prints that is told where the database is.
-fn python(installation: &Installation, program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(setting("TESSERA_TEST_PYTHON"))
-        .args(["-c", program])
-        .arg(installation.path("data/tessera.db"))
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap()
+fn suspended_elsewhere(database: &Database) {
+    let installation = Installation::prepared_on(database).with("TESSERA_RATE_LIMITS", "off");
+    acme(&installation);
+    let [here, there] = [installation.start(), installation.start()];
+    for service in [&here, &there] {
+        until("it is ready", || service.status("/readyz") == 200);
+    }
+    let administrator = here.session(&installation).0;
+    let bob = there.ask(&log_in(BOB, PASSWORD));
+    let (access, token) = (bob.text("access"), bob.text("refresh"));
+    // A refresh that is answered would change the token.
+    let asked = [log_in(BOB, PASSWORD), validate(&access), refresh(&token)];
+    let are = |service: &Service, status| {
+        asked
+            .iter()
+            .all(|request| service.ask(request).status == status)
+    };
+    let over_http = |path| {
+        let request = Request::post(path, json!({})).bearer(&administrator);
+        let answer = here.ask(&request);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+
+    over_http("/api/admin/tenants/acme/suspend/");
+    assert!(are(&here, 401), "at once here");
+    // A second is promised; this machine may have much else to do.
+    let ((), time) = timed(|| until("it is closed there", || are(&there, 401)));
+    assert!(time < Duration::from_secs(5), "{time:?}");
+    let me = Request::get("/api/auth/me/").bearer(&access);
+    assert_eq!([&here, &there].map(|it| it.ask(&me).status), [401, 401]);
+
+    over_http("/api/admin/tenants/acme/resume/");
+    assert_eq!(here.ask(&validate(&access)).status, 200);
+    let ((), time) = timed(|| until("it is open there", || are(&there, 200)));
+    assert!(time < Duration::from_secs(5), "{time:?}");
 }
 
 /// The tenant Acme with a user.
@@ -253,15 +248,10 @@ impl Drop for Killed {
     }
 }
 
-const COUNT: &str = "
-import sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-print(database.execute(\"SELECT count(*) FROM events WHERE subject = 'user/x'\").fetchone()[0])";
+pub(crate) const BOB: &str = "bob@acme.example";
 /// A deletion that nobody goes on with.
 const BEGIN: &str = "
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
-database.execute(\"UPDATE tenants SET status = 'deleting' WHERE schema = 'acme'\")
+database.execute(\"UPDATE tenants SET status = 'suspended', is_deleting = 1 WHERE schema = 'acme'\")
 database.commit()";
-const MANY: u32 = 100_000;
-pub(crate) const BOB: &str = "bob@acme.example";

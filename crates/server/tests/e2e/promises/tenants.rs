@@ -12,10 +12,15 @@ pub(super) const TENANTS: &[Promise] = &[
                 &["a_tenant_whose_schema_is_incomplete_or_gone_is_refused_and_no_other_is"],
             ),
             (
+                "server/tests/e2e/conversation.rs",
+                &["nobody_whom_row_level_security_does_not_bind_serves_tenants_that_share_tables"],
+            ),
+            (
                 "server/tests/e2e/one_address.rs",
                 &[
                     "one_address_in_several_tenants_is_as_many_accounts_on_sqlite",
                     "one_address_in_several_tenants_is_as_many_accounts_on_postgres",
+                    "one_address_in_several_tenants_is_as_many_accounts_in_tables_that_they_share",
                 ],
             ),
             (
@@ -33,6 +38,20 @@ pub(super) const TENANTS: &[Promise] = &[
                     "a_schema_that_no_tenant_shows_has_no_sessions",
                     "a_schema_that_is_not_ours_is_not_taken_over",
                     "the_default_tenant_does_not_live_in_public",
+                ],
+            ),
+            (
+                "postgres/tests/postgres/layouts.rs",
+                &[
+                    "a_statement_that_forgets_its_tenant_sees_and_writes_no_shared_row",
+                    "every_shared_table_is_protected_also_from_its_owner",
+                    "no_setting_of_a_tenant_outlives_its_transaction",
+                    "nobody_whom_row_level_security_does_not_bind_serves_tenants_that_share_tables",
+                    "whoever_is_to_make_tenants_that_share_tables_is_bound_by_row_level_security",
+                    "a_tenant_moves_with_all_it_has_and_back_again",
+                    "what_was_written_while_a_tenant_began_to_move_comes_along",
+                    "a_move_that_finds_something_amiss_leaves_everything_where_it_was",
+                    "a_move_that_is_called_back_ends_where_it_began",
                 ],
             ),
             (
@@ -74,6 +93,7 @@ pub(super) const TENANTS: &[Promise] = &[
                 &[
                     "what_is_one_tenants_means_nothing_in_another_on_sqlite",
                     "what_is_one_tenants_means_nothing_in_another_on_postgres",
+                    "what_is_one_tenants_means_nothing_in_another_in_tables_that_they_share",
                 ],
             ),
             (
@@ -122,7 +142,10 @@ pub(super) const TENANTS: &[Promise] = &[
         &[
             (
                 "server/tests/e2e/resets.rs",
-                &["clients_that_reset_their_connections_leave_no_tenant_in_the_one_that_all_share"],
+                &[
+                    "clients_that_reset_their_connections_leave_no_tenant_in_the_one_that_all_share",
+                    "clients_that_reset_their_connections_leave_no_tenant_set_where_tenants_share_tables",
+                ],
             ),
             (
                 "http/src/spawn.rs",
@@ -139,6 +162,10 @@ pub(super) const TENANTS: &[Promise] = &[
             (
                 "contract/src/store/races.rs",
                 &["a_tenant_whose_making_is_dropped_is_whole_or_nothing"],
+            ),
+            (
+                "postgres/tests/postgres/layouts.rs",
+                &["who_meets_a_tenant_on_its_way_leaves_the_connection_whole"],
             ),
             (
                 "postgres/tests/postgres/faults.rs",
