@@ -261,7 +261,7 @@ print(database.execute(\"SELECT count(*) FROM events WHERE subject = 'user/x'\")
 const BEGIN: &str = "
 import sqlite3, sys
 database = sqlite3.connect(sys.argv[1])
-database.execute(\"UPDATE tenants SET status = 'deleting' WHERE schema = 'acme'\")
+database.execute(\"UPDATE tenants SET status = 'suspended', is_deleting = 1 WHERE schema = 'acme'\")
 database.commit()";
 const MANY: u32 = 100_000;
 pub(crate) const BOB: &str = "bob@acme.example";
