@@ -21,13 +21,13 @@ async fn the_pages_of_one_tenant_are_looked_up() {
     let log = Explained::connect(&database).await;
     let page = event::page(&log.connection, tenant, 7, 10).await;
     assert_eq!(page.unwrap().len(), 5);
-    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+    log.assert_looked_up(OF_TENANT, "using events_1_pkey");
     let page = event::last_page(&log.connection, tenant, 10).await;
     assert_eq!(page.unwrap().len(), 5);
-    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+    log.assert_looked_up(OF_TENANT, "using events_1_pkey");
     let page = sent::page(&log.connection, "p".to_owned(), tenant, 7, 10).await;
     assert_eq!(page.unwrap().len(), 1);
-    log.assert_looked_up("events_1_tenant_idx", "using events_1_pkey");
+    log.assert_looked_up(OF_TENANT, "using events_1_pkey");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -278,3 +278,7 @@ async fn with_mails() -> Database {
         .unwrap();
     database
 }
+
+/// By the index of the tenant or by that of sequences, which begins with it: of a few events both
+/// cost as much.
+const OF_TENANT: &str = "(tenant_id = '00000000-0000-0000-0000-000000000000'::uuid)";
