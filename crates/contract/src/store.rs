@@ -148,6 +148,7 @@ suite! { $
         emptying_stops_at_its_limit_and_comes_to_an_end
         a_tenant_that_is_not_being_deleted_is_not_emptied
         of_two_that_empty_a_tenant_each_takes_what_the_other_has_not
+        nothing_is_told_of_a_tenant_that_is_gone_or_about_to_be
         what_waits_of_an_emptied_tenant_goes_along
         a_tenant_that_was_emptied_in_part_takes_the_rest_along
     }

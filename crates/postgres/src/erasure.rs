@@ -88,7 +88,12 @@ pub(crate) async fn empty(
     };
     let users = match tenant.layout {
         TenantLayout::Schema => None,
-        TenantLayout::Shared => Some(some(SOME_USERS)),
+        TenantLayout::Shared => Some(
+            Statement::new(SOME_USERS)
+                .bind::<SqlUuid, _>(tenant.id.uuid())
+                .bind::<SqlUuid, _>(tenant.id.uuid())
+                .bind::<BigInt, _>(limit),
+        ),
     };
     let entries = Statement::new(SOME_ENTRIES)
         .bind::<SqlUuid, _>(tenant.id.uuid())
@@ -107,13 +112,13 @@ fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> St
 }
 
 // What is chosen is chosen once: as an `IN`, it might be chosen anew for each row.
+// In an array, since a join with the table's own policy around it is planned badly before Postgres
+// knows how large the table is.
 const SOME_USERS: &str = "\
-    WITH few AS MATERIALIZED (\
-        SELECT tenant_id, id FROM tessera_shared.users WHERE tenant_id = (\
+    DELETE FROM tessera_shared.users WHERE tenant_id = $ AND id = ANY (ARRAY(\
+        SELECT id FROM tessera_shared.users WHERE tenant_id = (\
             SELECT id FROM tessera.tenants WHERE id = $ AND is_deleting) \
-        ORDER BY id LIMIT $ FOR UPDATE SKIP LOCKED\
-    ) DELETE FROM tessera_shared.users USING few \
-    WHERE users.tenant_id = few.tenant_id AND users.id = few.id";
+        ORDER BY id LIMIT $ FOR UPDATE SKIP LOCKED))";
 
 const SOME_EVENTS: &str = "\
     WITH few AS MATERIALIZED (\

@@ -86,11 +86,12 @@ pub(crate) fn start_for_command(log: &Log) -> Open {
     Open::at_once()
 }
 
-/// What is logged: as the settings have it, but for what may hold an e-mail address whatever they
-/// have.
+/// What is logged: as the settings have it, but for what may hold an e-mail address or a password
+/// record whatever they have.
 fn filter(log: &Log, usual: &str) -> EnvFilter {
     let asked = log.filter.as_deref().unwrap_or(usual);
-    EnvFilter::new(format!("{asked},{WITH_BODIES}=off"))
+    let never = NEVER.map(|target| format!("{target}=off")).join(",");
+    EnvFilter::new(format!("{asked},{never}"))
 }
 
 fn subscribe(
@@ -109,6 +110,11 @@ fn subscribe(
         .init();
 }
 
-/// Where lapin logs each message that no queue took, with its body.
-const WITH_BODIES: &str = "lapin::returned_messages";
+/// Where lapin logs each message that no queue took, with its body, and tokio-postgres each statement,
+/// with its values.
+const NEVER: [&str; 3] = [
+    "lapin::returned_messages",
+    "tokio_postgres::query",
+    "tokio_postgres::simple_query",
+];
 const FILE_BYTES: u64 = 64 << 20;

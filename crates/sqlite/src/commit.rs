@@ -1,8 +1,9 @@
 //! Writes one use case's changes, within the writer's transaction.
 
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error};
-use diesel::{delete, insert_into, update};
+use diesel::{delete, insert_into, select, update};
 use tessera_app::{CommitError, Unavailable, Unique};
 use tessera_domain::{
     Change, Changes, Epoch, HostName, Id, Installation, Key, Session, Tenant, User,
@@ -41,6 +42,9 @@ impl Commit {
 
     /// Writes everything, or says why not; then the caller rolls back.
     pub(crate) fn write(self, conn: &mut SqliteConnection) -> Result<(), Refusal> {
+        if is_told_alone(&self.changes, &self.events) {
+            check_tenant(conn, self.tenant)?;
+        }
         for (user, epoch) in self.changes.epochs {
             check_epoch(conn, self.tenant, user, epoch)?;
         }
@@ -80,6 +84,22 @@ impl Commit {
         }
         Ok(())
     }
+}
+
+/// Whether something is told of a tenant, and nothing is changed that says whether it is there.
+fn is_told_alone(changes: &Changes, events: &[EventRow]) -> bool {
+    let [tenants, keys] = [!changes.tenants.is_empty(), !changes.keys.is_empty()];
+    !events.is_empty() && !tenants && !keys && changes.installation.is_none()
+}
+
+/// Of one that is gone by now, or about to be, nothing is told any more.
+fn check_tenant(conn: &mut SqliteConnection, tenant: Id<Tenant>) -> Result<(), Refusal> {
+    let stored = tenants::table.find(Uid::from(tenant));
+    let lives = stored.filter(tenants::is_deleting.eq(false));
+    if select(exists(lives)).get_result::<bool>(conn)? {
+        return Ok(());
+    }
+    Err(Refusal::Stale)
 }
 
 /// Why changes cannot be written.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tessera_app::{Claim, Claimed, CommitError, EventLog, Lease, Settlement, Store};
 use tessera_contract::values::{self, NOW};
-use tessera_domain::{Changes, Standing, Tenant, Waiting};
+use tessera_domain::{Change, Changes, Standing, Tenant, Waiting};
 use tessera_sqlite::{SqliteSettings, SqliteStore};
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ async fn a_log_of_the_first_version_keeps_its_events_and_gives_out_later_ones() 
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("t.db"));
     let migrations = store.migrate().await.unwrap();
+    make(&store).await;
     let acme = values::tenant("Acme");
     happen(&store, &acme, 1, 1..=2).await;
     store.down(migrations.len() - 1).await.unwrap();
@@ -147,7 +148,18 @@ async fn fresh() -> (TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
     let store = open(&folder.path().join("t.db"));
     store.migrate().await.unwrap();
+    make(&store).await;
     (folder, store)
+}
+
+/// Makes the tenant of which everything is told.
+async fn make(store: &SqliteStore) {
+    let acme = values::tenant("Acme");
+    let changes = Changes {
+        tenants: vec![Change::Insert(acme.clone())],
+        ..Changes::default()
+    };
+    store.commit(&acme, changes).await.unwrap();
 }
 
 fn open(file: &Path) -> SqliteStore {

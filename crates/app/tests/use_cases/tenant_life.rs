@@ -270,9 +270,10 @@ async fn a_deleted_tenant_takes_everything_along_but_the_word_of_it() {
     };
     let entries = world.store.memory().entries(&query).await.unwrap();
     let types = entries.iter().map(|entry| entry.event_type.as_str());
-    let told = ["TenantDeleted", "TenantDeletionStarted"];
-    assert_eq!(types.collect::<Vec<_>>(), told);
-    assert_eq!(entries[1].actor, Actor::Operator);
+    let mut types: Vec<_> = types.collect();
+    types.sort_unstable();
+    assert_eq!(types, ["TenantDeleted", "TenantDeletionStarted"]);
+    assert!(entries.iter().all(|entry| entry.actor == Actor::Operator));
     let again = world.tessera.begin_deletion(operator(), "acme").await;
     assert!(matches!(again, Err(AdministerTenantError::NotFound)));
     world.finish(&acme).await.unwrap();

@@ -103,6 +103,20 @@ pub(super) async fn a_tenant_that_was_emptied_in_part_takes_the_rest_along(fixtu
     assert_eq!(left(fixture, &again).await.users, 0);
 }
 
+pub(super) async fn nothing_is_told_of_a_tenant_that_is_gone_or_about_to_be(fixture: &Fixture) {
+    let acme = fixture.tenant("Acme").await;
+    let told = |number| Changes {
+        events: vec![values::event(number, &acme, values::created(number))],
+        ..Changes::default()
+    };
+    fixture.write(&acme, told(1)).await;
+    let deleting = deleting(fixture, &acme).await;
+    assert!(fixture.store.commit(&acme, told(2)).await.is_err());
+    fixture.write(&deleting, removal(&deleting)).await;
+    assert!(fixture.store.commit(&acme, told(3)).await.is_err());
+    assert_eq!(fixture.events().await.len(), 1);
+}
+
 pub(super) async fn of_two_that_empty_a_tenant_each_takes_what_the_other_has_not(
     fixture: &Fixture,
 ) {

@@ -37,6 +37,7 @@ struct Place {
 impl Data {
     /// Changes copies of what `changes` touches, and puts them in place once nothing can fail.
     pub(super) fn commit(&mut self, tenant: &Tenant, changes: Changes) -> Result<(), CommitError> {
+        self.check_told(tenant, &changes)?;
         let mut tenants = self.tenants.clone();
         let gone_tenants = change_all(&mut tenants, changes.tenants)?;
         check_tenants(&tenants)?;
@@ -78,6 +79,21 @@ impl Data {
         self.log.join(joining);
         self.mails.erase(&gone_tenants);
         self.mails.add(changes.mails);
+        Ok(())
+    }
+
+    /// Refuses to tell of a tenant that is about to be gone, where nothing is changed.
+    fn check_told(&self, tenant: &Tenant, changes: &Changes) -> Result<(), CommitError> {
+        let others = [
+            !changes.tenants.is_empty(),
+            !changes.keys.is_empty(),
+            changes.installation.is_some(),
+        ];
+        let stored = self.tenants.get(&tenant.id);
+        let deleting = stored.is_some_and(|it| it.status == TenantStatus::Deleting);
+        if deleting && !changes.events.is_empty() && !others.contains(&true) {
+            return Err(CommitError::Stale);
+        }
         Ok(())
     }
 

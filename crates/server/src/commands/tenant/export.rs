@@ -17,21 +17,32 @@ use crate::wiring::Wired;
 /// A file that is new, for its owner alone; gone again unless it becomes whole.
 pub(super) struct Export {
     path: PathBuf,
+    part: PathBuf,
     file: BufWriter<File>,
     whole: bool,
 }
 
 impl Export {
-    /// Makes the file; one that is there is left as it is.
+    /// Makes the file under another name, `.part` behind its own, which it gets when it is whole; one
+    /// that is there is left as it is.
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Err(failed(path, &io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        // Of an export that was killed.
+        let _ = fs::remove_file(&part);
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(path);
-        let file = file.map_err(|error| failed(path, &error))?;
+            .open(&part);
+        let file = file.map_err(|error| failed(&part, &error))?;
         Ok(Self {
             path: path.to_owned(),
+            part,
             file: BufWriter::new(file),
             whole: false,
         })
@@ -113,6 +124,9 @@ impl Export {
     fn sync(&mut self) -> io::Result<()> {
         self.file.flush()?;
         self.file.get_ref().sync_all()?;
+        // Unlike a new name, a second one never replaces a file.
+        fs::hard_link(&self.part, &self.path)?;
+        fs::remove_file(&self.part)?;
         let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
     }
@@ -122,7 +136,7 @@ impl Drop for Export {
     fn drop(&mut self) {
         if !self.whole {
             // What could not be written is told already.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.part);
         }
     }
 }
