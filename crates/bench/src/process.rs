@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Child;
+use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -48,8 +49,12 @@ impl Process {
         self.signal(Signal::STOP)
     }
 
+    /// Has it go on, and waits until it knows what time it is: by a clock that stood still, a new
+    /// connection would be too slow from the start.
     pub(crate) fn go_on(&self) -> Result<(), Failure> {
-        self.signal(Signal::CONT)
+        self.signal(Signal::CONT)?;
+        thread::sleep(AWAKE);
+        Ok(())
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Failure> {
@@ -84,3 +89,6 @@ pub(crate) fn resident(status: &str, name: &str) -> Result<f64, Failure> {
 const USER_TIME: usize = 11;
 /// The unit of the times there is the same on every Linux.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Longer than the half second after which actix looks at the clock again.
+const AWAKE: Duration = Duration::from_secs(1);
