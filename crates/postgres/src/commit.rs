@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text, Uuid as SqlUuid};
 use diesel_async::AsyncPgConnection;
-use tessera_domain::{Change, Changes, Id, MailedToken, Tenant, TenantLayout, User};
+use tessera_domain::{
+    Change, Changes, Epoch, Id, MailedToken, Session, Tenant, TenantLayout, User,
+};
 
 use crate::erasure::Erasure;
 use crate::migration::{self, TENANT};
@@ -16,7 +18,7 @@ use crate::store::WRITE;
 use crate::{key, mail, mailed_token, session, tenant, trail, user};
 
 /// Writes all of `changes` or nothing: in one round trip, unless a tenant comes or goes, a user
-/// goes, or there are very many changes.
+/// goes, or there are very many changes. What a refresh writes is one statement.
 ///
 /// Rows are locked in the same order by every commit, kind by kind and by their ids, so that two
 /// commits wait for each other only one way.
@@ -25,6 +27,12 @@ pub(crate) async fn commit(
     of: &Tenant,
     mut changes: Changes,
 ) -> Ended {
+    if let Some((session, epoch)) = rotation(&changes) {
+        return Ended {
+            over: true,
+            answer: session::update_in_epoch(connection, of, session, epoch).await,
+        };
+    }
     sort(&mut changes);
     let mut pipeline = Pipeline::begin(connection);
     match write(connection, &mut pipeline, of, &changes).await {
@@ -110,14 +118,6 @@ async fn write_of_tenant(
         return Ok(());
     }
     pipeline.enter(of.id);
-    if tokens.is_empty()
-        && let ([(held, epoch)], [], [Change::Update(session)]) =
-            (&*changes.epochs, &*changes.users, &*changes.sessions)
-        && session.user == *held
-    {
-        session::update_in_epoch(pipeline, of, session, *epoch);
-        return Ok(());
-    }
     let users: BTreeSet<Id<User>> = changes.users.iter().map(id_of_user).collect();
     for (held, epoch) in &changes.epochs {
         user::hold_epoch(pipeline, of, *held, *epoch, users.contains(held));
@@ -146,6 +146,33 @@ async fn write_of_tenant(
         pipeline.make_room().await?;
     }
     Ok(())
+}
+
+/// The session that changes while its user is still of the epoch, if that is all.
+fn rotation(changes: &Changes) -> Option<(&Session, Epoch)> {
+    let Changes {
+        installation: None,
+        tenants,
+        users,
+        sessions,
+        keys,
+        epochs,
+        mails,
+        mailed_tokens,
+        spent_tokens,
+        actor: _,
+        events,
+    } = changes
+    else {
+        return None;
+    };
+    let others = [tenants.len(), users.len(), keys.len(), mails.len()];
+    let told = [mailed_tokens.len(), spent_tokens.len(), events.len()];
+    let ([Change::Update(session)], [(held, epoch)]) = (&**sessions, &**epochs) else {
+        return None;
+    };
+    let alone = others.into_iter().chain(told).all(|count| count == 0);
+    (alone && session.user == *held).then_some((session, *epoch))
 }
 
 /// Whether something is told of a tenant, and nothing is changed: one that is gone by now, or about

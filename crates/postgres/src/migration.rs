@@ -73,6 +73,13 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0007_tenant_layouts/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0007_tenant_layouts/down.sql"),
     },
+    Migration {
+        version: 8,
+        name: "fewer_plans",
+        tables: &[],
+        up: include_str!("../../../migrations/postgres/shared/0008_fewer_plans/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0008_fewer_plans/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.

@@ -178,31 +178,45 @@ pub(crate) fn write(pipeline: &mut Pipeline<'_>, tenant: &Tenant, change: &Chang
         }
         Change::Update(session) => {
             let row = SessionRow::new(tenant, session);
-            pipeline.push(update(UPDATE, row, session.version));
+            pipeline.push(update(row, session.version));
         }
     }
 }
 
-/// Adds that a session changes while its user is still of `epoch`: what a refresh writes, as one
-/// statement less than by [`write`] and [`hold_epoch`](crate::user::hold_epoch).
-pub(crate) fn update_in_epoch(
-    pipeline: &mut Pipeline<'_>,
+/// Changes a session while its user is still of `epoch`, in a transaction of its own: what a refresh
+/// writes.
+pub(crate) async fn update_in_epoch(
+    mut connection: &AsyncPgConnection,
     tenant: &Tenant,
     session: &Session,
     epoch: Epoch,
-) {
+) -> QueryResult<()> {
     let row = SessionRow::new(tenant, session);
-    pipeline.push(
-        update(UPDATE_IN_EPOCH, row, session.version)
-            .bind::<SqlUuid, _>(tenant.id.uuid())
-            .bind::<SqlUuid, _>(session.user.uuid())
-            .bind::<BigInt, _>(number(epoch.number())),
-    );
+    let (of, id, holder) = (row.tenant_id, row.id, row.user_id);
+    let statement = Statement::new(UPDATE_IN_EPOCH)
+        .bind::<SqlUuid, _>(of)
+        .bind::<SqlUuid, _>(id)
+        .bind::<BigInt, _>(number(session.version))
+        .bind::<SqlUuid, _>(holder)
+        .bind::<BigInt, _>(number(epoch.number()));
+    with_state(statement, row)
+        .execute(&mut connection)
+        .await
+        .map(drop)
 }
 
-fn update(text: &'static str, row: SessionRow, read_at: u64) -> Statement<'static> {
-    Statement::new(text)
-        .bind::<SqlUuid, _>(row.user_id)
+fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
+    let (of, id) = (row.tenant_id, row.id);
+    let statement = Statement::new(UPDATE).bind::<SqlUuid, _>(row.user_id);
+    with_state(statement, row)
+        .bind::<SqlUuid, _>(of)
+        .bind::<SqlUuid, _>(id)
+        .bind::<BigInt, _>(number(read_at))
+}
+
+/// Gives the next places what of a session may change, as both statements name it.
+fn with_state(statement: Statement<'static>, row: SessionRow) -> Statement<'static> {
+    statement
         .bind::<BigInt, _>(row.epoch)
         .bind::<BigInt, _>(row.generation)
         .bind::<BigInt, _>(row.refreshed_at)
@@ -216,9 +230,6 @@ fn update(text: &'static str, row: SessionRow, read_at: u64) -> Statement<'stati
         .bind::<Nullable<BigInt>, _>(row.ended_at)
         .bind::<Nullable<Text>, _>(row.ended_why)
         .bind::<BigInt, _>(row.version)
-        .bind::<SqlUuid, _>(row.tenant_id)
-        .bind::<SqlUuid, _>(row.id)
-        .bind::<BigInt, _>(number(read_at))
 }
 
 fn why_text(why: SessionEnd) -> &'static str {
@@ -262,14 +273,9 @@ const UPDATE: &str = "\
     ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
 
 const UPDATE_IN_EPOCH: &str = "\
-    WITH found AS (\
-        UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
-            idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
-            wrong_passwords = $, ended_at = $, ended_why = $, version = $ \
-        WHERE tenant_id = $ AND id = $ AND version = $ AND EXISTS (\
-            SELECT FROM users WHERE tenant_id = $ AND id = $ AND epoch = $ FOR SHARE) \
-        RETURNING 1\
-    ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM found";
+    SELECT CASE WHEN tessera.update_session_in_epoch(\
+            $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $) = 1 \
+        THEN true ELSE tessera.stale() END";
 
 // What makes a session dead is said twice: for the choice, and for the row as it is once its lock
 // is held, lest a session that was refreshed meanwhile be removed.
