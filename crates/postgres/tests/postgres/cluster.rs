@@ -1,14 +1,19 @@
 //! A server of its own, for a test that stops it, promotes it or gives it a certificate.
 
 use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, PipeReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
 
-use crate::server::{setting, until};
+use crate::server::setting;
 
 /// A server that follows another one where that is said, and ends when this is dropped.
 pub(crate) struct Cluster {
@@ -37,23 +42,19 @@ impl Cluster {
         setting("TESSERA_TEST_POSTGRES_BIN");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
         let log = File::create(self.path("log")).unwrap();
+        let (hears, says) = io::pipe().unwrap();
         let process = Command::new(script)
             .arg(self.folder.path())
             .arg(self.port.to_string())
             .args(&self.primary)
             .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
+            .stdout(says.try_clone().unwrap())
+            .stderr(says)
             .spawn()
             .unwrap();
         self.process = Some(process);
-        until("Postgres starts", async || {
-            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "{}", self.file("log"));
-            let state = self.file("data/postmaster.pid");
-            state.contains("\nready") || state.contains("\nstandby")
-        })
-        .await;
+        let ready = timeout(PATIENCE, when_ready(hears, log).recv()).await;
+        assert_eq!(ready, Ok(Some(())), "{}", self.file("log"));
     }
 
     pub(crate) fn stop(&mut self) {
@@ -94,6 +95,23 @@ impl Drop for Cluster {
     }
 }
 
+/// Tells when the server says that it is ready, and nothing more once it has ended. All that it says is
+/// written to `log`, also later: it would wait for ever with nobody to read.
+fn when_ready(hears: PipeReader, mut log: File) -> UnboundedReceiver<()> {
+    let (tells, told) = unbounded_channel();
+    thread::spawn(move || {
+        for line in BufReader::new(hears).split(b'\n').map_while(Result::ok) {
+            log.write_all(&[&line, &b"\n"[..]].concat()).unwrap();
+            // A standby says that connections are read-only.
+            if String::from_utf8_lossy(&line).contains("database system is ready to accept") {
+                // Whoever asked may have given up.
+                let _ = tells.send(());
+            }
+        }
+    });
+    told
+}
+
 /// A port below those that the system hands out, where nobody listens; never the same one twice, as
 /// tests run side by side.
 fn free_port() -> u16 {
@@ -106,3 +124,5 @@ fn free_port() -> u16 {
         }
     }
 }
+
+const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,13 +1,13 @@
 //! A Kafka of its own, for tests that need one which is not there yet.
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::database::{free_port, setting};
-use crate::service::until_within;
+use crate::started::started;
 
 /// A Kafka that may run.
 pub(crate) struct Kafka {
@@ -32,25 +32,13 @@ impl Kafka {
 
     pub(crate) fn start(&mut self) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/kafka");
+        let mut command = Command::new(script);
+        command.arg(self.folder.path()).arg(self.port.to_string());
+        command.env("TESSERA_TEST_KAFKA_LIB", setting("TESSERA_TEST_KAFKA_LIB"));
         let log = self.folder.path().join("log");
-        let file = File::create(&log).unwrap();
-        let mut process = Command::new(script)
-            .arg(self.folder.path())
-            .arg(self.port.to_string())
-            .env("TESSERA_TEST_KAFKA_LIB", setting("TESSERA_TEST_KAFKA_LIB"))
-            .stdin(Stdio::null())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap();
         // Starting a virtual machine takes some seconds, and more beside other tests.
-        until_within(90, "Kafka starts", || {
-            let said = fs::read_to_string(&log).unwrap();
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "{said}");
-            said.contains("Kafka Server started")
-        });
-        self.process = Some(process);
+        let time = Duration::from_secs(90);
+        self.process = Some(started(command, "Kafka Server started", time, &log));
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::client::{log_in, refresh, validate};
 use crate::database::setting;
 use crate::service::{ADMIN, Installation};
+use crate::tally::Tally;
 
 #[test]
 fn every_answered_token_works_after_a_kill() {
@@ -15,7 +15,7 @@ fn every_answered_token_works_after_a_kill() {
     let mut service = installation.start();
     for round in 0..ROUNDS {
         let password = installation.password();
-        let (address, answered) = (service.address, AtomicUsize::new(0));
+        let (address, answered) = (service.address, Tally::default());
         let sessions = Mutex::new(Vec::new());
         thread::scope(|scope| {
             for _ in 0..CLIENTS {
@@ -25,7 +25,7 @@ fn every_answered_token_works_after_a_kill() {
                         assert_eq!(answer.status, 200, "{answer:?}");
                         let mut pair = (answer.text("access"), answer.text("refresh"));
                         for _ in 0..REFRESHES {
-                            answered.fetch_add(1, Ordering::Relaxed);
+                            answered.add_one();
                             let Ok(answer) = refresh(&pair.1).send(address) else {
                                 break;
                             };
@@ -36,10 +36,7 @@ fn every_answered_token_works_after_a_kill() {
                     }
                 });
             }
-            let enough = ANSWERS + round;
-            crate::service::until("clients are at work", || {
-                answered.load(Ordering::Relaxed) >= enough
-            });
+            answered.reach(ANSWERS + round, "clients are at work");
             service.kill();
         });
         service = installation.start();

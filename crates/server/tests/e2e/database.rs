@@ -1,10 +1,11 @@
 //! A database for each test, and a Postgres of its own for those that stop one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Connection, NoTls, SimpleQueryMessage, Socket};
 
 use crate::service::until;
+use crate::started::started;
 
 /// A database on the server that `scripts/test` names, gone when this is dropped.
 pub(crate) struct Database {
@@ -191,26 +193,14 @@ impl Postgres {
     pub(crate) fn start_again(&mut self) {
         let bin = setting("TESSERA_TEST_POSTGRES_BIN");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres");
-        let log = File::create(self.folder.path().join("log")).unwrap();
-        let mut process = Command::new(script)
-            .arg(self.folder.path())
-            .arg(self.port.to_string())
-            .args(&self.primary)
-            .env("TESSERA_TEST_POSTGRES_BIN", bin)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        until("Postgres starts", || {
-            let ended = process.try_wait().unwrap();
-            assert!(ended.is_none(), "{}", self.file("log"));
-            // One that was killed has left it behind.
-            let state = self.file("data/postmaster.pid");
-            let own = state.starts_with(&format!("{}\n", process.id()));
-            own && (state.contains("\nready") || state.contains("\nstandby"))
-        });
-        self.process = Some(process);
+        let mut command = Command::new(script);
+        command.arg(self.folder.path()).arg(self.port.to_string());
+        command.args(&self.primary);
+        command.env("TESSERA_TEST_POSTGRES_BIN", bin);
+        let log = self.folder.path().join("log");
+        // A standby says that connections are read-only.
+        let ready = "database system is ready to accept";
+        self.process = Some(started(command, ready, Duration::from_secs(20), &log));
     }
 
     /// Ends it in good order, so that every connection is closed.

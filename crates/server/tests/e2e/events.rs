@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::Value;
@@ -12,6 +12,7 @@ use crate::client::{Request, log_in};
 use crate::database::{Database, setting};
 use crate::foreign::python;
 use crate::service::{ADMIN, Installation, Service, until, until_within};
+use crate::tally::Tally;
 
 #[test]
 fn with_nothing_configured_what_happens_is_a_line_of_a_file() {
@@ -234,28 +235,26 @@ fn kills_of_two_processes_lose_no_event_invent_none_and_keep_each_order() {
         .with("KAFKA_BOOTSTRAP_SERVERS", &brokers)
         .with("TESSERA_EVENTS_TOPIC", &topic)
         .prepared();
-    let work = |service: &Service, password: &str, enough: &AtomicUsize, stop: &AtomicBool| {
+    let work = |service: &Service, password: &str, answered: &Tally, stop: &AtomicBool| {
         while !stop.load(Ordering::Relaxed) {
             let Ok(answer) = log_in(ADMIN, password).send(service.address) else {
                 return;
             };
             if answer.status == 200 {
-                enough.fetch_add(1, Ordering::Relaxed);
+                answered.add_one();
             }
         }
     };
     let mut services = vec![installation.start(), installation.start()];
     for _ in 0..KILLS {
-        let (answered, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (answered, stop) = (Tally::default(), AtomicBool::new(false));
         thread::scope(|scope| {
             for service in &services {
                 for _ in 0..2 {
                     scope.spawn(|| work(service, &installation.password(), &answered, &stop));
                 }
             }
-            until("clients are at work", || {
-                answered.load(Ordering::Relaxed) >= ANSWERS
-            });
+            answered.reach(ANSWERS, "clients are at work");
             stop.store(true, Ordering::Relaxed);
         });
         services.remove(0).kill();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::client::{Answer, Request, log_in, refresh, validate};
 use crate::database::Postgres;
 use crate::service::{ADMIN, Installation, Over, PASSWORD, Service, timed, until};
+use crate::tally::Tally;
 
 #[test]
 fn after_a_fail_over_writes_resume_without_a_restart_and_nothing_answered_is_lost() {
@@ -130,7 +131,7 @@ fn what_another_process_changed_is_seen_within_a_second_though_the_replica_is_be
 #[derive(Default)]
 struct Answered {
     over: AtomicBool,
-    count: AtomicUsize,
+    count: Tally,
     users: Mutex<BTreeSet<String>>,
     sessions: Mutex<Vec<(String, String)>>,
 }
@@ -143,14 +144,13 @@ impl Answered {
             return None;
         }
         assert!(matches!(answer.status, 200 | 201), "{answer:?}");
-        self.count.fetch_add(1, Ordering::Relaxed);
+        self.count.add_one();
         Some(answer)
     }
 
     /// Waits until more is answered than so far.
     fn more(&self, what: &str) {
-        let enough = self.count.load(Ordering::Relaxed) + 40;
-        until(what, || self.count.load(Ordering::Relaxed) >= enough);
+        self.count.reach(self.count.count() + 40, what);
     }
 
     fn is_all_there(&self, service: &Service, postgres: &Postgres) {

@@ -35,6 +35,8 @@ mod resets;
 mod same_answer;
 mod service;
 mod smtp;
+mod started;
+mod tally;
 mod tenant_names;
 mod tenants;
 mod users;
