@@ -1,7 +1,8 @@
-//! The closed loop: clients that ask again as soon as they are answered.
+//! Clients that ask again as soon as they are answered, after a rest, or at their times.
 
 use core::time::Duration;
 use std::net::SocketAddr;
+use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
@@ -81,20 +82,28 @@ impl Asked {
 pub(crate) struct Crowd {
     pub(crate) address: SocketAddr,
     pub(crate) clients: Vec<Asked>,
-    /// How long a client waits between an answer and its next request.
-    pub(crate) pause: Duration,
-    /// Whether they begin one by one, within a pause, and not all at once.
-    pub(crate) staggered: bool,
+    pub(crate) pace: Pace,
+}
+
+/// When a client asks again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// As soon as it is answered.
+    AtOnce,
+    /// So long after its request before, however long the answer took; at once if that is over.
+    /// Clients begin one by one within that time, so that their requests stay apart.
+    Every(Duration),
+    /// So long after the answer.
+    Rests(Duration),
 }
 
 impl Crowd {
-    /// Clients without a pause.
+    /// Clients that ask again at once.
     pub(crate) fn new(address: SocketAddr, clients: Vec<Asked>) -> Self {
         Self {
             address,
             clients,
-            pause: Duration::ZERO,
-            staggered: false,
+            pace: Pace::AtOnce,
         }
     }
 
@@ -104,12 +113,16 @@ impl Crowd {
         let mut running = JoinSet::new();
         let count = u32::try_from(self.clients.len())?.max(1);
         for (place, asked) in (0..).zip(self.clients.drain(..)) {
-            let before = if self.staggered {
-                self.pause * place / count
-            } else {
-                Duration::ZERO
+            let client = Client {
+                address: self.address,
+                asked,
+                pace: self.pace,
+                first: match self.pace {
+                    Pace::Every(period) => period * place / count,
+                    Pace::AtOnce | Pace::Rests(_) => Duration::ZERO,
+                },
             };
-            running.spawn_local(one(self.address, asked, before, self.pause, span, least));
+            running.spawn_local(client.run(span, least));
         }
         let mut latencies = Vec::new();
         while let Some(done) = running.join_next().await {
@@ -121,32 +134,49 @@ impl Crowd {
     }
 }
 
-async fn one(
+struct Client {
     address: SocketAddr,
-    mut asked: Asked,
-    before: Duration,
-    pause: Duration,
-    span: Duration,
-    least: usize,
-) -> Result<(Asked, Vec<Duration>), Failure> {
-    let mut connection = Connection::open(address).await?;
-    if !before.is_zero() {
-        tokio::time::sleep(before).await;
+    asked: Asked,
+    pace: Pace,
+    /// How long it waits before it asks for the first time.
+    first: Duration,
+}
+
+impl Client {
+    async fn run(
+        mut self,
+        span: Duration,
+        least: usize,
+    ) -> Result<(Asked, Vec<Duration>), Failure> {
+        let mut connection = Connection::open(self.address).await?;
+        rest(self.first).await;
+        let mut latencies = Vec::new();
+        let watch = Stopwatch::start();
+        let mut due = Duration::ZERO;
+        loop {
+            let request = self.asked.request();
+            let sent = Stopwatch::start();
+            let answer = connection.ask(&request).await?;
+            latencies.push(sent.elapsed());
+            self.asked.answered(&answer)?;
+            if watch.elapsed() >= span && latencies.len() >= least {
+                return Ok((self.asked, latencies));
+            }
+            match self.pace {
+                Pace::AtOnce => {}
+                Pace::Every(period) => {
+                    due += period;
+                    rest(due.saturating_sub(watch.elapsed())).await;
+                }
+                Pace::Rests(pause) => rest(pause).await,
+            }
+        }
     }
-    let mut latencies = Vec::new();
-    let watch = Stopwatch::start();
-    loop {
-        let request = asked.request();
-        let sent = Stopwatch::start();
-        let answer = connection.ask(&request).await?;
-        latencies.push(sent.elapsed());
-        asked.answered(&answer)?;
-        if watch.elapsed() >= span && latencies.len() >= least {
-            return Ok((asked, latencies));
-        }
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
+}
+
+async fn rest(pause: Duration) {
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -193,26 +223,27 @@ pub(crate) fn latencies(
 }
 
 /// How long requests take while others are asking too, and how many of theirs are answered a second.
+///
+/// The others have a thread of their own, so that what their answers cost here is no latency.
 pub(crate) fn latencies_beside(
     crowd: &mut Crowd,
     beside: &mut Crowd,
     span: Duration,
 ) -> Result<(Vec<Duration>, f64), Failure> {
-    block_on(async {
-        let watch = Stopwatch::start();
+    thread::scope(|scope| {
         // The others begin before and end after, so that nothing is measured without them.
-        let others = async {
-            let answered = beside.run(span + LEAD + LEAD, 1).await?;
+        let others = scope.spawn(|| {
+            let watch = Stopwatch::start();
+            let answered = block_on(beside.run(span + LEAD + LEAD, 1))?;
             let answered = f64::from(u32::try_from(answered.len())?);
             Ok::<_, Failure>(answered / watch.elapsed().as_secs_f64())
-        };
-        let measured = async {
-            tokio::time::sleep(LEAD).await;
+        });
+        let latencies = block_on(async {
+            rest(LEAD).await;
             crowd.run(span, 1).await
-        };
-        let (others, latencies) = tokio::join!(others, measured);
-        let others = others?;
-        Ok((latencies?, others))
+        });
+        let others = others.join().map_err(|_| "those beside panicked")?;
+        Ok((latencies?, others?))
     })
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 use crate::Failure;
 use crate::bounds::{Signer, hashes};
 use crate::client;
-use crate::drive::{Asked, Crowd, Rate, block_on, latencies, rate};
+use crate::drive::{Asked, Crowd, Pace, Rate, block_on, latencies, rate};
 use crate::installation::{Installation, log_in_request, start_empty};
 use crate::process::Process;
 use crate::proxy::{self, RoundTrips};
@@ -152,7 +152,7 @@ impl Subject {
             validate: crowd(Vec::new()),
             jwks: crowd(vec![key_set; CLIENTS]),
             patient: Crowd {
-                pause: PAUSE,
+                pace: Pace::Rests(PAUSE),
                 ..crowd(Vec::new())
             },
             measured: Measured::default(),

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::Failure;
 use crate::client::{self, Connection, member};
-use crate::drive::{Asked, Crowd, Rate, block_on, latencies, latencies_beside, rate, repeat};
+use crate::drive::{Asked, Crowd, Pace, Rate, block_on, latencies, latencies_beside, rate, repeat};
 use crate::measure::{CLIENTS, LOG_INS};
 use crate::process::Process;
 use crate::series::percentile;
@@ -78,8 +78,7 @@ impl Load {
                 .into_iter()
                 .map(|(refresh, _)| Asked::Refresh(refresh));
             Crowd {
-                pause: PAUSE,
-                staggered: true,
+                pace: Pace::Every(PERIOD),
                 ..Crowd::new(self.process.address, clients.collect())
             }
         };
@@ -196,7 +195,7 @@ fn hands<T: Clone>(all: &[T], count: usize) -> impl Iterator<Item = Vec<T>> {
 }
 
 const LOUD: usize = 100;
-const PAUSE: Duration = Duration::from_millis(100);
+const PERIOD: Duration = Duration::from_millis(100);
 pub(crate) const QUIET: usize = 20;
 /// How often each session is used before anything is measured: of 16 connections to Postgres that
 /// share the load, nine of ten then know a tenant.
