@@ -32,7 +32,13 @@ use relays::{Figures, Relays};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
-pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> Result<(), Failure> {
+///
+/// The runtime of `connections` drives those to Postgres.
+pub(crate) async fn serve(
+    config: &Config,
+    access_log: &Arc<dyn AccessLog>,
+    connections: &Handle,
+) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
@@ -41,7 +47,7 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
         config,
         listeners.address.port(),
         KeyRingUse::Opened,
-        &runtime,
+        connections,
     )?;
     for notice in config.notices.iter().chain(&wired.notices) {
         tracing::warn!("{notice}");
