@@ -30,7 +30,6 @@ pub(crate) async fn run(
     command: Command,
     config: &Config,
     log: &Open,
-    connections: &Handle,
 ) -> Result<(), Failure> {
     let output = if cli.json { Output::Json } else { Output::Text };
     match command {
@@ -41,7 +40,7 @@ pub(crate) async fn run(
         Command::Keys(command) => keys::run(command, config, output).await,
         Command::Migrate(command) => migrate::run(command, config, output).await,
         Command::Openapi => output::document(&tessera_http::document(&config.web.app_version)),
-        Command::Serve => crate::serve::serve(config, &log.access_log, connections).await,
+        Command::Serve => crate::serve::serve(config, &log.access_log).await,
         Command::Tenant(command) => tenant::run(command, config, output).await,
         Command::User(command) => user::run(command, config, output).await,
     }

@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 use cli::{Cli, Command};
 use config::Config;
@@ -58,25 +58,10 @@ fn run(cli: Cli, command: Command) -> Result<(), Failure> {
     };
     // Workers of the server are single-threaded; what must outlive a request runs here.
     let runtime = Runtime::new().map_err(|error| Failure::because(&error))?;
-    let connections = connections().map_err(|error| Failure::because(&error))?;
-    let running = commands::run(cli, command, &config, &log, connections.handle());
-    let done = runtime.block_on(running);
+    let done = runtime.block_on(commands::run(cli, command, &config, &log));
     // A disk that hangs is not waited for.
     runtime.shutdown_timeout(PATIENCE);
-    connections.shutdown_timeout(PATIENCE);
     done
 }
-
-/// What drives connections to Postgres. Their tasks are short and many: among the workers of the main
-/// runtime each would wake a second one, which finds nothing to do.
-fn connections() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(wiring::cores().div_ceil(CORES_A_DRIVER))
-        .thread_name("postgres")
-        .enable_all()
-        .build()
-}
-
-const CORES_A_DRIVER: usize = 4;
 
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -32,13 +32,7 @@ use relays::{Figures, Relays};
 use signals::Signals;
 
 /// Serves until the process is told to end, then finishes what was begun.
-///
-/// The runtime of `connections` drives those to Postgres.
-pub(crate) async fn serve(
-    config: &Config,
-    access_log: &Arc<dyn AccessLog>,
-    connections: &Handle,
-) -> Result<(), Failure> {
+pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
@@ -47,7 +41,7 @@ pub(crate) async fn serve(
         config,
         listeners.address.port(),
         KeyRingUse::Opened,
-        connections,
+        &runtime,
     )?;
     for notice in config.notices.iter().chain(&wired.notices) {
         tracing::warn!("{notice}");
