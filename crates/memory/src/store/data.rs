@@ -84,14 +84,9 @@ impl Data {
 
     /// Refuses to tell of a tenant that is about to be gone, where nothing is changed.
     fn check_told(&self, tenant: &Tenant, changes: &Changes) -> Result<(), CommitError> {
-        let others = [
-            !changes.tenants.is_empty(),
-            !changes.keys.is_empty(),
-            changes.installation.is_some(),
-        ];
         let stored = self.tenants.get(&tenant.id);
         let deleting = stored.is_some_and(|it| it.status == TenantStatus::Deleting);
-        if deleting && !changes.events.is_empty() && !others.contains(&true) {
+        if deleting && changes.is_told_alone() {
             return Err(CommitError::Stale);
         }
         Ok(())
