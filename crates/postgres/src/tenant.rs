@@ -193,6 +193,16 @@ pub(crate) async fn all(mut connection: &AsyncPgConnection) -> QueryResult<Vec<T
         .await
 }
 
+/// The tenants that are being deleted or are on the way to another layout, by schema name.
+pub(crate) async fn unfinished(mut connection: &AsyncPgConnection) -> QueryResult<Vec<TenantRead>> {
+    tenants::table
+        .filter(tenants::is_deleting.or(tenants::moving_to.is_not_null()))
+        .order(tenants::schema)
+        .select(columns())
+        .load(&mut connection)
+        .await
+}
+
 /// Adds a new tenant.
 pub(crate) fn insert(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
     let row = TenantRow::new(tenant);

@@ -196,6 +196,13 @@ impl Data {
         tenants
     }
 
+    pub(super) fn unfinished_tenants(&self) -> Vec<Tenant> {
+        let mut tenants = self.tenants();
+        tenants
+            .retain(|tenant| tenant.status == TenantStatus::Deleting || tenant.moving_to.is_some());
+        tenants
+    }
+
     pub(super) fn user(&self, tenant: &Tenant, by: &UserKey) -> Option<User> {
         let users = &self.places.get(&tenant.id)?.users;
         let found = match by {
