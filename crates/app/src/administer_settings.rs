@@ -4,15 +4,14 @@ use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
-use tessera_domain::{
-    Actor, Change, Changes, Tenant, TenantSettings, TenantSettingsError, TenantStatus, TokenPolicy,
-};
+use tessera_domain::{Actor, Tenant, TenantSettings, TenantSettingsError, TokenPolicy};
 
+use crate::Tessera;
+use crate::administer_tenants::{ChangeTenantError, TenantChange};
 use crate::administer_users::AdministrationError;
-use crate::ports::{TenantKey, Unavailable};
+use crate::ports::{CommitError, Unavailable};
 use crate::purview::Purview;
 use crate::validate::Caller;
-use crate::{ATTEMPTS, Contended, Tessera};
 
 /// The settings of one tenant, for somebody who may administer them.
 #[derive(Clone, Debug)]
@@ -40,6 +39,20 @@ pub enum ChangeSettingsError {
     /// The store cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+impl From<ChangeTenantError> for ChangeSettingsError {
+    fn from(error: ChangeTenantError) -> Self {
+        match error {
+            ChangeTenantError::Deleting => Self::Deleting,
+            // No setting is one that only one tenant may have.
+            ChangeTenantError::Duplicate(what) => {
+                Unavailable::new(CommitError::Duplicate(what)).into()
+            }
+            ChangeTenantError::NotFound => Self::NotFound,
+            ChangeTenantError::Unavailable(unavailable) => unavailable.into(),
+        }
+    }
 }
 
 /// A setting of a tenant that the platform alone changes.
@@ -97,40 +110,15 @@ impl Tessera {
         of: &SettingsAdministration,
         decide: impl Fn(TenantSettings) -> TenantSettings + Send + Sync,
     ) -> Result<Tenant, ChangeSettingsError> {
-        for _ in 0..ATTEMPTS {
-            let found = self
-                .ports
-                .store
-                .tenant(&TenantKey::Id(of.tenant.id))
-                .await?;
-            let tenant = found.ok_or(ChangeSettingsError::NotFound)?;
-            if tenant.status == TenantStatus::Deleting {
-                return Err(ChangeSettingsError::Deleting);
-            }
+        let decide = |tenant: &Tenant| {
             let settings = decide(tenant.settings.clone());
-            of.check(&tenant, &settings)?;
+            of.check(tenant, &settings)?;
             let policy = &self.settings.tokens;
             judged(&tenant.settings, &settings, policy).check(policy)?;
-            let Some((updated, fact)) = tenant.change_settings(settings) else {
-                return Ok(tenant);
-            };
-            let changes = Changes {
-                tenants: vec![Change::Update(updated.clone())],
-                actor: of.by.clone(),
-                events: vec![self.event(&tenant, self.now(), fact)],
-                ..Changes::default()
-            };
-            let committed = self.commit(&tenant, changes).await;
-            self.registry.clear();
-            match committed {
-                Ok(()) => {
-                    let version = updated.version + 1;
-                    return Ok(Tenant { version, ..updated });
-                }
-                Err(error) => error.unless_stale()?,
-            }
-        }
-        Err(Unavailable::new(Contended).into())
+            Ok(tenant.change_settings(settings).map(TenantChange::from))
+        };
+        let id = of.tenant.id.to_string();
+        self.change_living(&of.by, &id, decide).await
     }
 }
 

@@ -151,7 +151,7 @@ impl Tessera {
         name: TenantName,
     ) -> Result<Tenant, AdministerTenantError> {
         let decide = |tenant: &Tenant| Ok(tenant.rename(name.clone()).map(TenantChange::from));
-        self.change_living(of, named, decide).await
+        self.change_living(&of.by, named, decide).await
     }
 
     /// Gives a domain to a tenant, as its primary one where that is said or it is the first.
@@ -168,9 +168,9 @@ impl Tessera {
             if primary {
                 change.add(|tenant| tenant.make_primary(&host));
             }
-            Ok(change.unless_empty())
+            Ok::<_, AdministerTenantError>(change.unless_empty())
         };
-        let tenant = self.change_living(of, named, decide).await?;
+        let tenant = self.change_living(&of.by, named, decide).await?;
         let hidden = self.hidden_by(&tenant, &host).await?;
         Ok(DomainAdded { tenant, hidden })
     }
@@ -186,7 +186,7 @@ impl Tessera {
             Some(removed) => Ok(Some(removed.into())),
             None => Err(AdministerTenantError::UnknownDomain),
         };
-        self.change_living(of, named, decide).await
+        self.change_living(&of.by, named, decide).await
     }
 
     /// Makes one of its domains the primary one of a tenant.
@@ -202,7 +202,7 @@ impl Tessera {
             }
             Ok(tenant.make_primary(host).map(TenantChange::from))
         };
-        self.change_living(of, named, decide).await
+        self.change_living(&of.by, named, decide).await
     }
 
     /// Closes a tenant: nobody logs in, and what was logged in works no more until it is resumed.
@@ -217,7 +217,7 @@ impl Tessera {
             }
             Ok(tenant.suspend().map(TenantChange::from))
         };
-        self.change_living(of, named, decide).await
+        self.change_living(&of.by, named, decide).await
     }
 
     /// Opens a tenant again, with the sessions that are not over.
@@ -227,41 +227,42 @@ impl Tessera {
         named: &str,
     ) -> Result<Tenant, AdministerTenantError> {
         let decide = |tenant: &Tenant| Ok(tenant.resume().map(TenantChange::from));
-        self.change_living(of, named, decide).await
+        self.change_living(&of.by, named, decide).await
     }
 
     /// Changes a tenant unless it is being deleted.
-    pub(crate) async fn change_living(
+    pub(crate) async fn change_living<E: From<ChangeTenantError>>(
         &self,
-        of: &TenantAdministration,
+        by: &Actor,
         named: &str,
-        decide: impl Fn(&Tenant) -> Result<Option<TenantChange>, AdministerTenantError> + Send + Sync,
-    ) -> Result<Tenant, AdministerTenantError> {
+        decide: impl Fn(&Tenant) -> Result<Option<TenantChange>, E> + Send + Sync,
+    ) -> Result<Tenant, E> {
         let decide = |tenant: &Tenant| match tenant.status {
             TenantStatus::Active | TenantStatus::Suspended => decide(tenant),
-            TenantStatus::Deleting => Err(AdministerTenantError::Deleting),
+            TenantStatus::Deleting => Err(ChangeTenantError::Deleting.into()),
         };
-        self.change_tenant(of, named, decide).await
+        self.change_tenant(by, named, decide).await
     }
 
     /// Changes the tenant of that id, name or schema name as `decide` says; if it says nothing, it
     /// stays as it is.
-    pub(crate) async fn change_tenant(
+    pub(crate) async fn change_tenant<E: From<ChangeTenantError>>(
         &self,
-        of: &TenantAdministration,
+        by: &Actor,
         named: &str,
-        decide: impl Fn(&Tenant) -> Result<Option<TenantChange>, AdministerTenantError> + Send + Sync,
-    ) -> Result<Tenant, AdministerTenantError> {
-        let mut key = key_of(named).ok_or(AdministerTenantError::NotFound)?;
+        decide: impl Fn(&Tenant) -> Result<Option<TenantChange>, E> + Send + Sync,
+    ) -> Result<Tenant, E> {
+        let mut key = key_of(named).ok_or(ChangeTenantError::NotFound)?;
         for _ in 0..ATTEMPTS {
-            let found = self.ports.store.tenant(&key).await?;
-            let tenant = found.ok_or(AdministerTenantError::NotFound)?;
+            let found = self.ports.store.tenant(&key).await;
+            let found = found.map_err(ChangeTenantError::Unavailable)?;
+            let tenant = found.ok_or(ChangeTenantError::NotFound)?;
             let Some(TenantChange { tenant: to, facts }) = decide(&tenant)? else {
                 return Ok(tenant);
             };
             let changes = Changes {
                 tenants: vec![Change::Update(to.clone())],
-                actor: of.by.clone(),
+                actor: by.clone(),
                 events: self.events(&tenant, self.now(), facts),
                 ..Changes::default()
             };
@@ -275,12 +276,14 @@ impl Tessera {
                 // The name may be another one's by now.
                 Err(CommitError::Stale) => key = TenantKey::Id(tenant.id),
                 Err(CommitError::Duplicate(what)) => {
-                    return Err(AdministerTenantError::Duplicate(what));
+                    return Err(ChangeTenantError::Duplicate(what).into());
                 }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
+                Err(CommitError::Unavailable(unavailable)) => {
+                    return Err(ChangeTenantError::Unavailable(unavailable).into());
+                }
             }
         }
-        Err(Unavailable::new(Contended).into())
+        Err(ChangeTenantError::Unavailable(Unavailable::new(Contended)).into())
     }
 
     /// The users of the default tenant whose addresses lead to another one by its domain.
@@ -301,6 +304,29 @@ impl Tessera {
                 let email = user.email.as_ref();
                 email.is_some_and(|email| email.domain() == host.as_str())
             }));
+        }
+    }
+}
+
+/// Why a tenant is not changed, whatever was to become of it.
+pub(crate) enum ChangeTenantError {
+    /// Its deletion began.
+    Deleting,
+    /// Its name or its domain belongs to another tenant.
+    Duplicate(Unique),
+    /// There is no such tenant.
+    NotFound,
+    /// The store cannot be reached.
+    Unavailable(Unavailable),
+}
+
+impl From<ChangeTenantError> for AdministerTenantError {
+    fn from(error: ChangeTenantError) -> Self {
+        match error {
+            ChangeTenantError::Deleting => Self::Deleting,
+            ChangeTenantError::Duplicate(what) => Self::Duplicate(what),
+            ChangeTenantError::NotFound => Self::NotFound,
+            ChangeTenantError::Unavailable(unavailable) => Self::Unavailable(unavailable),
         }
     }
 }

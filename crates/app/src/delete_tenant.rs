@@ -16,7 +16,7 @@ impl Tessera {
         of: &TenantAdministration,
         named: &str,
     ) -> Result<Tenant, AdministerTenantError> {
-        let deleting = self.change_tenant(of, named, begin).await?;
+        let deleting = self.change_tenant(&of.by, named, begin).await?;
         self.begun.notify_one();
         Ok(deleting)
     }
@@ -35,7 +35,7 @@ impl Tessera {
             begin(tenant)
         };
         let id = seen.id.to_string();
-        let deleting = self.change_tenant(of, &id, decide).await?;
+        let deleting = self.change_tenant(&of.by, &id, decide).await?;
         self.begun.notify_one();
         Ok(deleting)
     }

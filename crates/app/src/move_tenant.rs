@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use tessera_domain::{Change, Changes, Id, Tenant, TenantLayout};
+use tessera_domain::{Id, Tenant, TenantLayout};
 
+use crate::Tessera;
 use crate::administer_tenants::{AdministerTenantError, TenantAdministration, TenantChange};
-use crate::ports::{CommitError, TenantKey, Unavailable};
-use crate::{ATTEMPTS, Contended, Tessera};
 
 /// Whether the store keeps tenants apart in more ways than one.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,8 +29,11 @@ impl Tessera {
         to: TenantLayout,
     ) -> Result<Tenant, AdministerTenantError> {
         self.check_layouts()?;
-        let begin = |tenant: &Tenant| Ok(tenant.begin_move(to).map(TenantChange::from));
-        let tenant = self.change_living(of, named, begin).await?;
+        let begin = |tenant: &Tenant| {
+            let begun = tenant.begin_move(to);
+            Ok::<_, AdministerTenantError>(begun.map(TenantChange::from))
+        };
+        let tenant = self.change_living(&of.by, named, begin).await?;
         if tenant.moving_to.is_some() {
             self.begun.notify_one();
         }
@@ -47,34 +49,17 @@ impl Tessera {
         of: &TenantAdministration,
         id: Id<Tenant>,
     ) -> Result<Option<Tenant>, AdministerTenantError> {
-        for _ in 0..ATTEMPTS {
-            let Some(tenant) = self.ports.store.tenant(&TenantKey::Id(id)).await? else {
-                return Ok(None);
-            };
-            let Some((there, fact)) = tenant.arrive() else {
-                return Ok(None);
-            };
-            let changes = Changes {
-                tenants: vec![Change::Update(there.clone())],
-                actor: of.by.clone(),
-                events: vec![self.event(&tenant, self.now(), fact)],
-                ..Changes::default()
-            };
-            let committed = self.commit(&tenant, changes).await;
-            self.registry.clear();
-            match committed {
-                Ok(()) => {
-                    let version = there.version + 1;
-                    return Ok(Some(Tenant { version, ..there }));
-                }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Duplicate(what)) => {
-                    return Err(AdministerTenantError::Duplicate(what));
-                }
-                Err(CommitError::Unavailable(unavailable)) => return Err(unavailable.into()),
-            }
+        let arrive = |tenant: &Tenant| match tenant.arrive() {
+            Some(arrived) => Ok(Some(arrived.into())),
+            None => Err(AdministerTenantError::NotFound),
+        };
+        let moved = self.change_tenant(&of.by, &id.to_string(), arrive).await;
+        match moved {
+            Ok(moved) => Ok(Some(moved)),
+            // It is gone, or on no way.
+            Err(AdministerTenantError::NotFound) => Ok(None),
+            Err(error) => Err(error),
         }
-        Err(Unavailable::new(Contended).into())
     }
 
     /// Finishes the moves of those of the tenants that are on the way, one after the other; `ended`

@@ -131,6 +131,10 @@ pub trait Store: Send + Sync {
     /// All tenants, by schema name.
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable>;
 
+    /// The tenants that are being deleted or are on the way to another layout, by schema name. It is
+    /// asked all the time, and answers few of many or none.
+    async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable>;
+
     /// The user of the tenant that `by` identifies.
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable>;
 

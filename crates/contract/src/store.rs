@@ -46,6 +46,7 @@ suite! { $
         a_tenant_is_found_by_its_id_its_name_its_schema_and_its_domains
         what_no_tenant_is_called_finds_none
         tenants_are_listed_by_schema_name
+        tenants_that_go_or_move_are_listed_until_they_are_gone_or_there
         the_default_tenant_is_kept_as_any_other
         every_field_of_a_tenant_comes_back
         a_tenant_is_updated_at_the_version_it_was_read_at

@@ -33,6 +33,15 @@ pub struct Changes {
     pub events: Vec<Event>,
 }
 
+impl Changes {
+    /// Whether something is told of the tenant, and nothing is changed that says whether it is there:
+    /// of one that is gone by now, or about to be, nothing is told any more.
+    pub fn is_told_alone(&self) -> bool {
+        let [tenants, keys] = [!self.tenants.is_empty(), !self.keys.is_empty()];
+        !self.events.is_empty() && !tenants && !keys && self.installation.is_none()
+    }
+}
+
 /// Who changes something.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Actor {
@@ -125,9 +134,44 @@ const USER: &str = "user";
 
 #[cfg(test)]
 mod tests {
-    use crate::Timestamp;
+    use crate::{EventKind, Fact, Subject, Timestamp};
 
     use super::*;
+
+    #[test]
+    fn an_event_is_told_alone_unless_tenants_keys_or_the_installation_change_along() {
+        let now = Timestamp::from_secs(1);
+        let tenant = Id::new(now, [1; 10]);
+        let told = || Changes {
+            events: vec![Event {
+                id: Id::new(now, [2; 10]),
+                at: now,
+                tenant,
+                fact: Fact {
+                    subject: Subject::Tenant(tenant),
+                    sequence: 1,
+                    kind: EventKind::TenantSuspended,
+                },
+            }],
+            ..Changes::default()
+        };
+        assert!(told().is_told_alone());
+        assert!(!Changes::default().is_told_alone());
+        let users = vec![Change::Remove(Id::new(now, [3; 10]))];
+        assert!(Changes { users, ..told() }.is_told_alone());
+
+        let tenants = vec![Change::Remove(tenant)];
+        assert!(!Changes { tenants, ..told() }.is_told_alone());
+        let keys = vec![Change::Remove(Id::new(now, [4; 10]))];
+        assert!(!Changes { keys, ..told() }.is_told_alone());
+        let public_url = "https://id.example.com".to_owned();
+        let installation = Some(Installation { public_url });
+        let settled = Changes {
+            installation,
+            ..told()
+        };
+        assert!(!settled.is_told_alone());
+    }
 
     #[test]
     fn an_actor_is_restored_from_its_parts_and_from_no_others() {

@@ -49,7 +49,8 @@ pub use tenancy::{Chosen, Contradiction, Explicit, Hint, Hints, TenantOrder, Ten
 pub use tenant::{
     HostName, HostNameError, JobRoleBy, MailSender, MailSenderError, Origin, OriginError,
     Registration, SchemaName, Tenant, TenantDomain, TenantLayout, TenantName, TenantNameError,
-    TenantSettings, TenantSettingsError, TenantStatus, TokenIssuer, issuer_of_tenant,
+    TenantSettings, TenantSettingsError, TenantStatus, TokenIssuer, UnknownChoice,
+    issuer_of_tenant,
 };
 pub use time::Timestamp;
 pub use token::{AccessClaims, RefreshClaims, Rotation, TokenPolicy};

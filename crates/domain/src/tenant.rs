@@ -12,13 +12,15 @@
 //! An active or suspended tenant may be on its way from one layout to the other. Meanwhile it answers
 //! nobody, who is told to come again.
 
+use core::str::FromStr;
+
 use crate::event::{EventKind, Fact, Subject};
 use crate::{Id, Timestamp};
 
 pub use self::names::{HostName, HostNameError, SchemaName, TenantName, TenantNameError};
 pub use self::settings::{
     JobRoleBy, MailSender, MailSenderError, Origin, OriginError, Registration, TenantSettings,
-    TenantSettingsError, TokenIssuer, issuer_of_tenant,
+    TenantSettingsError, TokenIssuer, UnknownChoice, issuer_of_tenant,
 };
 
 #[cfg(test)]
@@ -263,6 +265,16 @@ impl TenantLayout {
             Self::Schema => "schema",
             Self::Shared => "shared",
         }
+    }
+}
+
+impl FromStr for TenantLayout {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, UnknownChoice> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|layout| layout.as_str() == name)
+            .ok_or(UnknownChoice)
     }
 }
 

@@ -1,21 +1,15 @@
 //! Which entries of the audit trail a request asks for.
 
-use core::convert::Infallible;
-use core::future::{Ready, ready};
 use core::str::FromStr;
 
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
-use paperclip::actix::web::Query;
-use paperclip::actix::{Apiv2Schema, OperationModifier};
-use paperclip::v2::models::DefaultOperationRaw;
-use paperclip::v2::schema::Apiv2Schema as Schema;
+use paperclip::actix::Apiv2Schema;
 use tessera_app::AuditQuery;
 use tessera_domain::Timestamp;
 
+use crate::answer::FromInput;
 use crate::input::Input;
-use crate::paging::{fields, limit};
-use crate::problem::Problem;
+use crate::paging::limit;
+use crate::query::Asked;
 use crate::views::moment;
 
 /// What a request asks for.
@@ -26,42 +20,31 @@ pub(crate) struct AuditFilter {
     pub(crate) query: AuditQuery,
 }
 
-/// The query of such a request. To take it never fails, so that who may not ask is told that first.
-pub(crate) struct AuditFilterQuery(String);
-
-impl AuditFilterQuery {
-    /// Reads it. Of a name that comes again the last counts, and other names are nothing.
-    pub(crate) fn read(&self) -> Result<AuditFilter, Problem> {
-        fields(&self.0).read(|input| {
-            let query = AuditQuery {
-                tenant: None,
-                user: parsed(input, "user", "Must be a valid UUID."),
-                actor: parsed(input, "actor", "Must be a valid UUID."),
-                event_type: event_type(input),
-                from: time(input, "from"),
-                to: time(input, "to"),
-                before: parsed(input, "before", "Invalid cursor."),
-                limit: limit(input),
-            };
-            let tenant = input.optional("tenant");
-            Some(AuditFilter { tenant, query })
-        })
+impl FromInput for AuditFilter {
+    fn take(input: &mut Input) -> Option<Self> {
+        let query = AuditQuery {
+            tenant: None,
+            user: parsed(input, "user", "Must be a valid UUID."),
+            actor: parsed(input, "actor", "Must be a valid UUID."),
+            event_type: event_type(input),
+            from: time(input, "from"),
+            to: time(input, "to"),
+            before: parsed(input, "before", "Invalid cursor."),
+            limit: limit(input),
+        };
+        let tenant = input.optional("tenant");
+        Some(Self { tenant, query })
     }
 }
 
-impl FromRequest for AuditFilterQuery {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.query_string().to_owned())))
-    }
+impl Asked for AuditFilter {
+    type Parameters = AuditParameters;
 }
 
 /// The parameters of the query, for the documentation.
 #[derive(Apiv2Schema)]
 #[expect(dead_code, reason = "read by the documentation alone")]
-struct AuditParameters {
+pub(crate) struct AuditParameters {
     /// Those that concern the user with this UUID.
     user: Option<String>,
     /// Those of what the user with this UUID did.
@@ -78,14 +61,6 @@ struct AuditParameters {
     before: Option<String>,
     /// How many at most, from 1 to 1000; 100 if absent.
     limit: Option<u64>,
-}
-
-impl Schema for AuditFilterQuery {}
-
-impl OperationModifier for AuditFilterQuery {
-    fn update_parameter(op: &mut DefaultOperationRaw) {
-        Query::<AuditParameters>::update_parameter(op);
-    }
 }
 
 /// A value that may be absent.

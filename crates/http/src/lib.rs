@@ -21,6 +21,7 @@ mod openapi;
 mod pages;
 mod paging;
 mod problem;
+mod query;
 mod rate_limits;
 mod request_id;
 mod requests;

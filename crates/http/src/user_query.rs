@@ -1,20 +1,13 @@
 //! Which users a request asks for: of which tenant, which of them, from where on.
 
-use core::convert::Infallible;
-use core::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
-use paperclip::actix::web::Query;
-use paperclip::actix::{Apiv2Schema, OperationModifier};
-use paperclip::v2::models::DefaultOperationRaw;
-use paperclip::v2::schema::Apiv2Schema as Schema;
+use paperclip::actix::Apiv2Schema;
 use tessera_app::UserFilter;
 use tessera_domain::{Id, NamePrefix, Role, User, UserStatus};
 
+use crate::answer::FromInput;
 use crate::input::Input;
-use crate::paging::{fields, limit};
-use crate::problem::Problem;
+use crate::paging::limit;
+use crate::query::Asked;
 
 /// The part of a list of users that a request asks for.
 pub(crate) struct UsersAsked {
@@ -28,37 +21,34 @@ pub(crate) struct UsersAsked {
     pub(crate) limit: usize,
 }
 
-/// The query of a request for a list of users. To take it never fails, so that who may not ask is
-/// told that first.
-pub(crate) struct UsersQuery(String);
-
-impl UsersQuery {
-    /// Reads it. Of a name that comes again the last counts, and other names are nothing.
-    pub(crate) fn read(&self) -> Result<UsersAsked, Problem> {
-        fields(&self.0).read(|input| {
-            let role = input.optional("role");
-            let after = input.optional("after");
-            let filter = UserFilter {
-                search: search(input),
-                role: role.and_then(|role| input.parsed("role", &role, Role::parse)),
-                status: input.flag("is_active").map(|active| {
-                    if active {
-                        UserStatus::Active
-                    } else {
-                        UserStatus::Disabled
-                    }
-                }),
-                email_verified: input.flag("email_verified"),
-            };
-            let id = |text: &str| text.parse().map_err(|_| "Invalid cursor.");
-            Some(UsersAsked {
-                tenant: input.optional("tenant"),
-                filter,
-                after: after.and_then(|after| input.parsed("after", &after, id)),
-                limit: limit(input),
-            })
+impl FromInput for UsersAsked {
+    fn take(input: &mut Input) -> Option<Self> {
+        let role = input.optional("role");
+        let after = input.optional("after");
+        let filter = UserFilter {
+            search: search(input),
+            role: role.and_then(|role| input.parsed("role", &role, Role::parse)),
+            status: input.flag("is_active").map(|active| {
+                if active {
+                    UserStatus::Active
+                } else {
+                    UserStatus::Disabled
+                }
+            }),
+            email_verified: input.flag("email_verified"),
+        };
+        let id = |text: &str| text.parse().map_err(|_| "Invalid cursor.");
+        Some(Self {
+            tenant: input.optional("tenant"),
+            filter,
+            after: after.and_then(|after| input.parsed("after", &after, id)),
+            limit: limit(input),
         })
     }
+}
+
+impl Asked for UsersAsked {
+    type Parameters = UsersParameters;
 }
 
 /// What names begin with: no name has a NUL, and no database takes one.
@@ -70,38 +60,23 @@ pub(crate) fn search(input: &mut Input) -> Option<NamePrefix> {
     NamePrefix::parse(&text)
 }
 
-/// The query of a request about users of one tenant.
-pub(crate) struct TenantQuery(String);
+/// The tenant whose users a request is about, as it is named.
+pub(crate) struct TenantAsked(pub(crate) Option<String>);
 
-impl TenantQuery {
-    /// The tenant, as it is named. Other names are nothing.
-    pub(crate) fn read(&self) -> Result<Option<String>, Problem> {
-        fields(&self.0).read(|input| Some(input.optional("tenant")))
+impl FromInput for TenantAsked {
+    fn take(input: &mut Input) -> Option<Self> {
+        Some(Self(input.optional("tenant")))
     }
 }
 
-impl FromRequest for UsersQuery {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.query_string().to_owned())))
-    }
-}
-
-impl FromRequest for TenantQuery {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.query_string().to_owned())))
-    }
+impl Asked for TenantAsked {
+    type Parameters = TenantParameter;
 }
 
 /// The parameters of a list, for the documentation.
 #[derive(Apiv2Schema)]
 #[expect(dead_code, reason = "read by the documentation alone")]
-struct UsersParameters {
+pub(crate) struct UsersParameters {
     /// Those whose address or username begins so, whatever the case.
     search: Option<String>,
     /// Those with this role.
@@ -122,24 +97,8 @@ struct UsersParameters {
 /// The parameter of everything else, for the documentation.
 #[derive(Apiv2Schema)]
 #[expect(dead_code, reason = "read by the documentation alone")]
-struct TenantParameter {
+pub(crate) struct TenantParameter {
     /// The tenant, by its name, its schema name or its UUID: for platform administrators. Else the
     /// caller's own.
     tenant: Option<String>,
-}
-
-impl Schema for UsersQuery {}
-
-impl Schema for TenantQuery {}
-
-impl OperationModifier for UsersQuery {
-    fn update_parameter(op: &mut DefaultOperationRaw) {
-        Query::<UsersParameters>::update_parameter(op);
-    }
-}
-
-impl OperationModifier for TenantQuery {
-    fn update_parameter(op: &mut DefaultOperationRaw) {
-        Query::<TenantParameter>::update_parameter(op);
-    }
 }

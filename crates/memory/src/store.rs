@@ -175,6 +175,10 @@ impl Store for MemoryStore {
         self.read(Data::tenants)
     }
 
+    async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        self.read(Data::unfinished_tenants)
+    }
+
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
         self.read(|data| data.user(tenant, by))
     }

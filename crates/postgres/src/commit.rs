@@ -112,7 +112,7 @@ async fn write_of_tenant(
         && changes.sessions.is_empty()
         && tokens.is_empty()
     {
-        if is_told_alone(changes) {
+        if changes.is_told_alone() {
             pipeline.enter(of.id);
         }
         return Ok(());
@@ -173,13 +173,6 @@ fn rotation(changes: &Changes) -> Option<(&Session, Epoch)> {
     };
     let alone = others.into_iter().chain(told).all(|count| count == 0);
     (alone && session.user == *held).then_some((session, *epoch))
-}
-
-/// Whether something is told of a tenant, and nothing is changed: one that is gone by now, or about
-/// to be, is told nothing of any more.
-fn is_told_alone(changes: &Changes) -> bool {
-    let [tenants, keys] = [!changes.tenants.is_empty(), !changes.keys.is_empty()];
-    !changes.events.is_empty() && !tenants && !keys && changes.installation.is_none()
 }
 
 /// The mailed tokens that go and those that are kept, by their ids; of the same one, the former

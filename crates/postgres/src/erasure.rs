@@ -68,7 +68,8 @@ impl Erasure {
 
 /// Removes at most `limit` of each kind of row of a tenant, if its deletion began and it is there.
 ///
-/// A schema of its own goes with the tenant. It is not entered, as it may be gone. Where two do so at once, each takes what the other has not.
+/// A schema of its own goes with the tenant. It is not entered, as it may be gone. Where two do so at
+/// once, each takes what the other has not.
 pub(crate) async fn empty(
     connection: &AsyncPgConnection,
     tenant: &Tenant,
@@ -111,9 +112,9 @@ fn about<'q>(statement: Statement<'q>, of: &Tenant, subjects: Vec<String>) -> St
         .bind::<Array<Text>, _>(subjects)
 }
 
-// What is chosen is chosen once: as an `IN`, it might be chosen anew for each row.
-// In an array, since a join with the table's own policy around it is planned badly before Postgres
-// knows how large the table is.
+// What is chosen is chosen once, here and below: as an `IN`, it might be chosen anew for each row.
+// Users are chosen in an array: a join, with the table's own policy around it, is planned badly before
+// Postgres knows how large the table is.
 const SOME_USERS: &str = "\
     DELETE FROM tessera_shared.users WHERE tenant_id = $ AND id = ANY (ARRAY(\
         SELECT id FROM tessera_shared.users WHERE tenant_id = (\

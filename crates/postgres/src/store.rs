@@ -320,6 +320,13 @@ impl Store for PostgresStore {
         found.into_iter().map(tenant::tenant).collect()
     }
 
+    async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        let found = self
+            .read(|connection| tenant::unfinished(connection).boxed())
+            .await?;
+        found.into_iter().map(tenant::tenant).collect()
+    }
+
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
         match by {
             UserKey::Email(key) | UserKey::Username(key) if unspeakable(key) => return Ok(None),

@@ -193,6 +193,16 @@ pub(crate) async fn all(mut connection: &AsyncPgConnection) -> QueryResult<Vec<T
         .await
 }
 
+/// The tenants that are being deleted or are on the way to another layout, by schema name.
+pub(crate) async fn unfinished(mut connection: &AsyncPgConnection) -> QueryResult<Vec<TenantRead>> {
+    tenants::table
+        .filter(tenants::is_deleting.or(tenants::moving_to.is_not_null()))
+        .order(tenants::schema)
+        .select(columns())
+        .load(&mut connection)
+        .await
+}
+
 /// Adds a new tenant.
 pub(crate) fn insert(pipeline: &mut Pipeline<'_>, tenant: &Tenant) {
     let row = TenantRow::new(tenant);
@@ -294,27 +304,19 @@ fn status(text: &str) -> Result<TenantStatus, Unavailable> {
 }
 
 fn registration(text: &str) -> Result<Registration, Unavailable> {
-    let mut all = Registration::ALL.into_iter();
-    all.find(|mode| mode.as_str() == text)
-        .ok_or_else(|| unknown("tenants.registration"))
+    text.parse().map_err(|_| unknown("tenants.registration"))
 }
 
 fn job_role_by(text: &str) -> Result<JobRoleBy, Unavailable> {
-    let mut all = JobRoleBy::ALL.into_iter();
-    all.find(|who| who.as_str() == text)
-        .ok_or_else(|| unknown("tenants.job_role_by"))
+    text.parse().map_err(|_| unknown("tenants.job_role_by"))
 }
 
 fn layout(text: &str) -> Result<TenantLayout, Unavailable> {
-    let mut all = TenantLayout::ALL.into_iter();
-    all.find(|layout| layout.as_str() == text)
-        .ok_or_else(|| unknown("tenants.layout"))
+    text.parse().map_err(|_| unknown("tenants.layout"))
 }
 
 fn issuer(text: &str) -> Result<TokenIssuer, Unavailable> {
-    let mut all = TokenIssuer::ALL.into_iter();
-    all.find(|issuer| issuer.as_str() == text)
-        .ok_or_else(|| unknown("tenants.issuer"))
+    text.parse().map_err(|_| unknown("tenants.issuer"))
 }
 
 fn sender(text: &str) -> Result<MailSender, Unavailable> {

@@ -159,9 +159,7 @@ pub(crate) struct DeleteTenant {
 }
 
 fn layout(text: &str) -> Result<TenantLayout, &'static str> {
-    let mut all = TenantLayout::ALL.into_iter();
-    let layout = all.find(|layout| layout.as_str() == text);
-    layout.ok_or("it is schema or shared")
+    text.parse().map_err(|_| "it is schema or shared")
 }
 
 #[derive(Debug, Subcommand)]

@@ -21,6 +21,7 @@ use crate::{mail, mailed_token};
 /// Changes that are ready to be written.
 pub(crate) struct Commit {
     tenant: Id<Tenant>,
+    told_alone: bool,
     changes: Changes,
     events: Vec<EventRow>,
     entries: Vec<AuditRow>,
@@ -29,12 +30,14 @@ pub(crate) struct Commit {
 impl Commit {
     /// Encodes what there is to encode, so that the writer need not.
     pub(crate) fn new(tenant: &Tenant, mut changes: Changes) -> Self {
+        let told_alone = changes.is_told_alone();
         let events = std::mem::take(&mut changes.events);
         let rows: Vec<EventRow> = events.iter().map(EventRow::from).collect();
         let entry = |(event, row)| AuditRow::new(event, row, &changes.actor);
         Self {
             entries: events.iter().zip(&rows).map(entry).collect(),
             tenant: tenant.id,
+            told_alone,
             changes,
             events: rows,
         }
@@ -42,7 +45,7 @@ impl Commit {
 
     /// Writes everything, or says why not; then the caller rolls back.
     pub(crate) fn write(self, conn: &mut SqliteConnection) -> Result<(), Refusal> {
-        if is_told_alone(&self.changes, &self.events) {
+        if self.told_alone {
             check_tenant(conn, self.tenant)?;
         }
         for (user, epoch) in self.changes.epochs {
@@ -84,12 +87,6 @@ impl Commit {
         }
         Ok(())
     }
-}
-
-/// Whether something is told of a tenant, and nothing is changed that says whether it is there.
-fn is_told_alone(changes: &Changes, events: &[EventRow]) -> bool {
-    let [tenants, keys] = [!changes.tenants.is_empty(), !changes.keys.is_empty()];
-    !events.is_empty() && !tenants && !keys && changes.installation.is_none()
 }
 
 /// Of one that is gone by now, or about to be, nothing is told any more.

@@ -151,6 +151,17 @@ pub(crate) fn tenants(conn: &mut SqliteConnection) -> QueryResult<Vec<Tenant>> {
     Ok(gather(rows))
 }
 
+pub(crate) fn unfinished_tenants(conn: &mut SqliteConnection) -> QueryResult<Vec<Tenant>> {
+    let begun = tenants::is_deleting.or(tenants::moving_to.is_not_null());
+    let rows: Vec<(TenantRow, Option<DomainRow>)> = tenants::table
+        .left_join(tenant_domains::table.on(tenant_domains::tenant_id.eq(tenants::id)))
+        .filter(begun)
+        .order((tenants::schema, tenant_domains::position))
+        .select((TenantRow::as_select(), Option::<DomainRow>::as_select()))
+        .load(conn)?;
+    Ok(gather(rows))
+}
+
 pub(crate) fn user(
     conn: &mut SqliteConnection,
     tenant: Id<Tenant>,

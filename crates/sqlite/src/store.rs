@@ -282,6 +282,10 @@ impl Store for SqliteStore {
         self.read(read::tenants).await
     }
 
+    async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        self.read(read::unfinished_tenants).await
+    }
+
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
         let (tenant, by) = (tenant.id, by.clone());
         self.read(move |conn| read::user(conn, tenant, &by)).await

@@ -2,7 +2,7 @@
 
 use tessera_app::{Store, TenantKey, Unique};
 use tessera_domain::{
-    Change, HostName, SchemaName, Tenant, TenantDomain, TenantName, TenantStatus,
+    Change, HostName, SchemaName, Tenant, TenantDomain, TenantLayout, TenantName, TenantStatus,
 };
 
 use crate::fixture::{tenants, users};
@@ -84,6 +84,52 @@ pub(super) async fn tenants_are_listed_by_schema_name(fixture: &Fixture) {
         .map(|tenant| tenant.schema.as_str())
         .collect();
     assert_eq!(listed, ["Z", "a", "a-2", "a_2", "b"]);
+}
+
+pub(super) async fn tenants_that_go_or_move_are_listed_until_they_are_gone_or_there(
+    fixture: &Fixture,
+) {
+    let unfinished = || async { fixture.store.unfinished_tenants().await.unwrap() };
+    fixture.inserted_tenant(values::full_tenant()).await;
+    let mut made = Vec::new();
+    for (name, in_schema) in [("1", "c"), ("2", "a"), ("3", "b")] {
+        let tenant = Tenant {
+            domains: vec![
+                values::domain(&format!("z{name}.example"), false),
+                values::domain(&format!("a{name}.example"), true),
+            ],
+            ..values::tenant_in(name, schema(in_schema))
+        };
+        made.push(fixture.inserted_tenant(tenant).await);
+    }
+    assert!(unfinished().await.is_empty());
+    let [one, two, three] = <[Tenant; 3]>::try_from(made).unwrap();
+
+    let here = one.layout;
+    let mut all = TenantLayout::ALL.into_iter();
+    let elsewhere = all.find(|layout| *layout != here).unwrap();
+    let (one, _) = one.begin_move(elsewhere).unwrap();
+    let (two, _) = two.begin_deletion().unwrap();
+    let (three, _) = three.begin_deletion().unwrap();
+    let mut left = Vec::new();
+    for tenant in [two, three, one] {
+        let begin = tenants([Change::Update(tenant.clone())]);
+        fixture.write(&tenant, begin).await;
+        left.push(fixture.find_tenant(&tenant).await.unwrap());
+    }
+    assert_eq!(unfinished().await, left);
+
+    let gone = left.remove(0);
+    let removed = tenants([Change::Remove(gone.id)]);
+    fixture.write(&gone, removed).await;
+    assert_eq!(unfinished().await, left);
+
+    let moving = left.pop().unwrap();
+    let (back, _) = moving.begin_move(here).unwrap();
+    let (there, _) = back.arrive().unwrap();
+    let arrive = tenants([Change::Update(there.clone())]);
+    fixture.write(&there, arrive).await;
+    assert_eq!(unfinished().await, left);
 }
 
 pub(super) async fn the_default_tenant_is_kept_as_any_other(fixture: &Fixture) {

@@ -1,6 +1,7 @@
 //! What holds for one tenant and not for the whole installation.
 
 use core::fmt;
+use core::str::FromStr;
 use core::time::Duration;
 
 use url::Url;
@@ -104,6 +105,15 @@ impl Registration {
     }
 }
 
+impl FromStr for Registration {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, UnknownChoice> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|mode| mode.as_str() == name).ok_or(UnknownChoice)
+    }
+}
+
 /// Who says what a user does in the tenant's organisation.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum JobRoleBy {
@@ -124,6 +134,15 @@ impl JobRoleBy {
             Self::Administrators => "administrators",
             Self::Users => "users",
         }
+    }
+}
+
+impl FromStr for JobRoleBy {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, UnknownChoice> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|by| by.as_str() == name).ok_or(UnknownChoice)
     }
 }
 
@@ -149,6 +168,21 @@ impl TokenIssuer {
         }
     }
 }
+
+impl FromStr for TokenIssuer {
+    type Err = UnknownChoice;
+
+    fn from_str(name: &str) -> Result<Self, UnknownChoice> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|issuer| issuer.as_str() == name)
+            .ok_or(UnknownChoice)
+    }
+}
+
+/// There is no choice of that name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("there is no choice of that name")]
+pub struct UnknownChoice;
 
 /// The issuer of a tenant that has one of its own.
 pub fn issuer_of_tenant(installation: &str, schema: &SchemaName) -> String {
@@ -282,7 +316,28 @@ const MAX_NAME_CHARS: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use crate::TenantLayout;
+
     use super::*;
+
+    #[test]
+    fn a_choice_is_read_by_its_name_and_by_no_other() {
+        for mode in Registration::ALL {
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+        }
+        for by in JobRoleBy::ALL {
+            assert_eq!(by.as_str().parse(), Ok(by));
+        }
+        for issuer in TokenIssuer::ALL {
+            assert_eq!(issuer.as_str().parse(), Ok(issuer));
+        }
+        for layout in TenantLayout::ALL {
+            assert_eq!(layout.as_str().parse(), Ok(layout));
+        }
+        for wrong in ["", "Open", " open", "default"] {
+            assert_eq!(wrong.parse::<Registration>(), Err(UnknownChoice));
+        }
+    }
 
     #[test]
     fn a_tenant_shortens_lives_and_never_lengthens_them() {

@@ -1,5 +1,6 @@
 //! The fields of a request that changes the settings of a tenant.
 
+use core::str::FromStr;
 use core::time::Duration;
 
 use paperclip::actix::Apiv2Schema;
@@ -52,23 +53,17 @@ impl FromInput for SettingsRequest {
     fn take(input: &mut Input) -> Option<Self> {
         let seconds = |seconds| Ok::<_, &str>(Duration::from_secs(seconds));
         Some(Self {
-            registration: input.setting("registration", |text| {
-                choice(text, Registration::ALL, Registration::as_str)
-            }),
+            registration: input.setting("registration", choice),
             password_chars: input.number_setting("password_chars", |number| {
                 let chars = u8::try_from(number).ok().and_then(PasswordChars::new);
                 chars.ok_or(CHARS)
             }),
-            job_role_by: input.setting("job_role_by", |text| {
-                choice(text, JobRoleBy::ALL, JobRoleBy::as_str)
-            }),
+            job_role_by: input.setting("job_role_by", choice),
             access_seconds: input.number_setting("access_seconds", seconds),
             refresh_seconds: input.number_setting("refresh_seconds", seconds),
             allowed_origins: input.list_setting("allowed_origins", Origin::parse),
             mail_from: input.setting("mail_from", MailSender::parse),
-            issuer: input.setting("issuer", |text| {
-                choice(text, TokenIssuer::ALL, TokenIssuer::as_str)
-            }),
+            issuer: input.setting("issuer", choice),
         })
     }
 }
@@ -106,13 +101,9 @@ impl Schema for SettingsRequest {
     }
 }
 
-fn choice<T: Copy, const N: usize>(
-    text: &str,
-    all: [T; N],
-    name: impl Fn(T) -> &'static str,
-) -> Result<T, String> {
-    let chosen = all.into_iter().find(|it| name(*it) == text);
-    chosen.ok_or_else(|| format!("{text:?} is not a valid choice."))
+fn choice<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| format!("{text:?} is not a valid choice."))
 }
 
 const CHARS: &str = "Ensure this value is between 8 and 64.";

@@ -149,9 +149,7 @@ impl Schema for MoveRequest {
 }
 
 fn parse_layout(text: &str) -> Result<TenantLayout, &'static str> {
-    let mut all = TenantLayout::ALL.into_iter();
-    all.find(|layout| layout.as_str() == text)
-        .ok_or("It is schema or shared.")
+    text.parse().map_err(|_| "It is schema or shared.")
 }
 
 const MOST_DOMAINS: usize = 100;

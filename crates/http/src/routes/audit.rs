@@ -5,9 +5,10 @@ use paperclip::actix::api_v2_operation;
 use tessera_app::{AuditError, Tessera};
 
 use crate::answer::Answer;
-use crate::audit_query::AuditFilterQuery;
+use crate::audit_query::AuditFilter;
 use crate::caller::Administrator;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::views::AuditView;
 
 /// Read the audit trail
@@ -19,7 +20,7 @@ use crate::views::AuditView;
 pub(crate) async fn list(
     tessera: Data<Tessera>,
     administrator: Administrator,
-    query: AuditFilterQuery,
+    query: Query<AuditFilter>,
 ) -> Result<Answer<AuditView>, Problem> {
     let filter = query.read()?;
     let page = tessera.audit_page(administrator.0, filter.tenant.as_deref(), filter.query);

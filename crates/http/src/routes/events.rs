@@ -8,8 +8,9 @@ use tessera_app::{PublishersError, RetryEventError, Tessera};
 
 use crate::answer::Answer;
 use crate::caller::{Administrator, run, tessera};
-use crate::paging::PageQuery;
+use crate::paging::Page;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::views::{EventsView, PublishersView, RetriedView, WaitingEventsView};
 
 /// List events
@@ -20,7 +21,7 @@ use crate::views::{EventsView, PublishersView, RetriedView, WaitingEventsView};
 pub(crate) async fn list(
     tessera: Data<Tessera>,
     administrator: Administrator,
-    query: PageQuery,
+    query: Query<Page>,
 ) -> Result<Answer<EventsView>, Problem> {
     let page = query.read()?;
     let events = tessera.event_page(administrator.0, page.after, page.limit);
@@ -37,7 +38,7 @@ pub(crate) async fn list(
 pub(crate) async fn waiting(
     tessera: Data<Tessera>,
     administrator: Administrator,
-    query: PageQuery,
+    query: Query<Page>,
 ) -> Result<Answer<WaitingEventsView>, Problem> {
     let page = query.read()?;
     let events = tessera.waiting_events(administrator.0, page.after, page.limit);

@@ -11,8 +11,9 @@ use tessera_domain::{HostName, SchemaName};
 use crate::answer::Answer;
 use crate::caller::{Administrator, FromAdministrator, PlatformAdministrator, run, tessera};
 use crate::problem::{FieldError, Problem};
+use crate::query::Query;
 use crate::requests::{AmendTenantRequest, CreateTenantRequest, DomainRequest, MoveRequest};
-use crate::tenants_query::TenantsQuery;
+use crate::tenants_query::TenantsAsked;
 use crate::views::{DomainAddedView, TenantView, TenantsView};
 
 /// What an administrator of the platform sends.
@@ -25,7 +26,7 @@ type FromPlatform<T> = FromAdministrator<T, PlatformAdministrator>;
 pub(crate) async fn list(
     tessera: Data<Tessera>,
     administrator: PlatformAdministrator,
-    query: TenantsQuery,
+    query: Query<TenantsAsked>,
 ) -> Result<Answer<TenantsView>, Problem> {
     let asked = query.read()?;
     let (search, after) = (asked.search.as_ref(), asked.after.as_ref());

@@ -14,8 +14,9 @@ use tessera_domain::{Id, User};
 use crate::answer::{Answer, NoContent};
 use crate::caller::{Administrator, FromAdministrator, run, tessera};
 use crate::problem::{FieldError, Problem};
+use crate::query::Query;
 use crate::requests::{AmendRequest, InviteRequest};
-use crate::user_query::{TenantQuery, UsersQuery};
+use crate::user_query::{TenantAsked, UsersAsked};
 use crate::views::{SessionsView, UserView, UsersView};
 
 /// List users
@@ -25,7 +26,7 @@ use crate::views::{SessionsView, UserView, UsersView};
 pub(crate) async fn list(
     tessera: Data<Tessera>,
     administrator: Administrator,
-    query: UsersQuery,
+    query: Query<UsersAsked>,
 ) -> Result<Answer<UsersView>, Problem> {
     let asked = query.read()?;
     let tenant = asked.tenant.as_deref();
@@ -41,7 +42,7 @@ pub(crate) async fn list(
 #[api_v2_operation(operation_id = "inviteUser", tags("Administration"))]
 pub(crate) async fn invite(
     request: HttpRequest,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     sent: FromAdministrator<InviteRequest>,
 ) -> Result<Answer<UserView>, Problem> {
     let FromAdministrator(administrator, invited) = sent;
@@ -59,7 +60,7 @@ pub(crate) async fn invite(
 pub(crate) async fn show(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<UserView>, Problem> {
     let of = users(&request, &administrator, &query).await?;
@@ -74,7 +75,7 @@ pub(crate) async fn show(
 #[api_v2_operation(operation_id = "changeUser", tags("Administration"))]
 pub(crate) async fn change(
     request: HttpRequest,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
     sent: FromAdministrator<AmendRequest>,
 ) -> Result<Answer<UserView>, Problem> {
@@ -89,7 +90,7 @@ pub(crate) async fn change(
 pub(crate) async fn disable(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<UserView>, Problem> {
     let disabled = AmendUser {
@@ -106,7 +107,7 @@ pub(crate) async fn disable(
 pub(crate) async fn enable(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<UserView>, Problem> {
     let enabled = AmendUser {
@@ -123,7 +124,7 @@ pub(crate) async fn enable(
 pub(crate) async fn unlock(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<UserView>, Problem> {
     let of = users(&request, &administrator, &query).await?;
@@ -140,7 +141,7 @@ pub(crate) async fn unlock(
 pub(crate) async fn log_out(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<UserView>, Problem> {
     let of = users(&request, &administrator, &query).await?;
@@ -157,7 +158,7 @@ pub(crate) async fn log_out(
 pub(crate) async fn sessions(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<Answer<SessionsView>, Problem> {
     let of = users(&request, &administrator, &query).await?;
@@ -174,7 +175,7 @@ pub(crate) async fn sessions(
 pub(crate) async fn delete(
     request: HttpRequest,
     administrator: Administrator,
-    query: TenantQuery,
+    query: Query<TenantAsked>,
     path: Path<UserPath>,
 ) -> Result<NoContent, Problem> {
     let of = users(&request, &administrator, &query).await?;
@@ -200,7 +201,7 @@ impl UserPath {
 async fn amend(
     request: &HttpRequest,
     administrator: &Administrator,
-    query: &TenantQuery,
+    query: &Query<TenantAsked>,
     path: &UserPath,
     command: AmendUser,
 ) -> Result<Answer<UserView>, Problem> {
@@ -215,9 +216,9 @@ async fn amend(
 async fn users(
     request: &HttpRequest,
     administrator: &Administrator,
-    query: &TenantQuery,
+    query: &Query<TenantAsked>,
 ) -> Result<UserAdministration, Problem> {
-    let (tessera, tenant) = (tessera(request)?, query.read()?);
+    let (tessera, TenantAsked(tenant)) = (tessera(request)?, query.read()?);
     let of = tessera.administer_users(&administrator.1, tenant.as_deref());
     Ok(of.await?)
 }

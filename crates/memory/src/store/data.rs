@@ -84,14 +84,9 @@ impl Data {
 
     /// Refuses to tell of a tenant that is about to be gone, where nothing is changed.
     fn check_told(&self, tenant: &Tenant, changes: &Changes) -> Result<(), CommitError> {
-        let others = [
-            !changes.tenants.is_empty(),
-            !changes.keys.is_empty(),
-            changes.installation.is_some(),
-        ];
         let stored = self.tenants.get(&tenant.id);
         let deleting = stored.is_some_and(|it| it.status == TenantStatus::Deleting);
-        if deleting && !changes.events.is_empty() && !others.contains(&true) {
+        if deleting && changes.is_told_alone() {
             return Err(CommitError::Stale);
         }
         Ok(())
@@ -198,6 +193,13 @@ impl Data {
     pub(super) fn tenants(&self) -> Vec<Tenant> {
         let mut tenants: Vec<Tenant> = self.tenants.values().cloned().collect();
         tenants.sort_by(|one, other| one.schema.as_str().cmp(other.schema.as_str()));
+        tenants
+    }
+
+    pub(super) fn unfinished_tenants(&self) -> Vec<Tenant> {
+        let mut tenants = self.tenants();
+        tenants
+            .retain(|tenant| tenant.status == TenantStatus::Deleting || tenant.moving_to.is_some());
         tenants
     }
 

@@ -85,9 +85,9 @@ fn or<T: Clone>(new: Option<&Or<T>>, so_far: Option<T>) -> Option<T> {
 }
 
 fn registration(text: &str) -> Result<Or<Registration>, String> {
-    let mut all = Registration::ALL.into_iter();
-    let mut found = |text: &str| all.find(|mode| mode.as_str() == text);
-    Or::read(text, |text| found(text).ok_or("it is open, invite, closed"))
+    Or::read(text, |text| {
+        text.parse().map_err(|_| "it is open, invite, closed")
+    })
 }
 
 fn password_chars(text: &str) -> Result<Or<PasswordChars>, String> {
@@ -109,15 +109,11 @@ fn mail_from(text: &str) -> Result<Or<MailSender>, String> {
 }
 
 fn job_role_by(text: &str) -> Result<JobRoleBy, &'static str> {
-    let mut all = JobRoleBy::ALL.into_iter();
-    all.find(|by| by.as_str() == text)
-        .ok_or("it is administrators or users")
+    text.parse().map_err(|_| "it is administrators or users")
 }
 
 fn issuer(text: &str) -> Result<TokenIssuer, &'static str> {
-    let mut all = TokenIssuer::ALL.into_iter();
-    all.find(|issuer| issuer.as_str() == text)
-        .ok_or("it is installation or tenant")
+    text.parse().map_err(|_| "it is installation or tenant")
 }
 
 #[cfg(test)]

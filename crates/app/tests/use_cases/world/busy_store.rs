@@ -153,6 +153,11 @@ impl Store for BusyStore {
         self.memory.tenants().await
     }
 
+    async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
+        yield_now().await;
+        self.memory.unfinished_tenants().await
+    }
+
     async fn user(&self, tenant: &Tenant, by: &UserKey) -> Result<Option<User>, Unavailable> {
         yield_now().await;
         self.whole(tenant)?;
