@@ -47,6 +47,7 @@ mod tenant;
 mod tls;
 mod trail;
 mod transaction;
+mod turns;
 mod url;
 mod user;
 mod value;

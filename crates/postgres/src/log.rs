@@ -61,7 +61,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let forget = Statement::new(FORGET).bind::<Text, _>(publisher);
             let answer = forget.execute(&mut lease.connection()).await;
@@ -101,7 +101,7 @@ impl EventLog for PostgresStore {
         claim: Claim,
         settlement: Settlement,
     ) -> Result<bool, Unavailable> {
-        let mut connection = self.pool.lease().await?;
+        let mut connection = self.pool.lease(None).await?;
         let settled = in_time(WRITE, async {
             let transaction = connection.transaction();
             let ended = settle::settle(transaction, lease, now, &claim, settlement).await;
@@ -166,7 +166,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn expire(&self, before: Timestamp) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let answer = expire::expire(lease.connection(), before).await;
             lease.answer(answer)
@@ -186,7 +186,7 @@ impl PostgresStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Option<Claim>, Unavailable> {
-        let mut connection = self.pool.lease().await?;
+        let mut connection = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let ended = claim::claim(connection.transaction(), lease, now, limit).await;
             connection.end_read(ended)

@@ -20,7 +20,7 @@ impl MailQueue for PostgresStore {
         limit: usize,
     ) -> Result<Vec<QueuedMail>, Unavailable> {
         let limit = at_most(limit);
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         let rows = in_time(WRITE, async {
             let answer = mail::take(lease.connection(), now, until, limit).await;
             lease.answer(answer)
@@ -54,7 +54,7 @@ impl MailQueue for PostgresStore {
 
 impl PostgresStore {
     async fn write(&self, write: Statement<'_>) -> Result<(), Unavailable> {
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let answer = write.execute(&mut lease.connection()).await;
             lease.answer(answer.map(drop))

@@ -188,7 +188,7 @@ impl PostgresStore {
     /// The tenants that lack a step, as one that a process of the version before made since, or
     /// whose tables are gone; `most` of them by name.
     pub async fn laggards(&self, most: usize) -> Result<Laggards, Unavailable> {
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(None).await?;
         let lacking = in_time(WRITE, async {
             let ended = survey(lease.transaction(), TENANT, Which::Lacking, None).await;
             lease.end_read(ended)

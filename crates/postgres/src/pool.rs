@@ -8,23 +8,28 @@ use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tessera_app::{CommitError, Unavailable};
+use tessera_domain::SchemaName;
 use tokio::time::timeout;
 
 use crate::connect::{Connector, State};
 use crate::error::{is_elsewhere, is_read_only, refusal};
 use crate::pipeline::Ended;
+use crate::turns::{Turn, Turns};
 
 /// A bounded number of connections.
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: managed::Pool<Connector>,
+    /// As many as connections.
+    turns: Turns,
 }
 
 impl Pool {
     /// A pool of at most `size` connections, none of which is made yet.
     pub(crate) fn new(connector: Connector, size: usize) -> Result<Self, managed::BuildError> {
+        let size = size.max(1);
         let connections = managed::Pool::builder(connector)
-            .max_size(size.max(1))
+            .max_size(size)
             .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .timeouts(Timeouts {
@@ -33,13 +38,19 @@ impl Pool {
                 wait: Some(PATIENCE),
             })
             .build()?;
-        Ok(Self { connections })
+        let turns = Turns::new(size);
+        Ok(Self { connections, turns })
     }
 
-    /// A connection, within two seconds or not at all; not at once only where others have them all,
-    /// or the machine is busy.
-    pub(crate) async fn lease(&self) -> Result<Lease, Unavailable> {
-        let mut connection = timeout(PATIENCE, self.connection())
+    /// A connection for a request of a tenant, or for the service itself, within two seconds or not at
+    /// all; not at once only where others have them all, or the machine is busy. Tenants that wait
+    /// take turns.
+    pub(crate) async fn lease(&self, of: Option<&SchemaName>) -> Result<Lease, Unavailable> {
+        let lent = async {
+            let turn = self.turns.take(of).await;
+            Ok((self.connection().await?, turn))
+        };
+        let (mut connection, turn) = timeout(PATIENCE, lent)
             .await
             .map_err(|_| Unavailable::new("no connection to Postgres within the time allowed"))?
             .map_err(cause)?;
@@ -47,6 +58,7 @@ impl Pool {
         Ok(Lease {
             connection,
             pool: self.clone(),
+            _turn: turn,
         })
     }
 
@@ -79,7 +91,7 @@ impl Pool {
             max_size: status.max_size,
             size: status.size,
             available: status.available,
-            waiting: status.waiting,
+            waiting: self.turns.waiting(),
         }
     }
 }
@@ -106,6 +118,8 @@ pub struct PoolStatus {
 pub(crate) struct Lease {
     connection: Object<Connector>,
     pool: Pool,
+    /// It ends after the pool has the connection back.
+    _turn: Turn,
 }
 
 impl Lease {

@@ -138,7 +138,7 @@ impl Replica {
         mark: &Mark,
         by: TenantKey,
     ) -> Result<(bool, Option<TenantRead>), Unavailable> {
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         let connection = lease.connection();
         // In one round trip, and in this order: what is looked at is younger than the answer that
         // it is young enough.

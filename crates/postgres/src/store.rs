@@ -107,7 +107,17 @@ impl PostgresStore {
         &self,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        let lease = self.pool.lease().await?;
+        self.read_for(None, select).await
+    }
+
+    /// Runs a statement that is a transaction of its own, for a request of the tenant of that schema or
+    /// for the service itself.
+    async fn read_for<T>(
+        &self,
+        of: Option<&SchemaName>,
+        select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
+    ) -> Result<T, Unavailable> {
+        let lease = self.pool.lease(of).await?;
         in_time(READ, async {
             let answer = select(lease.connection()).await;
             lease.answer(answer)
@@ -121,7 +131,7 @@ impl PostgresStore {
         tenant: &Tenant,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(Some(&tenant.schema)).await?;
         in_time(READ, async {
             let connection = lease.transaction();
             let ended = read_tenant(connection, tenant.id, select(connection)).await;
@@ -145,7 +155,7 @@ impl Store for PostgresStore {
         let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
         let of_tenants = !changes.tenants.is_empty();
         let limit = commit::limit(tenant, &changes);
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(Some(&tenant.schema)).await?;
         let committed = in_time(limit, async {
             let ended = commit::commit(lease.transaction(), tenant, changes).await;
             Ok(lease.end_write(ended))
@@ -230,7 +240,7 @@ impl Store for PostgresStore {
             session::prune(tenant, now, limit),
             mailed_token::prune(tenant, now, limit),
         ];
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let ended = write_tenant(lease.transaction(), tenant.id, prune).await;
             lease.end_read(ended)
@@ -239,7 +249,7 @@ impl Store for PostgresStore {
     }
 
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let ended = erasure::empty(lease.transaction(), tenant, at_most(limit)).await;
             lease.end_read(ended)
@@ -256,7 +266,9 @@ impl Store for PostgresStore {
             return Ok(None);
         }
         let found = self
-            .read(|connection| session::find(connection, schema.clone(), id).boxed())
+            .read_for(Some(schema), |connection| {
+                session::find(connection, schema.clone(), id).boxed()
+            })
             .await?;
         let Some((session, user, read)) = found else {
             return Ok(None);

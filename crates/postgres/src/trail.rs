@@ -28,7 +28,7 @@ impl AuditTrail for PostgresStore {
     }
 
     async fn expire_audit(&self, before: Timestamp, limit: usize) -> Result<usize, Unavailable> {
-        let lease = self.pool.lease().await?;
+        let lease = self.pool.lease(None).await?;
         in_time(WRITE, async {
             let expired = Statement::new("SELECT tessera.expire_audit($, $)")
                 .bind::<BigInt, _>(before.as_micros())
