@@ -54,13 +54,23 @@ pub(crate) struct Measured {
     /// The same with one.
     pub(crate) with_one: [Rates; 3],
     pub(crate) backends: Option<[Backends; 2]>,
-    /// The 99th percentile of refresh of other tenants, in ms: without the loud one, beside it, and
-    /// the second by the first.
-    pub(crate) p99: [Series; 3],
-    /// How many refreshes of the loud one are answered a second.
-    pub(crate) loud: Series,
+    /// The 99th percentile of refresh of the others, in ms, without the loud one.
+    pub(crate) alone: Series,
+    /// The same beside it, and where it asks without end.
+    pub(crate) beside: [Beside; 2],
     pub(crate) starts: [Starts; 2],
     pub(crate) memory: [Memory; 2],
+}
+
+/// What the others notice of a tenant that is loud.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The 99th percentile of their refreshes, in ms.
+    pub(crate) p99: Series,
+    /// The same by what it is without the loud one.
+    pub(crate) ratio: Series,
+    /// How many refreshes of the loud one are answered a second.
+    pub(crate) loud: Series,
 }
 
 impl Measured {
@@ -76,11 +86,14 @@ impl Measured {
                 self.take_turns(&mut one, &mut many, turn % 2 == 0, settings)?;
             }
             let heard = many.p99(&mut neighbours, settings.span * P99_SPANS)?;
-            let [alone, beside, ratio] = &mut self.p99;
-            alone.record(millis(heard.alone));
-            beside.record(millis(heard.beside));
-            ratio.record(heard.beside.as_secs_f64() / heard.alone.as_secs_f64());
-            self.loud.record(heard.loud);
+            self.alone.record(millis(heard.alone));
+            for (beside, (p99, loud)) in self.beside.iter_mut().zip(heard.beside) {
+                beside.p99.record(millis(p99));
+                beside
+                    .ratio
+                    .record(p99.as_secs_f64() / heard.alone.as_secs_f64());
+                beside.loud.record(loud);
+            }
         }
         self.backends = Some([
             Backends::of(&mut with_one.psql)?,

@@ -99,12 +99,16 @@ impl Load {
         let Neighbours { quiet, loud } = neighbours;
         self.process.go_on()?;
         let mut alone = latencies(quiet, None, span)?;
-        let (mut beside, loud) = latencies_beside(quiet, loud, span)?;
+        let mut beside = |pace| {
+            loud.pace = pace;
+            let (mut beside, loud) = latencies_beside(quiet, loud, span)?;
+            Ok::<_, Failure>((percentile(&mut beside, 99), loud))
+        };
+        let beside = [beside(Pace::Every(PERIOD))?, beside(Pace::AtOnce)?];
         self.process.stop()?;
         Ok(Heard {
             alone: percentile(&mut alone, 99),
-            beside: percentile(&mut beside, 99),
-            loud,
+            beside,
         })
     }
 }
@@ -113,10 +117,9 @@ impl Load {
 pub(crate) struct Heard {
     /// The 99th percentile of their refreshes without the loud one.
     pub(crate) alone: Duration,
-    /// The same beside it.
-    pub(crate) beside: Duration,
-    /// How many refreshes of the loud one are answered a second.
-    pub(crate) loud: f64,
+    /// The same beside it, and how many refreshes of the loud one are answered a second: as it is, and
+    /// where its clients ask again as soon as they are answered.
+    pub(crate) beside: [(Duration, f64); 2],
 }
 
 /// Tenants of which one is loud.
