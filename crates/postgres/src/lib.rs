@@ -21,6 +21,7 @@ mod event;
 mod expire;
 mod hosts;
 mod key;
+mod levels;
 mod log;
 mod mail;
 mod mail_queue;

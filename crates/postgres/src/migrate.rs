@@ -51,7 +51,8 @@ pub enum Milestone<'a> {
 /// What a run did.
 #[derive(Debug, Default)]
 pub struct Migrated {
-    /// The steps it took, or took back: by schema, the shared one first.
+    /// The steps it took, by schema, the shared one first; or took back, in the order in which
+    /// [`PostgresStore::steps_down`] tells them.
     pub steps: Vec<Step>,
     /// What kept tenants from theirs, by schema.
     pub set_aside: Vec<Fault>,
@@ -168,14 +169,15 @@ impl PostgresStore {
 
     /// The steps that [`migrate_down`](Self::migrate_down) would take back, in that order.
     ///
-    /// A migration of the tenants counts once, however many they are, and all of these go before
-    /// the shared ones.
+    /// The one that was first applied last goes first, and at the same moment one of the tenants
+    /// before a shared one. A migration of the tenants counts once, however many they are, from the
+    /// first time that any of them took it. Those of the same kind go by version in any case.
     pub async fn steps_down(&self, count: usize) -> Result<Vec<Step>, MigrateError> {
         self.runner().steps_down(count).await
     }
 
-    /// Takes back the last `count` migrations, and what is kept in their tables with them. The
-    /// shared ones stay where a tenant was set aside.
+    /// Takes back the last `count` migrations, and what is kept in their tables with them. Where a
+    /// tenant was set aside, the next shared one stays, and all that goes after it.
     pub async fn migrate_down(
         &self,
         count: usize,

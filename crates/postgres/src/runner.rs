@@ -7,6 +7,7 @@ use tessera_app::Unavailable;
 use tokio::time::sleep;
 
 use crate::connect::Connector;
+use crate::levels::{Level, levels};
 use crate::migrate::{
     Damage, Fault, Migrate, MigrateError, Migrated, Milestone, Standing, Step, Told,
 };
@@ -77,27 +78,24 @@ impl Runner<'_> {
         told: Told<'_>,
     ) -> Result<Migrated, MigrateError> {
         let mut worker = self.turn(told).await?;
-        let (of_tenants, of_shared) = self.levels(&mut worker, count).await?;
-        let mut work = BTreeMap::<String, Vec<&'static Migration>>::new();
-        for (schema, migration) in self.holders(&mut worker, of_tenants).await? {
-            work.entry(schema).or_default().push(migration);
-        }
-        let work = work.into_iter().map(|(schema, steps)| {
-            let place = Place {
-                schema,
-                shown: None,
-            };
-            Job::new(place, steps)
-        });
-        let queue = Queue::new(self.connector, &Way::Down, work.collect(), told);
-        let mut done = queue.work(jobs).await?;
-        if done.set_aside.is_empty() {
-            for migration in of_shared {
-                let sql = transaction::down(&Place::shared(), &[migration]);
-                if patiently(&mut worker, migration, &sql).await? {
-                    let step = Step::of(SHARED_SCHEMA, migration, false);
-                    told(Milestone::Taken(&step));
-                    done.steps.push(step);
+        let mut done = Migrated::default();
+        for level in self.levels(&mut worker, count).await? {
+            match level {
+                Level::Shared(migration) => {
+                    let sql = transaction::down(&Place::shared(), &[migration]);
+                    if patiently(&mut worker, migration, &sql).await? {
+                        let step = Step::of(SHARED_SCHEMA, migration, false);
+                        told(Milestone::Taken(&step));
+                        done.steps.push(step);
+                    }
+                }
+                Level::Tenants(versions) => {
+                    let jobs_of_tenants = self.jobs_down(&mut worker, versions).await?;
+                    let queue = Queue::new(self.connector, &Way::Down, jobs_of_tenants, told);
+                    done.extend(queue.work(jobs).await?);
+                    if !done.set_aside.is_empty() {
+                        break;
+                    }
                 }
             }
         }
@@ -107,15 +105,19 @@ impl Runner<'_> {
     /// What [`down`](Self::down) would take back.
     pub(crate) async fn steps_down(&self, count: usize) -> Result<Vec<Step>, MigrateError> {
         let mut worker = Worker::start(self.connector).await?;
-        let (of_tenants, of_shared) = self.levels(&mut worker, count).await?;
-        let holders = self.holders(&mut worker, of_tenants).await?;
-        let of_tenants = holders
-            .into_iter()
-            .map(|(schema, migration)| Step::of(&schema, migration, true));
-        let of_shared = of_shared
-            .into_iter()
-            .map(|migration| Step::of(SHARED_SCHEMA, migration, true));
-        Ok(of_tenants.chain(of_shared).collect())
+        let mut steps = Vec::new();
+        for level in self.levels(&mut worker, count).await? {
+            match level {
+                Level::Shared(migration) => steps.push(Step::of(SHARED_SCHEMA, migration, true)),
+                Level::Tenants(versions) => {
+                    let holders = self.holders(&mut worker, versions).await?.into_iter();
+                    let of_tenants =
+                        holders.map(|(schema, migration)| Step::of(&schema, migration, true));
+                    steps.extend(of_tenants);
+                }
+            }
+        }
+        Ok(steps)
     }
 
     /// How far every schema is, or the shared one and that of one tenant.
@@ -211,27 +213,32 @@ impl Runner<'_> {
         Ok(taken)
     }
 
-    /// The last `count` migrations that any schema has, the last one first: those of the tenants,
-    /// and the shared ones.
-    async fn levels(
+    /// The last `count` migrations that any schema has, the last one first.
+    async fn levels(&self, worker: &mut Worker, count: usize) -> Result<Vec<Level>, Unavailable> {
+        if worker.shared_book().await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(levels(self.lists, &worker.moments().await?, count))
+    }
+
+    /// What takes these migrations of tenants back, in each schema that has any.
+    async fn jobs_down(
         &self,
         worker: &mut Worker,
-        count: usize,
-    ) -> Result<(Vec<i32>, Vec<&'static Migration>), Unavailable> {
-        let book = worker.shared_book().await?;
-        if book.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
+        versions: Vec<i32>,
+    ) -> Result<Vec<Job>, Unavailable> {
+        let mut work = BTreeMap::<String, Vec<&'static Migration>>::new();
+        for (schema, migration) in self.holders(worker, versions).await? {
+            work.entry(schema).or_default().push(migration);
         }
-        let ours = self.lists.tenant.iter().map(|it| it.version).collect();
-        let mut of_tenants = worker.levels(ours).await?;
-        of_tenants.sort_unstable_by(|one, other| other.cmp(one));
-        of_tenants.truncate(count);
-        let of_shared = self.lists.shared.iter().rev();
-        let of_shared = of_shared
-            .filter(|migration| book.iter().any(|(of, _)| *of == migration.version))
-            .take(count.saturating_sub(of_tenants.len()))
-            .collect();
-        Ok((of_tenants, of_shared))
+        let jobs = work.into_iter().map(|(schema, steps)| {
+            let place = Place {
+                schema,
+                shown: None,
+            };
+            Job::new(place, steps)
+        });
+        Ok(jobs.collect())
     }
 
     /// Which schema of a tenant has which of these migrations, the last of each first.

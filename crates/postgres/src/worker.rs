@@ -9,6 +9,7 @@ use tessera_domain::SchemaName;
 
 use crate::connect::{Connection, Connector};
 use crate::error::{is_lock_timeout, is_overtaken};
+use crate::levels::Moment;
 use crate::migrate::MigrateError;
 use crate::migration::{Migration, SHARED_SCHEMA};
 use crate::schema::migrations;
@@ -109,13 +110,10 @@ impl Worker {
         ended.answer.map_err(Unavailable::new)
     }
 
-    /// The migrations of tenants that any schema has, of `versions`.
-    pub(crate) async fn levels(&mut self, versions: Vec<i32>) -> Result<Vec<i32>, Unavailable> {
-        migrations::table
-            .filter(migrations::schema.ne(SHARED_SCHEMA))
-            .filter(migrations::version.eq_any(versions))
-            .select(migrations::version)
-            .distinct()
+    /// When each migration was first applied, of those that any schema has.
+    pub(crate) async fn moments(&mut self) -> Result<Vec<Moment>, Unavailable> {
+        diesel::sql_query(MOMENTS)
+            .bind::<Text, _>(SHARED_SCHEMA)
             .load(&mut self.connection.postgres)
             .await
             .map_err(Unavailable::new)
@@ -239,6 +237,9 @@ const BOOK: &str = "
 const CHECKSUMS: &str = "\
     SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex') AS checksum \
     FROM unnest($1) WITH ORDINALITY AS list (text, place) ORDER BY place";
+const MOMENTS: &str = "\
+    SELECT schema = $1 AS is_shared, version, rank() OVER (ORDER BY min(applied_at)) AS place \
+    FROM tessera.migrations GROUP BY 1, 2";
 const TENANT_OF_KEY: &str = "\
     SELECT schema FROM tessera.tenants \
     WHERE id = (SELECT tenant_id FROM tessera.tenant_names WHERE key = $1)";

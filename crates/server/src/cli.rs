@@ -64,7 +64,7 @@ pub(crate) struct Migrate {
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Undo the last N migrations of all tenants instead, and what is in their tables
+    /// Undo the N migrations that came last instead, wherever they are, and what is in their tables
     #[arg(long, value_name = "N", conflicts_with = "tenant")]
     pub(crate) down: Option<usize>,
     /// Only the tables of this tenant

@@ -9,7 +9,7 @@ use tessera_domain::{Change, Changes, Session, Tenant, User};
 use tokio::sync::watch;
 use tokio_postgres::Client;
 
-use super::{Damage, Migrate, Milestone};
+use super::{Damage, Migrate, Milestone, Step};
 use crate::PostgresStore;
 use crate::migration::{Lists, Migration, SHARED, TENANT};
 use crate::queue::{Job, Queue, Way};
@@ -89,6 +89,65 @@ async fn the_way_back_is_gone_on_with_as_well() {
     let standings = store.standings(None).await.unwrap();
     let last = TENANT[TENANT.len() - 2].version;
     assert!(standings.iter().skip(1).all(|it| it.version == last));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_upgrade_brought_goes_back_before_what_was_there() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    populated(&store, "Acme").await;
+    let upgraded = Lists {
+        shared: and(SHARED, &NEW_SHARED),
+        tenant: TENANT,
+    };
+    run_lists(&store, upgraded, &|_| {}).await;
+    // Its tables are newer than the shared ones.
+    populated(&store, "Other").await;
+    let runner = runner(&store, upgraded);
+    let planned = runner.steps_down(3).await.unwrap();
+    let of_tenants = ["acme", "other", "tessera_shared"].map(|schema| (schema, 2));
+    let shared = [("tessera", 102), ("tessera", 101)];
+    assert_eq!(brief(&planned), [&shared[..], &of_tenants].concat());
+    for step in shared {
+        let done = runner.down(1, TWO, &|_| {}).await.unwrap();
+        assert_eq!(brief(&done.steps), [step]);
+        assert_eq!(store.laggards(0).await.unwrap().count, 0);
+    }
+    let done = runner.down(1, TWO, &|_| {}).await.unwrap();
+    assert_eq!(brief(&done.steps), of_tenants);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shared_step_stays_where_a_tenant_keeps_a_later_one() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    populated(&store, "Acme").await;
+    let (one, both) = (and(SHARED, &NEW_SHARED[..1]), and(SHARED, &NEW_SHARED));
+    let mut lists = Lists::CARRIED;
+    for (shared, tenant) in [(one, TENANT), (one, later()), (both, later())] {
+        lists = Lists { shared, tenant };
+        run_lists(&store, lists, &|_| {}).await;
+    }
+    let admin = database.admin().await;
+    let damage = "DROP TABLE acme.badges";
+    admin.batch_execute(damage).await.unwrap();
+    let runner = runner(&store, lists);
+    let done = runner.down(5, TWO, &|_| {}).await.unwrap();
+    let taken_back = [
+        ("tessera", 102),
+        ("acme", 102),
+        ("tessera_shared", 102),
+        ("tessera_shared", 101),
+    ];
+    assert_eq!(brief(&done.steps), taken_back);
+    let [fault] = &*done.set_aside else {
+        panic!("one is damaged: {:?}", done.set_aside);
+    };
+    assert_eq!((&*fault.schema, fault.version), ("acme", 101));
+    let mend = "CREATE TABLE acme.badges ()";
+    admin.batch_execute(mend).await.unwrap();
+    let done = runner.down(2, TWO, &|_| {}).await.unwrap();
+    assert_eq!(brief(&done.steps), [("acme", 101), ("tessera", 101)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -219,25 +278,39 @@ async fn run(
     tenant: &'static [Migration],
     told: super::Told<'_>,
 ) -> super::Migrated {
-    let runner = Runner {
-        connector: store.pool.connector(),
-        lists: Lists {
-            shared: SHARED,
-            tenant,
-        },
-    };
+    let shared = SHARED;
+    run_lists(store, Lists { shared, tenant }, told).await
+}
+
+async fn run_lists(store: &PostgresStore, lists: Lists, told: super::Told<'_>) -> super::Migrated {
     let run = Migrate {
         tenant: None,
         jobs: TWO,
         told,
     };
-    runner.up(&run).await.unwrap()
+    runner(store, lists).up(&run).await.unwrap()
+}
+
+fn runner(store: &PostgresStore, lists: Lists) -> Runner<'_> {
+    Runner {
+        connector: store.pool.connector(),
+        lists,
+    }
 }
 
 /// The migrations of tenants, and those that a later version might have.
 fn later() -> &'static [Migration] {
-    let all: Vec<Migration> = TENANT.iter().copied().chain(NEW).collect();
-    Vec::leak(all)
+    and(TENANT, &NEW)
+}
+
+fn and(list: &[Migration], new: &[Migration]) -> &'static [Migration] {
+    Vec::leak([list, new].concat())
+}
+
+/// The schema and the version of each.
+fn brief(steps: &[Step]) -> Vec<(&str, i32)> {
+    let brief = steps.iter().map(|step| (&*step.schema, step.version));
+    brief.collect()
 }
 
 /// Tenants that have no schema yet.
@@ -280,6 +353,22 @@ const NEW: [Migration; 2] = [
         up: "ALTER TABLE users ADD COLUMN nickname text NOT NULL DEFAULT ''; \
              ALTER TABLE sessions ADD COLUMN place text",
         down: "ALTER TABLE sessions DROP COLUMN place; ALTER TABLE users DROP COLUMN nickname",
+    },
+];
+const NEW_SHARED: [Migration; 2] = [
+    Migration {
+        version: 101,
+        name: "notices",
+        tables: &[],
+        up: "CREATE TABLE tessera.notices (id uuid NOT NULL)",
+        down: "DROP TABLE tessera.notices",
+    },
+    Migration {
+        version: 102,
+        name: "texts",
+        tables: &[],
+        up: "ALTER TABLE tessera.notices ADD COLUMN text text",
+        down: "ALTER TABLE tessera.notices DROP COLUMN text",
     },
 ];
 const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();

@@ -57,6 +57,55 @@ async fn up_down_and_up_again_ends_where_up_does() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_upgrade_of_the_shared_tables_alone_these_go_back_and_what_tenants_have_stays() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let admin = database.admin().await;
+    populated(&store, "Acme").await;
+    let last = last_of_shared();
+    let upgrade = "UPDATE tessera.migrations SET applied_at = applied_at - interval '1 day' \
+        WHERE schema <> 'tessera' OR version < $1";
+    admin.execute(upgrade, &[&(last - 1)]).await.unwrap();
+    // It has what tenants have since later than the shared tables have theirs.
+    populated(&store, "Other").await;
+    let whole = catalogue(&admin).await;
+    let [down] = migrate_down(&store, 1).await.try_into().unwrap();
+    assert_eq!((&*down.schema, down.version), ("tessera", last));
+    let [down] = migrate_down(&store, 1).await.try_into().unwrap();
+    assert_eq!((&*down.schema, down.version), ("tessera", last - 1));
+    let before = catalogue(&admin).await;
+    let of_tenant = |all: &[String]| {
+        let lines = all.iter().filter(|line| line.starts_with("acme "));
+        lines.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of_tenant(&before), of_tenant(&whole));
+    assert_eq!(migrate(&store).await, 2);
+    assert_eq!(catalogue(&admin).await, whole);
+    let down = migrate_down(&store, 99).await;
+    assert_eq!(down.len(), steps("shared") + 3 * steps("tenant"));
+    assert!(matches!(store.check().await, Err(Unready::NotMigrated)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_at_once_goes_back_with_the_shared_tables_last() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    let last_of_tenants = i32::try_from(steps("tenant")).unwrap();
+    let of_tenants = (1..=last_of_tenants).map(|version| ("tessera_shared".to_owned(), version));
+    let of_shared = (1..=last_of_shared()).map(|version| ("tessera".to_owned(), version));
+    let expected: Vec<_> = of_tenants.rev().chain(of_shared.rev()).collect();
+    let planned = async || {
+        let steps = store.steps_down(99).await.unwrap().into_iter();
+        steps.map(|it| (it.schema, it.version)).collect::<Vec<_>>()
+    };
+    assert_eq!(planned().await, expected);
+    let same = "UPDATE tessera.migrations SET applied_at = now()";
+    admin.batch_execute(same).await.unwrap();
+    assert_eq!(planned().await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_would_be_done_is_told_and_nothing_is_done() {
     let database = Database::empty().await;
     let store = database.store(1);
@@ -476,6 +525,10 @@ fn told(schema: &str, version: usize, missing: usize) -> (String, i32, usize) {
 fn steps(kind: &str) -> usize {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/postgres");
     fs::read_dir(format!("{folder}/{kind}")).unwrap().count()
+}
+
+fn last_of_shared() -> i32 {
+    i32::try_from(steps("shared")).unwrap()
 }
 
 /// Every schema, column, constraint, index, trigger and function that is not Postgres' own.
