@@ -87,6 +87,23 @@ async fn after_an_upgrade_of_the_shared_tables_alone_these_go_back_and_what_tena
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_a_tenant_shares_tables_what_knows_of_that_stays() {
+    let database = Database::shared().await;
+    let store = database.store(1);
+    let admin = database.admin().await;
+    populated(&store, "Acme").await;
+    let upgrade = "UPDATE tessera.migrations SET applied_at = applied_at - interval '1 day' \
+        WHERE schema <> 'tessera' OR version < 7";
+    admin.batch_execute(upgrade).await.unwrap();
+    let down = store.migrate_down(2, NonZeroUsize::MIN, &|_| {}).await;
+    let why = format!("{:?}", down.unwrap_err());
+    assert!(why.contains("a tenant shares tables with others"), "{why}");
+    assert_eq!(migrate(&store).await, 1);
+    let users = "SELECT FROM tessera_shared.users";
+    assert_eq!(admin.query(users, &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_made_at_once_goes_back_with_the_shared_tables_last() {
     let database = Database::migrated().await;
     let store = database.store(1);

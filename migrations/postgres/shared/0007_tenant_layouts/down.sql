@@ -1,3 +1,14 @@
+-- What tenants share would be theirs no more; where those tables are gone there is nothing to lose.
+DO $$
+BEGIN
+    IF to_regclass('tessera_shared.users') IS NOT NULL
+        AND EXISTS (SELECT FROM tessera.tenants WHERE layout = 'shared' OR moving_to IS NOT NULL)
+    THEN
+        RAISE EXCEPTION 'a tenant shares tables with others, or is about to: move it to a schema first';
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION tessera.keep_young_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM gone
