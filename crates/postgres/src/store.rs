@@ -1,6 +1,7 @@
 //! The store.
 
 use core::fmt;
+use core::pin::pin;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -412,12 +413,17 @@ async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> Quer
     })
 }
 
-/// What `work` comes to, unless it takes longer than `limit`.
+/// What `work` comes to, unless it takes longer than `limit` and a moment.
 pub(crate) async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Unavailable>>,
 ) -> Result<T, Unavailable> {
-    timeout(limit, work)
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(limit, &mut work).await {
+        return done;
+    }
+    // A process that stood still finds the time over, and the answer there but not yet read.
+    timeout(MOMENT, work)
         .await
         .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")))
 }
@@ -449,6 +455,7 @@ extern "SQL" {
 }
 
 /// A read is given up early: nothing depends on how it ends, and trying again costs little.
-const READ: Duration = Duration::from_millis(900);
+const READ: Duration = Duration::from_millis(800);
+const MOMENT: Duration = Duration::from_millis(100);
 /// Longer than the server lets a statement take: how a write ended should be known.
 pub(crate) const WRITE: Duration = Duration::from_secs(6);
