@@ -13,6 +13,7 @@ use tessera_domain::{
 use crate::erasure::Erasure;
 use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
+use crate::pool::Lease;
 use crate::statement::Statement;
 use crate::store::WRITE;
 use crate::{key, mail, mailed_token, session, tenant, trail, user};
@@ -22,18 +23,16 @@ use crate::{key, mail, mailed_token, session, tenant, trail, user};
 ///
 /// Rows are locked in the same order by every commit, kind by kind and by their ids, so that two
 /// commits wait for each other only one way.
-pub(crate) async fn commit(
-    connection: &AsyncPgConnection,
-    of: &Tenant,
-    mut changes: Changes,
-) -> Ended {
+pub(crate) async fn commit(lease: &mut Lease, of: &Tenant, mut changes: Changes) -> Ended {
     if let Some((session, epoch)) = rotation(&changes) {
+        let connection = lease.connection();
         return Ended {
             over: true,
             answer: session::update_in_epoch(connection, of, session, epoch).await,
         };
     }
     sort(&mut changes);
+    let connection = lease.transaction();
     let mut pipeline = Pipeline::begin(connection);
     match write(connection, &mut pipeline, of, &changes).await {
         Ok(()) => pipeline.commit().await,

@@ -211,3 +211,27 @@ const STAGGER: Duration = Duration::from_secs(10);
 /// where it is set up to be safer, it stays so.
 const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
                        WHERE current_setting('synchronous_commit') = 'off'";
+
+#[cfg(test)]
+mod tests {
+    use diesel_async::RunQueryDsl;
+
+    use crate::server::Database;
+    use crate::turns::Queue;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_statement_sees_what_was_committed_whatever_the_default_of_the_database_is() {
+        let database = Database::migrated().await;
+        let admin = database.admin().await;
+        let serializable = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I \
+            SET default_transaction_isolation = serializable', current_database()); END $$";
+        admin.batch_execute(serializable).await.unwrap();
+        let store = database.store(1);
+        let lease = store.pool.lease(&Queue::Service).await.unwrap();
+        let isolation = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
+            "current_setting('transaction_isolation')",
+        ));
+        let isolation: String = isolation.get_result(&mut lease.connection()).await.unwrap();
+        assert_eq!(isolation, "read committed");
+    }
+}

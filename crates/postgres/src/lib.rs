@@ -9,6 +9,8 @@
 //! it by a cursor, and has rows only for what it went past: what waits, and positions whose commits
 //! had not ended (see `claim`).
 //!
+//! Where connections are scarce, tenants take turns (see `turns`).
+//!
 //! A read of a tenant is one round trip, and so is a commit that writes no tenant: what makes up a
 //! transaction is sent at once (see `pipeline`).
 

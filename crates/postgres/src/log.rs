@@ -13,6 +13,7 @@ use tessera_domain::{Event, Id, Tenant, Timestamp};
 use crate::PostgresStore;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
+use crate::turns::Queue;
 use crate::value::of_micros;
 use crate::{claim, event, expire, progress, settle};
 
@@ -26,7 +27,9 @@ impl EventLog for PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let limit = at_most(limit);
         let rows = self
-            .read(|connection| event::page(connection, tenant, after, limit).boxed())
+            .read(&Queue::Anybody, |connection| {
+                event::page(connection, tenant, after, limit).boxed()
+            })
             .await?;
         Ok(rows.into_iter().map(StoredEvent::from).collect())
     }
@@ -38,7 +41,9 @@ impl EventLog for PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let limit = at_most(limit);
         let rows = self
-            .read(|connection| event::last_page(connection, tenant, limit).boxed())
+            .read(&Queue::Anybody, |connection| {
+                event::last_page(connection, tenant, limit).boxed()
+            })
             .await?;
         Ok(rows.into_iter().rev().map(StoredEvent::from).collect())
     }
@@ -55,13 +60,15 @@ impl EventLog for PostgresStore {
 
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
         let publisher = publisher.to_owned();
-        self.read(|connection| claim::enrol(connection, publisher).boxed())
-            .await?;
+        self.read(&Queue::Service, |connection| {
+            claim::enrol(connection, publisher).boxed()
+        })
+        .await?;
         Ok(())
     }
 
     async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease(None).await?;
+        let lease = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let forget = Statement::new(FORGET).bind::<Text, _>(publisher);
             let answer = forget.execute(&mut lease.connection()).await;
@@ -81,7 +88,9 @@ impl EventLog for PostgresStore {
         }
         let publisher = lease.publisher.to_owned();
         let end = self
-            .read(|connection| claim::lease_end(connection, publisher).boxed())
+            .read(&Queue::Service, |connection| {
+                claim::lease_end(connection, publisher).boxed()
+            })
             .await?;
         if end.is_none() {
             self.enrol(lease.publisher).await?;
@@ -101,7 +110,7 @@ impl EventLog for PostgresStore {
         claim: Claim,
         settlement: Settlement,
     ) -> Result<bool, Unavailable> {
-        let mut connection = self.pool.lease(None).await?;
+        let mut connection = self.pool.lease(&Queue::Service).await?;
         let settled = in_time(WRITE, async {
             let transaction = connection.transaction();
             let ended = settle::settle(transaction, lease, now, &claim, settlement).await;
@@ -120,7 +129,7 @@ impl EventLog for PostgresStore {
 
     async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {
         let (publisher, holder) = (lease.publisher, lease.holder.uuid());
-        self.read(|mut connection| {
+        self.read(&Queue::Service, |mut connection| {
             async move {
                 Statement::new(RELEASE)
                     .bind::<Text, _>(publisher)
@@ -135,8 +144,10 @@ impl EventLog for PostgresStore {
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, Unavailable> {
-        self.read(|connection| progress::of_all(connection).boxed())
-            .await
+        self.read(&Queue::Service, |connection| {
+            progress::of_all(connection).boxed()
+        })
+        .await
     }
 
     async fn waiting(
@@ -146,8 +157,10 @@ impl EventLog for PostgresStore {
         limit: usize,
     ) -> Result<Vec<WaitingEvent>, Unavailable> {
         let limit = at_most(limit);
-        self.read(|connection| progress::waiting(connection, tenant, after, limit).boxed())
-            .await
+        self.read(&Queue::Anybody, |connection| {
+            progress::waiting(connection, tenant, after, limit).boxed()
+        })
+        .await
     }
 
     async fn retry(
@@ -157,7 +170,9 @@ impl EventLog for PostgresStore {
         now: Timestamp,
     ) -> Result<usize, Unavailable> {
         let retried = self
-            .read(|connection| progress::retry(connection, tenant, event, now).boxed())
+            .read(&Queue::Anybody, |connection| {
+                progress::retry(connection, tenant, event, now).boxed()
+            })
             .await?;
         if retried > 0 {
             self.herald.tell();
@@ -166,7 +181,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn expire(&self, before: Timestamp) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease(None).await?;
+        let lease = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let answer = expire::expire(lease.connection(), before).await;
             lease.answer(answer)
@@ -186,7 +201,7 @@ impl PostgresStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Option<Claim>, Unavailable> {
-        let mut connection = self.pool.lease(None).await?;
+        let mut connection = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let ended = claim::claim(connection.transaction(), lease, now, limit).await;
             connection.end_read(ended)

@@ -10,6 +10,7 @@ use crate::PostgresStore;
 use crate::mail;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
+use crate::turns::Queue;
 
 #[async_trait]
 impl MailQueue for PostgresStore {
@@ -20,7 +21,7 @@ impl MailQueue for PostgresStore {
         limit: usize,
     ) -> Result<Vec<QueuedMail>, Unavailable> {
         let limit = at_most(limit);
-        let lease = self.pool.lease(None).await?;
+        let lease = self.pool.lease(&Queue::Service).await?;
         let rows = in_time(WRITE, async {
             let answer = mail::take(lease.connection(), now, until, limit).await;
             lease.answer(answer)
@@ -42,8 +43,10 @@ impl MailQueue for PostgresStore {
     }
 
     async fn backlog(&self) -> Result<Backlog, Unavailable> {
-        self.read(|connection| mail::backlog(connection).boxed())
-            .await
+        self.read(&Queue::Service, |connection| {
+            mail::backlog(connection).boxed()
+        })
+        .await
     }
 
     /// Of this process alone: whoever ordered a mail can send it, and others need not race for it.
@@ -54,7 +57,7 @@ impl MailQueue for PostgresStore {
 
 impl PostgresStore {
     async fn write(&self, write: Statement<'_>) -> Result<(), Unavailable> {
-        let lease = self.pool.lease(None).await?;
+        let lease = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let answer = write.execute(&mut lease.connection()).await;
             lease.answer(answer.map(drop))

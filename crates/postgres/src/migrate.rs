@@ -14,6 +14,7 @@ use crate::migration::{Lists, Migration, TENANT};
 use crate::runner::Runner;
 use crate::store::{WRITE, in_time};
 use crate::survey::{Which, survey};
+use crate::turns::Queue;
 
 #[cfg(test)]
 mod tests;
@@ -170,8 +171,8 @@ impl PostgresStore {
     /// The steps that [`migrate_down`](Self::migrate_down) would take back, in that order.
     ///
     /// The one that was first applied last goes first, and at the same moment one of the tenants
-    /// before a shared one. A migration of the tenants counts once, however many they are, from the
-    /// first time that any of them took it. Those of the same kind go by version in any case.
+    /// before a shared one. A migration of the tenants counts once, however many they are, from when
+    /// the first of those that are there took it. Those of the same kind go by version in any case.
     pub async fn steps_down(&self, count: usize) -> Result<Vec<Step>, MigrateError> {
         self.runner().steps_down(count).await
     }
@@ -190,7 +191,7 @@ impl PostgresStore {
     /// The tenants that lack a step, as one that a process of the version before made since, or
     /// whose tables are gone; `most` of them by name.
     pub async fn laggards(&self, most: usize) -> Result<Laggards, Unavailable> {
-        let mut lease = self.pool.lease(None).await?;
+        let mut lease = self.pool.lease(&Queue::Service).await?;
         let lacking = in_time(WRITE, async {
             let ended = survey(lease.transaction(), TENANT, Which::Lacking, None).await;
             lease.end_read(ended)

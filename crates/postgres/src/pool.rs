@@ -8,13 +8,12 @@ use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use tessera_app::{CommitError, Unavailable};
-use tessera_domain::SchemaName;
 use tokio::time::timeout;
 
 use crate::connect::{Connector, State};
 use crate::error::{is_elsewhere, is_read_only, refusal};
 use crate::pipeline::Ended;
-use crate::turns::{Turn, Turns};
+use crate::turns::{Queue, Turn, Turns};
 
 /// A bounded number of connections.
 #[derive(Clone)]
@@ -42,12 +41,11 @@ impl Pool {
         Ok(Self { connections, turns })
     }
 
-    /// A connection for a request of a tenant, or for the service itself, within two seconds or not at
-    /// all; not at once only where others have them all, or the machine is busy. Tenants that wait
-    /// take turns.
-    pub(crate) async fn lease(&self, of: Option<&SchemaName>) -> Result<Lease, Unavailable> {
+    /// A connection, within two seconds or not at all; not at once only where others have them all, or
+    /// the machine is busy. Then it comes when it is the turn of `queue`.
+    pub(crate) async fn lease(&self, queue: &Queue) -> Result<Lease, Unavailable> {
         let lent = async {
-            let turn = self.turns.take(of).await;
+            let turn = self.turns.take(queue).await;
             Ok((self.connection().await?, turn))
         };
         let (mut connection, turn) = timeout(PATIENCE, lent)

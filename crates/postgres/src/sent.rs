@@ -11,6 +11,7 @@ use crate::PostgresStore;
 use crate::event::{EventColumns, EventRow};
 use crate::statement::Statement;
 use crate::store::at_most;
+use crate::turns::Queue;
 use crate::value::number;
 
 impl PostgresStore {
@@ -25,7 +26,9 @@ impl PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let (publisher, limit) = (publisher.to_owned(), at_most(limit));
         let rows = self
-            .read(|connection| page(connection, publisher, tenant, after, limit).boxed())
+            .read(&Queue::Anybody, |connection| {
+                page(connection, publisher, tenant, after, limit).boxed()
+            })
             .await?;
         Ok(rows.into_iter().map(StoredEvent::from).collect())
     }

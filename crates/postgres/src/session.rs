@@ -214,7 +214,7 @@ fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
         .bind::<BigInt, _>(number(read_at))
 }
 
-/// Gives the next places what of a session may change, as both statements name it.
+/// Gives the next places what of a session may change, in the order of both statements.
 fn with_state(statement: Statement<'static>, row: SessionRow) -> Statement<'static> {
     statement
         .bind::<BigInt, _>(row.epoch)

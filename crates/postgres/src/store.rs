@@ -29,6 +29,7 @@ use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
 use crate::replica::{Replica, Turn, find_and_mark};
 use crate::schema::{migrations, tenants};
+use crate::turns::Queue;
 use crate::url::{Target, UrlError};
 use crate::worker::to_regclass;
 use crate::{commit, erasure, key, mailed_token, session, tenant, user};
@@ -103,22 +104,13 @@ impl PostgresStore {
         self.pool.status()
     }
 
-    /// Runs a statement on shared tables.
+    /// Runs a statement that is a transaction of its own, once it is the turn of `queue`.
     pub(crate) async fn read<T>(
         &self,
+        queue: &Queue,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        self.read_for(None, select).await
-    }
-
-    /// Runs a statement that is a transaction of its own, for a request of the tenant of that schema or
-    /// for the service itself.
-    async fn read_for<T>(
-        &self,
-        of: Option<&SchemaName>,
-        select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
-    ) -> Result<T, Unavailable> {
-        let lease = self.pool.lease(of).await?;
+        let lease = self.pool.lease(queue).await?;
         in_time(READ, async {
             let answer = select(lease.connection()).await;
             lease.answer(answer)
@@ -132,7 +124,7 @@ impl PostgresStore {
         tenant: &Tenant,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        let mut lease = self.pool.lease(Some(&tenant.schema)).await?;
+        let mut lease = self.pool.lease(&queue_of(tenant)).await?;
         in_time(READ, async {
             let connection = lease.transaction();
             let ended = read_tenant(connection, tenant.id, select(connection)).await;
@@ -156,9 +148,9 @@ impl Store for PostgresStore {
         let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
         let of_tenants = !changes.tenants.is_empty();
         let limit = commit::limit(tenant, &changes);
-        let mut lease = self.pool.lease(Some(&tenant.schema)).await?;
+        let mut lease = self.pool.lease(&queue_of(tenant)).await?;
         let committed = in_time(limit, async {
-            let ended = commit::commit(lease.transaction(), tenant, changes).await;
+            let ended = commit::commit(&mut lease, tenant, changes).await;
             Ok(lease.end_write(ended))
         })
         .await;
@@ -179,7 +171,9 @@ impl Store for PostgresStore {
     async fn check(&self) -> Result<(), Unready> {
         let layout = self.layout;
         let answer = self
-            .read(|connection| state(connection, layout).boxed())
+            .read(&Queue::Service, |connection| {
+                state(connection, layout).boxed()
+            })
             .await?;
         match answer {
             State::Ready => Ok(()),
@@ -193,12 +187,16 @@ impl Store for PostgresStore {
     }
 
     async fn installation(&self) -> Result<Option<Installation>, Unavailable> {
-        self.read(|connection| key::settled(connection).boxed())
-            .await
+        self.read(&Queue::Service, |connection| {
+            key::settled(connection).boxed()
+        })
+        .await
     }
 
     async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
-        let rows = self.read(|connection| key::all(connection).boxed()).await?;
+        let rows = self
+            .read(&Queue::Service, |connection| key::all(connection).boxed())
+            .await?;
         rows.into_iter().map(Key::try_from).collect()
     }
 
@@ -241,7 +239,7 @@ impl Store for PostgresStore {
             session::prune(tenant, now, limit),
             mailed_token::prune(tenant, now, limit),
         ];
-        let mut lease = self.pool.lease(None).await?;
+        let mut lease = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let ended = write_tenant(lease.transaction(), tenant.id, prune).await;
             lease.end_read(ended)
@@ -250,7 +248,7 @@ impl Store for PostgresStore {
     }
 
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
-        let mut lease = self.pool.lease(None).await?;
+        let mut lease = self.pool.lease(&Queue::Service).await?;
         in_time(WRITE, async {
             let ended = erasure::empty(lease.transaction(), tenant, at_most(limit)).await;
             lease.end_read(ended)
@@ -266,8 +264,9 @@ impl Store for PostgresStore {
         if unspeakable(schema.as_str()) {
             return Ok(None);
         }
+        let queue = Queue::Tenant(schema.clone());
         let found = self
-            .read_for(Some(schema), |connection| {
+            .read(&queue, |connection| {
                 session::find(connection, schema.clone(), id).boxed()
             })
             .await?;
@@ -297,7 +296,9 @@ impl Store for PostgresStore {
         }
         let by = by.clone();
         let found = self
-            .read(|connection| tenant::find(connection, by).boxed())
+            .read(&Queue::Anybody, |connection| {
+                tenant::find(connection, by).boxed()
+            })
             .await?;
         found.map(tenant::tenant).transpose()
     }
@@ -312,7 +313,9 @@ impl Store for PostgresStore {
         let found = match replica.turn() {
             Turn::Mark(asked) => {
                 let by = by.clone();
-                let read = self.read(|connection| find_and_mark(connection, by).boxed());
+                let read = self.read(&Queue::Anybody, |connection| {
+                    find_and_mark(connection, by).boxed()
+                });
                 let (found, mark) = read.await?;
                 replica.take(asked, mark);
                 Some(found)
@@ -328,14 +331,18 @@ impl Store for PostgresStore {
 
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
         let found = self
-            .read(|connection| tenant::all(connection).boxed())
+            .read(&Queue::Anybody, |connection| {
+                tenant::all(connection).boxed()
+            })
             .await?;
         found.into_iter().map(tenant::tenant).collect()
     }
 
     async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
         let found = self
-            .read(|connection| tenant::unfinished(connection).boxed())
+            .read(&Queue::Service, |connection| {
+                tenant::unfinished(connection).boxed()
+            })
             .await?;
         found.into_iter().map(tenant::tenant).collect()
     }
@@ -413,6 +420,10 @@ async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> Quer
     })
 }
 
+fn queue_of(tenant: &Tenant) -> Queue {
+    Queue::Tenant(tenant.schema.clone())
+}
+
 /// What `work` comes to, unless it takes longer than `limit` and a moment.
 pub(crate) async fn in_time<T>(
     limit: Duration,
@@ -454,8 +465,10 @@ extern "SQL" {
     fn passes_by_row_security() -> Bool;
 }
 
-/// A read is given up early: nothing depends on how it ends, and trying again costs little.
+/// A read is given up early, after 900 ms with the moment: nothing depends on how it ends, and trying
+/// again costs little.
 const READ: Duration = Duration::from_millis(800);
+/// Enough to read what is there already.
 const MOMENT: Duration = Duration::from_millis(100);
 /// Longer than the server lets a statement take: how a write ended should be known.
 pub(crate) const WRITE: Duration = Duration::from_secs(6);

@@ -8,9 +8,9 @@ use tokio::sync::oneshot;
 
 /// So many turns at once.
 ///
-/// Who comes while one is free has it. Others wait in a queue for each tenant, and one for the work of
-/// the service itself; the queues take turns, and within one the first comes first. So a tenant waits
-/// for as many turns as there are others that wait, and not for all that one of them asked for.
+/// Who comes while one is free has it. Others wait in queues that take turns, and within one the first
+/// comes first. So a tenant waits for as many turns as there are queues, and not for all that another
+/// asked for.
 #[derive(Clone)]
 pub(crate) struct Turns {
     state: Arc<Mutex<State>>,
@@ -21,15 +21,26 @@ pub(crate) struct Turn {
     state: Arc<Mutex<State>>,
 }
 
+/// Where somebody waits.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) enum Queue {
+    /// Requests of which is not known yet whose they are, and those of administrators.
+    Anybody,
+    /// The work that goes on beside the requests, and probes: next at once, but not twice in a row
+    /// while others wait.
+    Service,
+    /// Requests of the tenant that shows this schema.
+    Tenant(SchemaName),
+}
+
 struct State {
     free: usize,
     queues: HashMap<Queue, VecDeque<oneshot::Sender<Turn>>>,
     /// Those in which somebody waits, the next one first.
     order: VecDeque<Queue>,
+    /// Whether the last one called was of the service.
+    service_was_last: bool,
 }
-
-/// Of a tenant, or of the service itself.
-type Queue = Option<SchemaName>;
 
 impl Turns {
     /// So many turns, all of them free.
@@ -38,18 +49,19 @@ impl Turns {
             free: count,
             queues: HashMap::new(),
             order: VecDeque::new(),
+            service_was_last: false,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
         }
     }
 
-    /// Waits for a turn of a tenant, or of the service itself; who does not wait any longer is passed
-    /// over.
-    pub(crate) async fn take(&self, of: Option<&SchemaName>) -> Turn {
+    /// Waits for a turn; who does not wait any longer is passed over.
+    pub(crate) async fn take(&self, queue: &Queue) -> Turn {
         loop {
-            match self.ask(of) {
+            match self.ask(queue) {
                 Ok(turn) => return turn,
+                // Nobody drops a call that is waited for, but nothing here says so.
                 Err(called) => {
                     if let Ok(turn) = called.await {
                         return turn;
@@ -62,11 +74,11 @@ impl Turns {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = lock(&self.state);
-        let queues = state.queues.values().flatten();
-        queues.filter(|call| !call.is_closed()).count()
+        let calls = state.queues.values().flatten();
+        calls.filter(|call| !call.is_closed()).count()
     }
 
-    fn ask(&self, of: Option<&SchemaName>) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn ask(&self, queue: &Queue) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = lock(&self.state);
         if let Some(left) = state.free.checked_sub(1) {
             state.free = left;
@@ -75,12 +87,7 @@ impl Turns {
             });
         }
         let (call, called) = oneshot::channel();
-        let queue = of.cloned();
-        let waiting = state.queues.entry(queue.clone()).or_default();
-        waiting.push_back(call);
-        if waiting.len() == 1 {
-            state.order.push_back(queue);
-        }
+        state.join(queue, call);
         Err(called)
     }
 }
@@ -88,8 +95,7 @@ impl Turns {
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        let next = state.next();
-        let Some(call) = next else {
+        let Some(call) = state.next() else {
             state.free = state.free.saturating_add(1);
             return;
         };
@@ -102,26 +108,54 @@ impl Drop for Turn {
 }
 
 impl State {
+    fn join(&mut self, queue: &Queue, call: oneshot::Sender<Turn>) {
+        if let Some(waiting) = self.queues.get_mut(queue) {
+            // Where no turn comes for long, who left is forgotten here.
+            forget_who_left(waiting);
+            waiting.push_back(call);
+            return;
+        }
+        self.queues.insert(queue.clone(), VecDeque::from([call]));
+        match queue {
+            Queue::Anybody | Queue::Tenant(_) => self.order.push_back(queue.clone()),
+            Queue::Service => self.order.push_front(queue.clone()),
+        }
+    }
+
     /// Who waited longest, of the queue whose turn it is.
     fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        while let Some(queue) = self.order.pop_front() {
+        while let Some(queue) = self.next_queue() {
             let Some(waiting) = self.queues.get_mut(&queue) else {
                 continue;
             };
-            let mut called = waiting.pop_front();
-            while called.as_ref().is_some_and(oneshot::Sender::is_closed) {
-                called = waiting.pop_front();
-            }
+            forget_who_left(waiting);
+            let called = waiting.pop_front();
+            let of_service = queue == Queue::Service;
             if waiting.is_empty() {
                 self.queues.remove(&queue);
             } else {
                 self.order.push_back(queue);
             }
             if called.is_some() {
+                self.service_was_last = of_service;
                 return called;
             }
         }
         None
+    }
+
+    /// The first, unless that would be the service twice in a row.
+    fn next_queue(&mut self) -> Option<Queue> {
+        let again = self.service_was_last && self.order.front() == Some(&Queue::Service);
+        let second = if again { self.order.remove(1) } else { None };
+        second.or_else(|| self.order.pop_front())
+    }
+}
+
+/// Those at the front; others once they come there.
+fn forget_who_left(waiting: &mut VecDeque<oneshot::Sender<Turn>>) {
+    while waiting.front().is_some_and(oneshot::Sender::is_closed) {
+        waiting.pop_front();
     }
 }
 
@@ -145,11 +179,10 @@ mod tests {
     }
 
     impl Guest {
-        fn come(turns: &Turns, tenant: Option<u8>) -> Self {
+        fn come(turns: &Turns, queue: Queue) -> Self {
             let turns = turns.clone();
-            let schema = tenant.map(|tenant| SchemaName::restore(format!("tenant_{tenant}")));
             let mut guest = Self {
-                waits: Box::pin(async move { turns.take(schema.as_ref()).await }),
+                waits: Box::pin(async move { turns.take(&queue).await }),
                 turn: None,
             };
             guest.has_turn();
@@ -174,43 +207,51 @@ mod tests {
     #[test]
     fn a_tenant_is_next_however_many_wait_of_another() {
         let turns = Turns::new(1);
-        let first = Guest::come(&turns, Some(0));
-        let mut loud: Vec<_> = (0..100).map(|_| Guest::come(&turns, Some(0))).collect();
-        let mut quiet = Guest::come(&turns, Some(1));
-        let mut service = Guest::come(&turns, None);
+        let first = Guest::come(&turns, tenant(0));
+        let mut loud: Vec<_> = (0..100).map(|_| Guest::come(&turns, tenant(0))).collect();
+        let mut quiet = Guest::come(&turns, tenant(1));
+        let mut service = Guest::come(&turns, Queue::Service);
         assert_eq!(turns.waiting(), 102);
         drop(first);
+        assert!(service.has_turn());
+        let mut again = Guest::come(&turns, Queue::Service);
+        drop(service);
         assert!(loud.remove(0).has_turn());
+        assert!(again.has_turn());
+        drop(again);
         assert!(quiet.has_turn());
         drop(quiet);
-        assert!(service.has_turn());
-        drop(service);
         assert!(loud.remove(0).has_turn());
         drop(loud);
         assert_eq!(turns.waiting(), 0);
-        assert!(Guest::come(&turns, Some(2)).has_turn());
+        assert!(Guest::come(&turns, tenant(2)).has_turn());
     }
 
     #[test]
     fn a_turn_that_was_called_and_not_taken_goes_on_to_the_next() {
         let turns = Turns::new(1);
-        let first = Guest::come(&turns, Some(0));
-        let left = Guest::come(&turns, Some(1));
-        let mut stays = Guest::come(&turns, Some(2));
+        let first = Guest::come(&turns, tenant(0));
+        let left = Guest::come(&turns, tenant(1));
+        let mut stays = Guest::come(&turns, tenant(2));
         drop(first);
         drop(left);
         assert!(stays.has_turn());
     }
 
+    fn tenant(number: u8) -> Queue {
+        Queue::Tenant(SchemaName::restore(format!("tenant_{number}")))
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
-        Comes(Option<u8>),
+        Comes(Queue),
         Leaves(prop::sample::Index),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            prop::option::of(0..4_u8).prop_map(Step::Comes),
+            (0..3_u8).prop_map(|number| Step::Comes(tenant(number))),
+            prop_oneof![Just(Queue::Anybody), Just(Queue::Service)].prop_map(Step::Comes),
             any::<prop::sample::Index>().prop_map(Step::Leaves),
         ]
     }
@@ -222,10 +263,13 @@ mod tests {
             steps in prop::collection::vec(step(), 0..60),
         ) {
             let turns = Turns::new(count);
-            let mut guests: Vec<(Option<u8>, Guest, usize)> = Vec::new();
+            let mut guests: Vec<(Queue, Guest, usize)> = Vec::new();
+            let mut service_was_last = false;
             for step in steps {
                 match step {
-                    Step::Comes(tenant) => guests.push((tenant, Guest::come(&turns, tenant), 0)),
+                    Step::Comes(queue) => {
+                        guests.push((queue.clone(), Guest::come(&turns, queue), 0));
+                    }
                     Step::Leaves(index) if !guests.is_empty() => {
                         let place = index.index(guests.len());
                         drop(guests.remove(place));
@@ -237,20 +281,22 @@ mod tests {
                 let with_turn = have.iter().filter(|has| **has).count();
                 prop_assert_eq!(with_turn, count.min(guests.len()));
                 prop_assert_eq!(turns.waiting(), guests.len() - with_turn);
-                // Whoever waits first of a tenant is passed by each other queue once at most.
                 let called = before.iter().zip(&have).position(|(before, has)| !before && *has);
-                if let Some(called) = called {
-                    let of = guests[called].0;
-                    let mut seen: Vec<Option<u8>> = Vec::new();
-                    for (guest, has) in guests.iter_mut().zip(&have) {
-                        let first = !has && !seen.contains(&guest.0);
-                        if first {
-                            seen.push(guest.0);
-                            guest.2 += usize::from(guest.0 != of);
-                            prop_assert!(guest.2 <= 4, "{:?} is passed over", guest.0);
-                        }
+                let Some(called) = called else { continue };
+                let of = guests[called].0.clone();
+                let mut seen = Vec::new();
+                for ((queue, _, passed), has) in guests.iter_mut().zip(&have) {
+                    if *has || seen.contains(queue) {
+                        continue;
                     }
+                    seen.push(queue.clone());
+                    // Each other queue goes before the first of a queue once at most, and the
+                    // service not twice in a row.
+                    prop_assert!(of == *queue || of != Queue::Service || !service_was_last);
+                    *passed += usize::from(of != *queue && of != Queue::Service);
+                    prop_assert!(*passed <= 4, "{queue:?} is passed over");
                 }
+                service_was_last = of == Queue::Service;
             }
         }
     }

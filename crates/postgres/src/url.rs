@@ -235,7 +235,11 @@ const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 /// A statement ends by itself, also when nobody is left who waits for it. None takes so long that
 /// it would be worth compiling, or more than one process: what these seem to save makes the planner
 /// read and sort all where a walk along an index ends early.
+///
+/// A statement that is a transaction of its own has to see what was committed when it began, whatever
+/// the server's default is.
 const SESSION: &str = "-c search_path= -c statement_timeout=5000 -c jit=off \
+                       -c default_transaction_isolation=read\\ committed \
                        -c max_parallel_workers_per_gather=0 \
                        -c idle_in_transaction_session_timeout=10000";
 

@@ -1,10 +1,11 @@
 -- What tenants share would be theirs no more; where those tables are gone there is nothing to lose.
+LOCK TABLE tessera.tenants IN SHARE ROW EXCLUSIVE MODE;
 DO $$
 BEGIN
     IF to_regclass('tessera_shared.users') IS NOT NULL
         AND EXISTS (SELECT FROM tessera.tenants WHERE layout = 'shared' OR moving_to IS NOT NULL)
     THEN
-        RAISE EXCEPTION 'a tenant shares tables with others, or is about to: move it to a schema first';
+        RAISE EXCEPTION 'a tenant shares tables with others, or is about to: move it to a schema, or delete it, first';
     END IF;
 END
 $$;
