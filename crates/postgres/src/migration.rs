@@ -80,6 +80,13 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0008_fewer_plans/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0008_fewer_plans/down.sql"),
     },
+    Migration {
+        version: 9,
+        name: "names_of_columns",
+        tables: &[],
+        up: include_str!("../../../migrations/postgres/shared/0009_names_of_columns/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0009_names_of_columns/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.
