@@ -79,6 +79,8 @@ impl Measured {
         let [with_one, with_many] = pair;
         let mut one = Load::start(with_one, settings)?;
         let mut many = Load::start(with_many, settings)?;
+        with_one.vacuum()?;
+        with_many.vacuum()?;
         let mut neighbours = many.neighbours(with_many)?;
         for round in 1..=settings.rounds {
             eprintln!("bench: round {round} of {}", settings.rounds);

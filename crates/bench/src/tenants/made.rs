@@ -101,7 +101,7 @@ impl Made {
                 Layout::Shared => made.copy_into_shared(tenants)?,
             }
         }
-        made.vacuum(layout)?;
+        made.vacuum()?;
         Ok(made)
     }
 
@@ -180,15 +180,9 @@ impl Made {
     }
 
     /// So that nothing of it is left to do while something is measured.
-    fn vacuum(&mut self, layout: Layout) -> Result<(), Failure> {
-        let place = layout.first_place();
-        let tables = self.psql.ask(&format!(
-            "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace \
-             WHERE c.relkind = 'r' AND s.nspname IN ('pg_catalog', 'tessera', '{place}')"
-        ))?;
-        for table in tables {
-            self.psql.ask(&format!("VACUUM (ANALYZE) {table}"))?;
-        }
+    /// What autovacuum does to tables that are in use.
+    pub(crate) fn vacuum(&mut self) -> Result<(), Failure> {
+        self.psql.ask("VACUUM (ANALYZE)")?;
         self.psql.ask("CHECKPOINT").map(drop)
     }
 }
