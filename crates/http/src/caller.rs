@@ -21,7 +21,7 @@ use crate::answer::{Body, FromInput};
 use crate::client::Client;
 use crate::limits::{bearer, host};
 use crate::problem::Problem;
-use crate::spawn::Spawner;
+use crate::spawn;
 
 /// The caller, whose access token is good.
 pub(crate) struct Authenticated(pub(crate) Caller);
@@ -170,17 +170,13 @@ pub(crate) fn device(request: &HttpRequest) -> Device {
 
 /// Runs a use case that writes, to its end, whatever becomes of the client.
 pub(crate) async fn run<T, E>(
-    request: &HttpRequest,
     use_case: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, Problem>
 where
     T: Send + 'static,
     E: Into<Problem> + Send + 'static,
 {
-    let spawner = request
-        .app_data::<Data<Spawner>>()
-        .ok_or_else(|| Problem::internal("the application has no spawner"))?;
-    spawner.run(use_case).await?.map_err(E::into)
+    spawn::run(use_case).await?.map_err(E::into)
 }
 
 /// The service, from the application's data.

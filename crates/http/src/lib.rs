@@ -46,7 +46,6 @@ pub use rate_limits::RateLimits;
 pub use request_id::current_request_id;
 pub use routes::Surface;
 pub use service::{ServerLimits, Service};
-pub use spawn::Spawner;
 pub use state::{Draining, LaggingTenants, Presentation, RefreshCookie};
 pub use views::{
     AuditEntryView, DomainAddedView, EventView, PublisherView, RetriedView, SessionView,

@@ -15,7 +15,6 @@ use crate::body::BodyLimits;
 use crate::envelope::{Edge, Envelope};
 use crate::problem::Problem;
 use crate::routes::{self, Surface};
-use crate::spawn::Spawner;
 use crate::state::{Draining, LaggingTenants, Presentation};
 
 /// The service over HTTP, before it listens.
@@ -33,8 +32,6 @@ pub struct Service {
     pub draining: Arc<Draining>,
     /// The tenants that may not be served in full.
     pub lagging: Arc<LaggingTenants>,
-    /// Runs what must not be torn.
-    pub spawner: Spawner,
 }
 
 /// How a server treats its connections.
@@ -92,7 +89,6 @@ impl Service {
             .app_data(Data::from(Arc::clone(&self.lagging)))
             .app_data(Data::from(Arc::clone(&edge)))
             .app_data(Data::new(self.presentation.clone()))
-            .app_data(Data::new(self.spawner.clone()))
             .app_data(self.body_limits)
             .configure(|config| routes::configure(config, surface))
             .default_service(web::to(|| async {

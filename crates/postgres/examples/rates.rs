@@ -63,6 +63,7 @@ impl Bench {
             layout: TenantLayout::Schema,
             url,
             pool_size: 8,
+            threads: 2,
             runtime: runtime.clone(),
         })
         .unwrap();

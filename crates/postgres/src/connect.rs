@@ -21,14 +21,16 @@ use crate::url::Target;
 
 /// Makes connections and judges those that come back.
 ///
-/// A connection is made, and later driven, on the runtime given at the start: that of a request
-/// may end before the connection does. An attempt outlives the one who asked for it, so that a
-/// server that answers slowly is reached by those who ask again.
+/// A connection is made, and later driven, on the runtime given at the start, as that of a request may
+/// end before the connection does; or on that of the thread that alone has it. An attempt outlives
+/// the one who asked for it, so that a server that answers slowly is reached by those who ask again.
+#[derive(Clone)]
 pub(crate) struct Connector {
     target: Arc<Target>,
-    runtime: Handle,
+    /// That of whoever asks, where none is named.
+    runtime: Option<Handle>,
     spares: Arc<Mutex<Vec<Connection>>>,
-    made: AtomicU32,
+    made: Arc<AtomicU32>,
 }
 
 impl Connector {
@@ -36,9 +38,19 @@ impl Connector {
     pub(crate) fn new(target: Target, runtime: Handle) -> Self {
         Self {
             target: Arc::new(target),
-            runtime,
+            runtime: Some(runtime),
             spares: Arc::default(),
-            made: AtomicU32::new(0),
+            made: Arc::default(),
+        }
+    }
+
+    /// The same for a single thread: connections are driven on its runtime.
+    pub(crate) fn at_home(&self) -> Self {
+        Self {
+            target: self.target(),
+            runtime: None,
+            spares: Arc::default(),
+            made: Arc::clone(&self.made),
         }
     }
 
@@ -52,7 +64,8 @@ impl Connector {
         let (asked, answer) = oneshot::channel();
         let (target, spares) = (Arc::clone(&self.target), Arc::clone(&self.spares));
         let stagger = STAGGER * (self.made.fetch_add(1, Ordering::Relaxed) % 16);
-        self.runtime.spawn(async move {
+        let runtime = self.runtime.clone().unwrap_or_else(Handle::current);
+        runtime.spawn(async move {
             let made = timeout(CONNECT, open(&target, MAX_AGE + stagger))
                 .await
                 .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")));
@@ -217,7 +230,7 @@ mod tests {
     use diesel_async::RunQueryDsl;
 
     use crate::server::Database;
-    use crate::turns::Queue;
+    use crate::turns::Line;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_statement_sees_what_was_committed_whatever_the_default_of_the_database_is() {
@@ -227,7 +240,7 @@ mod tests {
             SET default_transaction_isolation = serializable', current_database()); END $$";
         admin.batch_execute(serializable).await.unwrap();
         let store = database.store(1);
-        let lease = store.pool.lease(&Queue::Service).await.unwrap();
+        let lease = store.pool.lease(&Line::Service).await.unwrap();
         let isolation = diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(
             "current_setting('transaction_isolation')",
         ));

@@ -13,7 +13,7 @@ use tessera_domain::{Event, Id, Tenant, Timestamp};
 use crate::PostgresStore;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
-use crate::turns::Queue;
+use crate::turns::Line;
 use crate::value::of_micros;
 use crate::{claim, event, expire, progress, settle};
 
@@ -27,7 +27,7 @@ impl EventLog for PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let limit = at_most(limit);
         let rows = self
-            .read(&Queue::Anybody, |connection| {
+            .read(&Line::Anybody, |connection| {
                 event::page(connection, tenant, after, limit).boxed()
             })
             .await?;
@@ -41,7 +41,7 @@ impl EventLog for PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let limit = at_most(limit);
         let rows = self
-            .read(&Queue::Anybody, |connection| {
+            .read(&Line::Anybody, |connection| {
                 event::last_page(connection, tenant, limit).boxed()
             })
             .await?;
@@ -60,7 +60,7 @@ impl EventLog for PostgresStore {
 
     async fn enrol(&self, publisher: &str) -> Result<(), Unavailable> {
         let publisher = publisher.to_owned();
-        self.read(&Queue::Service, |connection| {
+        self.read(&Line::Service, |connection| {
             claim::enrol(connection, publisher).boxed()
         })
         .await?;
@@ -68,7 +68,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn forget(&self, publisher: &str) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease(&Queue::Service).await?;
+        let lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let forget = Statement::new(FORGET).bind::<Text, _>(publisher);
             let answer = forget.execute(&mut lease.connection()).await;
@@ -88,7 +88,7 @@ impl EventLog for PostgresStore {
         }
         let publisher = lease.publisher.to_owned();
         let end = self
-            .read(&Queue::Service, |connection| {
+            .read(&Line::Service, |connection| {
                 claim::lease_end(connection, publisher).boxed()
             })
             .await?;
@@ -110,7 +110,7 @@ impl EventLog for PostgresStore {
         claim: Claim,
         settlement: Settlement,
     ) -> Result<bool, Unavailable> {
-        let mut connection = self.pool.lease(&Queue::Service).await?;
+        let mut connection = self.pool.lease(&Line::Service).await?;
         let settled = in_time(WRITE, async {
             let transaction = connection.transaction();
             let ended = settle::settle(transaction, lease, now, &claim, settlement).await;
@@ -129,7 +129,7 @@ impl EventLog for PostgresStore {
 
     async fn release(&self, lease: &Lease) -> Result<(), Unavailable> {
         let (publisher, holder) = (lease.publisher, lease.holder.uuid());
-        self.read(&Queue::Service, |mut connection| {
+        self.read(&Line::Service, |mut connection| {
             async move {
                 Statement::new(RELEASE)
                     .bind::<Text, _>(publisher)
@@ -144,7 +144,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn progress(&self) -> Result<Vec<Progress>, Unavailable> {
-        self.read(&Queue::Service, |connection| {
+        self.read(&Line::Service, |connection| {
             progress::of_all(connection).boxed()
         })
         .await
@@ -157,7 +157,7 @@ impl EventLog for PostgresStore {
         limit: usize,
     ) -> Result<Vec<WaitingEvent>, Unavailable> {
         let limit = at_most(limit);
-        self.read(&Queue::Anybody, |connection| {
+        self.read(&Line::Anybody, |connection| {
             progress::waiting(connection, tenant, after, limit).boxed()
         })
         .await
@@ -170,7 +170,7 @@ impl EventLog for PostgresStore {
         now: Timestamp,
     ) -> Result<usize, Unavailable> {
         let retried = self
-            .read(&Queue::Anybody, |connection| {
+            .read(&Line::Anybody, |connection| {
                 progress::retry(connection, tenant, event, now).boxed()
             })
             .await?;
@@ -181,7 +181,7 @@ impl EventLog for PostgresStore {
     }
 
     async fn expire(&self, before: Timestamp) -> Result<bool, Unavailable> {
-        let lease = self.pool.lease(&Queue::Service).await?;
+        let lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let answer = expire::expire(lease.connection(), before).await;
             lease.answer(answer)
@@ -201,7 +201,7 @@ impl PostgresStore {
         now: Timestamp,
         limit: usize,
     ) -> Result<Option<Claim>, Unavailable> {
-        let mut connection = self.pool.lease(&Queue::Service).await?;
+        let mut connection = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let ended = claim::claim(connection.transaction(), lease, now, limit).await;
             connection.end_read(ended)

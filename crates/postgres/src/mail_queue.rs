@@ -10,7 +10,7 @@ use crate::PostgresStore;
 use crate::mail;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
-use crate::turns::Queue;
+use crate::turns::Line;
 
 #[async_trait]
 impl MailQueue for PostgresStore {
@@ -21,7 +21,7 @@ impl MailQueue for PostgresStore {
         limit: usize,
     ) -> Result<Vec<QueuedMail>, Unavailable> {
         let limit = at_most(limit);
-        let lease = self.pool.lease(&Queue::Service).await?;
+        let lease = self.pool.lease(&Line::Service).await?;
         let rows = in_time(WRITE, async {
             let answer = mail::take(lease.connection(), now, until, limit).await;
             lease.answer(answer)
@@ -43,7 +43,7 @@ impl MailQueue for PostgresStore {
     }
 
     async fn backlog(&self) -> Result<Backlog, Unavailable> {
-        self.read(&Queue::Service, |connection| {
+        self.read(&Line::Service, |connection| {
             mail::backlog(connection).boxed()
         })
         .await
@@ -57,7 +57,7 @@ impl MailQueue for PostgresStore {
 
 impl PostgresStore {
     async fn write(&self, write: Statement<'_>) -> Result<(), Unavailable> {
-        let lease = self.pool.lease(&Queue::Service).await?;
+        let lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let answer = write.execute(&mut lease.connection()).await;
             lease.answer(answer.map(drop))

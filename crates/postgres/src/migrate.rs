@@ -14,7 +14,7 @@ use crate::migration::{Lists, Migration, TENANT};
 use crate::runner::Runner;
 use crate::store::{WRITE, in_time};
 use crate::survey::{Which, survey};
-use crate::turns::Queue;
+use crate::turns::Line;
 
 #[cfg(test)]
 mod tests;
@@ -191,7 +191,7 @@ impl PostgresStore {
     /// The tenants that lack a step, as one that a process of the version before made since, or
     /// whose tables are gone; `most` of them by name.
     pub async fn laggards(&self, most: usize) -> Result<Laggards, Unavailable> {
-        let mut lease = self.pool.lease(&Queue::Service).await?;
+        let mut lease = self.pool.lease(&Line::Service).await?;
         let lacking = in_time(WRITE, async {
             let ended = survey(lease.transaction(), TENANT, Which::Lacking, None).await;
             lease.end_read(ended)

@@ -1,52 +1,56 @@
 //! Connections on loan, and what becomes of one whose borrower was dropped.
 
+use core::pin::pin;
 use core::time::Duration;
+use std::sync::Arc;
 
-use deadpool::Runtime;
-use deadpool::managed::{self, Object, PoolError, QueueMode, TimeoutType, Timeouts};
+use deadpool::managed::{self, Object, PoolError};
 use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use tessera_app::{CommitError, Unavailable};
 use tokio::time::timeout;
 
 use crate::connect::{Connector, State};
 use crate::error::{is_elsewhere, is_read_only, refusal};
+use crate::homes::Homes;
 use crate::pipeline::Ended;
-use crate::turns::{Queue, Turn, Turns};
+use crate::share::Share;
+use crate::turns::{Line, Turn};
 
 /// A bounded number of connections.
+///
+/// Threads that serve requests by runtimes of their own have most of them, so many each, and use the
+/// rest with all others.
 #[derive(Clone)]
 pub(crate) struct Pool {
-    connections: managed::Pool<Connector>,
-    /// As many as connections.
-    turns: Turns,
+    common: Share,
+    homes: Arc<Homes>,
 }
 
 impl Pool {
-    /// A pool of at most `size` connections, none of which is made yet.
-    pub(crate) fn new(connector: Connector, size: usize) -> Result<Self, managed::BuildError> {
+    /// A pool of at most `size` connections for that many `threads` and all others. None is made yet.
+    pub(crate) fn new(
+        connector: Connector,
+        size: usize,
+        threads: usize,
+    ) -> Result<Self, managed::BuildError> {
         let size = size.max(1);
-        let connections = managed::Pool::builder(connector)
-            .max_size(size)
-            .queue_mode(QueueMode::Lifo)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                create: Some(CREATE),
-                recycle: Some(RECYCLE),
-                wait: Some(PATIENCE),
-            })
-            .build()?;
-        let turns = Turns::new(size);
-        Ok(Self { connections, turns })
+        let at_home = (size - size.div_ceil(COMMON)).checked_div(threads);
+        let homes = Homes::new(threads, at_home.unwrap_or_default());
+        Ok(Self {
+            common: Share::new(connector, size - homes.reserved())?,
+            homes: Arc::new(homes),
+        })
     }
 
     /// A connection, within two seconds or not at all; not at once only where others have them all, or
-    /// the machine is busy. Then it comes when it is the turn of `queue`.
-    pub(crate) async fn lease(&self, queue: &Queue) -> Result<Lease, Unavailable> {
+    /// the machine is busy. Then it comes when it is the turn of `line`.
+    pub(crate) async fn lease(&self, line: &Line) -> Result<Lease, Unavailable> {
         let lent = async {
-            let turn = self.turns.take(queue).await;
-            Ok((self.connection().await?, turn))
+            let (share, mut turn) = self.turn(line).await;
+            Ok((share.connection(&mut turn).await?, turn))
         };
         let (mut connection, turn) = timeout(PATIENCE, lent)
             .await
@@ -60,37 +64,56 @@ impl Pool {
         })
     }
 
-    /// A server that has connections and is slow to make another one is asked again: by then one
-    /// may be free.
-    async fn connection(&self) -> Result<Object<Connector>, PoolError<Unavailable>> {
-        loop {
-            match self.connections.get().await {
-                Err(PoolError::Timeout(TimeoutType::Create)) if self.status().size > 0 => {}
-                answer => return answer,
-            }
+    /// A turn at a connection of this thread, or at another one: whichever comes first.
+    async fn turn(&self, line: &Line) -> (Share, Turn) {
+        let common = &self.common;
+        let home = match line {
+            Line::Anybody | Line::Tenant(_) => self.homes.here(self.connector()),
+            Line::Service => None,
+        };
+        let Some(home) = home else {
+            return (common.clone(), common.turn(line).await);
+        };
+        let at_home = pin!(home.turn(line));
+        let elsewhere = pin!(common.turn(line));
+        // The turn that is not taken goes on to the next who waits for it.
+        match select(at_home, elsewhere).await {
+            Either::Left((turn, _)) => (home.clone(), turn),
+            Either::Right((turn, _)) => (common.clone(), turn),
         }
     }
 
     /// Closes the connections that nobody uses: after a fail-over they lead to the old primary.
     pub(crate) fn forget_idle(&self) {
-        self.connections.retain(|_, _| false);
-        self.connector().forget_spares();
+        self.shares().for_each(|share| share.forget_idle());
     }
 
-    /// Who makes the connections.
+    /// Who makes the connections that are of no thread.
     pub(crate) fn connector(&self) -> &Connector {
-        self.connections.manager()
+        self.common.connector()
     }
 
     /// How many connections there are, and how many wait for one.
     pub(crate) fn status(&self) -> PoolStatus {
-        let status = self.connections.status();
-        PoolStatus {
-            max_size: status.max_size,
-            size: status.size,
-            available: status.available,
-            waiting: self.turns.waiting(),
-        }
+        let common = self.common.status();
+        let all = PoolStatus {
+            max_size: common.max_size + self.homes.reserved(),
+            // Who waits for a connection of a thread waits here, too.
+            ..common
+        };
+        let homes = self.homes.shares().into_iter();
+        homes.fold(all, |all, home| {
+            let home = home.status();
+            PoolStatus {
+                size: all.size + home.size,
+                available: all.available + home.available,
+                ..all
+            }
+        })
+    }
+
+    fn shares(&self) -> impl Iterator<Item = Share> {
+        self.homes.shares().into_iter().chain([self.common.clone()])
     }
 }
 
@@ -206,7 +229,7 @@ fn cause(error: PoolError<Unavailable>) -> Unavailable {
     }
 }
 
-/// A server that says nothing is taken for gone after that time.
-const CREATE: Duration = Duration::from_millis(800);
-const PATIENCE: Duration = Duration::from_secs(2);
-const RECYCLE: Duration = Duration::from_millis(100);
+/// One of so many connections is of no thread: work beside the requests needs one at times.
+const COMMON: usize = 4;
+/// How long a connection is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

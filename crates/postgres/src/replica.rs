@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use crate::pool::Pool;
 use crate::statement::Statement;
 use crate::tenant::{self, TenantRead};
-use crate::turns::Queue;
+use crate::turns::Line;
 
 /// The replica, and what is known of it.
 pub(crate) struct Replica {
@@ -139,7 +139,7 @@ impl Replica {
         mark: &Mark,
         by: TenantKey,
     ) -> Result<(bool, Option<TenantRead>), Unavailable> {
-        let lease = self.pool.lease(&Queue::Anybody).await?;
+        let lease = self.pool.lease(&Line::Anybody).await?;
         let connection = lease.connection();
         // In one round trip, and in this order: what is looked at is younger than the answer that
         // it is young enough.

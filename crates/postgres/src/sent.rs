@@ -11,7 +11,7 @@ use crate::PostgresStore;
 use crate::event::{EventColumns, EventRow};
 use crate::statement::Statement;
 use crate::store::at_most;
-use crate::turns::Queue;
+use crate::turns::Line;
 use crate::value::number;
 
 impl PostgresStore {
@@ -26,7 +26,7 @@ impl PostgresStore {
     ) -> Result<Vec<StoredEvent>, Unavailable> {
         let (publisher, limit) = (publisher.to_owned(), at_most(limit));
         let rows = self
-            .read(&Queue::Anybody, |connection| {
+            .read(&Line::Anybody, |connection| {
                 page(connection, publisher, tenant, after, limit).boxed()
             })
             .await?;

@@ -1,7 +1,6 @@
 //! The store.
 
 use core::fmt;
-use core::pin::pin;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -29,7 +28,7 @@ use crate::pipeline::{read_tenant, write_tenant};
 use crate::pool::{Pool, PoolStatus};
 use crate::replica::{Replica, Turn, find_and_mark};
 use crate::schema::{migrations, tenants};
-use crate::turns::Queue;
+use crate::turns::Line;
 use crate::url::{Target, UrlError};
 use crate::worker::to_regclass;
 use crate::{commit, erasure, key, mailed_token, session, tenant, user};
@@ -43,9 +42,13 @@ pub struct PostgresSettings {
     pub url: String,
     /// How many connections there may be at once, beside the one that tells of events.
     pub pool_size: usize,
+    /// How many threads use the store by runtimes of their own, as HTTP workers do; the others, and
+    /// what is done beside requests, may be any number.
+    pub threads: usize,
     /// How new tenants will be kept apart.
     pub layout: TenantLayout,
-    /// The runtime that makes and drives connections; it outlives the store.
+    /// The runtime that makes and drives connections, but those of single threads; it outlives the
+    /// store.
     pub runtime: Handle,
 }
 
@@ -74,7 +77,7 @@ impl PostgresStore {
         let connector = Connector::new(target, settings.runtime.clone());
         let herald = Herald::new(connector.target(), settings.runtime);
         Ok(Self {
-            pool: Pool::new(connector, settings.pool_size)?,
+            pool: Pool::new(connector, settings.pool_size, settings.threads)?,
             herald: Arc::new(herald),
             mail_news: watch::Sender::default(),
             layout: settings.layout,
@@ -87,7 +90,7 @@ impl PostgresStore {
     pub fn with_replica(self, settings: PostgresSettings) -> Result<Self, UrlError> {
         let target = Target::parse_replica(&settings.url)?;
         let connector = Connector::new(target, settings.runtime);
-        let pool = Pool::new(connector, settings.pool_size)?;
+        let pool = Pool::new(connector, settings.pool_size, settings.threads)?;
         Ok(Self {
             replica: Some(Arc::new(Replica::new(pool))),
             ..self
@@ -104,13 +107,13 @@ impl PostgresStore {
         self.pool.status()
     }
 
-    /// Runs a statement that is a transaction of its own, once it is the turn of `queue`.
+    /// Runs a statement that is a transaction of its own, once it is the turn of `line`.
     pub(crate) async fn read<T>(
         &self,
-        queue: &Queue,
+        line: &Line,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        let lease = self.pool.lease(queue).await?;
+        let lease = self.pool.lease(line).await?;
         in_time(READ, async {
             let answer = select(lease.connection()).await;
             lease.answer(answer)
@@ -124,7 +127,7 @@ impl PostgresStore {
         tenant: &Tenant,
         select: impl for<'c> FnOnce(&'c AsyncPgConnection) -> BoxFuture<'c, QueryResult<T>>,
     ) -> Result<T, Unavailable> {
-        let mut lease = self.pool.lease(&queue_of(tenant)).await?;
+        let mut lease = self.pool.lease(&line_of(tenant)).await?;
         in_time(READ, async {
             let connection = lease.transaction();
             let ended = read_tenant(connection, tenant.id, select(connection)).await;
@@ -148,7 +151,7 @@ impl Store for PostgresStore {
         let [has_events, has_mails] = [!changes.events.is_empty(), !changes.mails.is_empty()];
         let of_tenants = !changes.tenants.is_empty();
         let limit = commit::limit(tenant, &changes);
-        let mut lease = self.pool.lease(&queue_of(tenant)).await?;
+        let mut lease = self.pool.lease(&line_of(tenant)).await?;
         let committed = in_time(limit, async {
             let ended = commit::commit(&mut lease, tenant, changes).await;
             Ok(lease.end_write(ended))
@@ -171,7 +174,7 @@ impl Store for PostgresStore {
     async fn check(&self) -> Result<(), Unready> {
         let layout = self.layout;
         let answer = self
-            .read(&Queue::Service, |connection| {
+            .read(&Line::Service, |connection| {
                 state(connection, layout).boxed()
             })
             .await?;
@@ -187,7 +190,7 @@ impl Store for PostgresStore {
     }
 
     async fn installation(&self) -> Result<Option<Installation>, Unavailable> {
-        self.read(&Queue::Service, |connection| {
+        self.read(&Line::Service, |connection| {
             key::settled(connection).boxed()
         })
         .await
@@ -195,7 +198,7 @@ impl Store for PostgresStore {
 
     async fn keys(&self) -> Result<Vec<Key>, Unavailable> {
         let rows = self
-            .read(&Queue::Service, |connection| key::all(connection).boxed())
+            .read(&Line::Service, |connection| key::all(connection).boxed())
             .await?;
         rows.into_iter().map(Key::try_from).collect()
     }
@@ -239,7 +242,7 @@ impl Store for PostgresStore {
             session::prune(tenant, now, limit),
             mailed_token::prune(tenant, now, limit),
         ];
-        let mut lease = self.pool.lease(&Queue::Service).await?;
+        let mut lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let ended = write_tenant(lease.transaction(), tenant.id, prune).await;
             lease.end_read(ended)
@@ -248,7 +251,7 @@ impl Store for PostgresStore {
     }
 
     async fn empty(&self, tenant: &Tenant, limit: usize) -> Result<usize, Unavailable> {
-        let mut lease = self.pool.lease(&Queue::Service).await?;
+        let mut lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let ended = erasure::empty(lease.transaction(), tenant, at_most(limit)).await;
             lease.end_read(ended)
@@ -264,9 +267,9 @@ impl Store for PostgresStore {
         if unspeakable(schema.as_str()) {
             return Ok(None);
         }
-        let queue = Queue::Tenant(schema.clone());
+        let line = Line::Tenant(schema.clone());
         let found = self
-            .read(&queue, |connection| {
+            .read(&line, |connection| {
                 session::find(connection, schema.clone(), id).boxed()
             })
             .await?;
@@ -296,7 +299,7 @@ impl Store for PostgresStore {
         }
         let by = by.clone();
         let found = self
-            .read(&Queue::Anybody, |connection| {
+            .read(&Line::Anybody, |connection| {
                 tenant::find(connection, by).boxed()
             })
             .await?;
@@ -313,7 +316,7 @@ impl Store for PostgresStore {
         let found = match replica.turn() {
             Turn::Mark(asked) => {
                 let by = by.clone();
-                let read = self.read(&Queue::Anybody, |connection| {
+                let read = self.read(&Line::Anybody, |connection| {
                     find_and_mark(connection, by).boxed()
                 });
                 let (found, mark) = read.await?;
@@ -331,16 +334,14 @@ impl Store for PostgresStore {
 
     async fn tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
         let found = self
-            .read(&Queue::Anybody, |connection| {
-                tenant::all(connection).boxed()
-            })
+            .read(&Line::Anybody, |connection| tenant::all(connection).boxed())
             .await?;
         found.into_iter().map(tenant::tenant).collect()
     }
 
     async fn unfinished_tenants(&self) -> Result<Vec<Tenant>, Unavailable> {
         let found = self
-            .read(&Queue::Service, |connection| {
+            .read(&Line::Service, |connection| {
                 tenant::unfinished(connection).boxed()
             })
             .await?;
@@ -420,23 +421,17 @@ async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> Quer
     })
 }
 
-fn queue_of(tenant: &Tenant) -> Queue {
-    Queue::Tenant(tenant.schema.clone())
+fn line_of(tenant: &Tenant) -> Line {
+    Line::Tenant(tenant.schema.clone())
 }
 
-/// What `work` comes to, unless it takes longer than `limit` and a moment.
+/// What `work` comes to, unless it takes longer than `limit`.
 pub(crate) async fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Unavailable>>,
 ) -> Result<T, Unavailable> {
-    let mut work = pin!(work);
-    if let Ok(done) = timeout(limit, &mut work).await {
-        return done;
-    }
-    // A process that stood still finds the time over, and the answer there but not yet read.
-    timeout(MOMENT, work)
-        .await
-        .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")))
+    let done = timeout(limit, work).await;
+    done.unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")))
 }
 
 /// Postgres keeps no text with a NUL in it, so there is nothing to be found by one.
@@ -465,10 +460,9 @@ extern "SQL" {
     fn passes_by_row_security() -> Bool;
 }
 
-/// A read is given up early, after 900 ms with the moment: nothing depends on how it ends, and trying
-/// again costs little.
-const READ: Duration = Duration::from_millis(800);
-/// Enough to read what is there already.
-const MOMENT: Duration = Duration::from_millis(100);
+/// A read is given up early: nothing depends on how it ends, and trying again costs little. But not so
+/// early that a server whose cores others use, too, is taken for one that is gone: where each backend
+/// counts as much as a whole service (`sched_autogroup`), one was seen to wait for a core for 0.9 s.
+const READ: Duration = Duration::from_millis(1_900);
 /// Longer than the server lets a statement take: how a write ended should be known.
 pub(crate) const WRITE: Duration = Duration::from_secs(6);

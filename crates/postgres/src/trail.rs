@@ -15,7 +15,7 @@ use crate::error::unknown;
 use crate::schema::audit;
 use crate::statement::Statement;
 use crate::store::{WRITE, at_most, in_time};
-use crate::turns::Queue;
+use crate::turns::Line;
 use crate::value::{count, number};
 
 #[async_trait]
@@ -23,15 +23,13 @@ impl AuditTrail for PostgresStore {
     async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, Unavailable> {
         let query = query.clone();
         let rows = self
-            .read(&Queue::Anybody, |connection| {
-                page(connection, query).boxed()
-            })
+            .read(&Line::Anybody, |connection| page(connection, query).boxed())
             .await?;
         rows.into_iter().map(AuditEntry::try_from).collect()
     }
 
     async fn expire_audit(&self, before: Timestamp, limit: usize) -> Result<usize, Unavailable> {
-        let lease = self.pool.lease(&Queue::Service).await?;
+        let lease = self.pool.lease(&Line::Service).await?;
         in_time(WRITE, async {
             let expired = Statement::new("SELECT tessera.expire_audit($, $)")
                 .bind::<BigInt, _>(before.as_micros())

@@ -108,5 +108,5 @@ fn literal(text: &str) -> String {
 }
 
 /// Whoever only reads a table queues behind a migration that waits for it, and a read is given up
-/// after 900 ms.
+/// after 1.9 s.
 const BRISK: &str = "SET LOCAL lock_timeout = '300ms'";

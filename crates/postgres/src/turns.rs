@@ -1,16 +1,23 @@
-//! Whose turn it is when connections are scarce: tenants take turns, however many wait of each.
+//! Whose turn it is, and with which connection: tenants take turns, however many wait of each, and have
+//! the same connection where they can.
+//!
+//! A backend of Postgres keeps what it learned of each tenant's tables. So it serves a part of the
+//! tenants best, and takes a part of the memory that all of them would.
 
+use core::hash::{BuildHasher, BuildHasherDefault};
 use std::collections::{HashMap, VecDeque};
+use std::hash::DefaultHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tessera_domain::SchemaName;
 use tokio::sync::oneshot;
 
-/// So many turns at once.
+/// As many turns at once as there are slots for connections.
 ///
-/// Who comes while one is free has it. Others wait in queues that take turns, and within one the first
-/// comes first. So a tenant waits for as many turns as there are queues, and not for all that another
-/// asked for.
+/// Who comes while one is free has it. Others wait in lines that take turns, and within one the first
+/// comes first. So a tenant waits for as many turns as there are lines, and not for all that another
+/// asked for. Each tenant has a usual slot, which it gets before its turn; but the one whose turn it is
+/// lets only two pass.
 #[derive(Clone)]
 pub(crate) struct Turns {
     state: Arc<Mutex<State>>,
@@ -19,11 +26,13 @@ pub(crate) struct Turns {
 /// A turn, until it is dropped.
 pub(crate) struct Turn {
     state: Arc<Mutex<State>>,
+    slot: usize,
+    has_connection: bool,
 }
 
 /// Where somebody waits.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) enum Queue {
+pub(crate) enum Line {
     /// Requests of which is not known yet whose they are, and those of administrators.
     Anybody,
     /// The work that goes on beside the requests, and probes: next at once, but not twice in a row
@@ -34,21 +43,38 @@ pub(crate) enum Queue {
 }
 
 struct State {
-    free: usize,
-    queues: HashMap<Queue, VecDeque<oneshot::Sender<Turn>>>,
+    slots: usize,
+    /// The slots of which nobody uses the connection, the last one used last.
+    free: Vec<Slot>,
+    lines: HashMap<Line, VecDeque<oneshot::Sender<Turn>>>,
     /// Those in which somebody waits, the next one first.
-    order: VecDeque<Queue>,
+    order: VecDeque<Line>,
+    /// How many went before the one that is next.
+    passed: usize,
     /// Whether the last one called was of the service.
     service_was_last: bool,
 }
 
+/// A place for a connection.
+#[derive(Clone, Copy)]
+struct Slot {
+    number: usize,
+    has_connection: bool,
+}
+
 impl Turns {
     /// So many turns, all of them free.
-    pub(crate) fn new(count: usize) -> Self {
+    pub(crate) fn new(slots: usize) -> Self {
+        let free = (0..slots).rev().map(|number| Slot {
+            number,
+            has_connection: false,
+        });
         let state = State {
-            free: count,
-            queues: HashMap::new(),
+            slots,
+            free: free.collect(),
+            lines: HashMap::new(),
             order: VecDeque::new(),
+            passed: 0,
             service_was_last: false,
         };
         Self {
@@ -57,9 +83,9 @@ impl Turns {
     }
 
     /// Waits for a turn; who does not wait any longer is passed over.
-    pub(crate) async fn take(&self, queue: &Queue) -> Turn {
+    pub(crate) async fn take(&self, line: &Line) -> Turn {
         loop {
-            match self.ask(queue) {
+            match self.ask(line) {
                 Ok(turn) => return turn,
                 // Nobody drops a call that is waited for, but nothing here says so.
                 Err(called) => {
@@ -74,67 +100,104 @@ impl Turns {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = lock(&self.state);
-        let calls = state.queues.values().flatten();
+        let calls = state.lines.values().flatten();
         calls.filter(|call| !call.is_closed()).count()
     }
 
-    fn ask(&self, queue: &Queue) -> Result<Turn, oneshot::Receiver<Turn>> {
+    fn ask(&self, line: &Line) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = lock(&self.state);
-        if let Some(left) = state.free.checked_sub(1) {
-            state.free = left;
+        if let Some(slot) = state.free_slot(line) {
             return Ok(Turn {
                 state: Arc::clone(&self.state),
+                slot: slot.number,
+                has_connection: slot.has_connection,
             });
         }
         let (call, called) = oneshot::channel();
-        state.join(queue, call);
+        state.join(line, call);
         Err(called)
+    }
+}
+
+impl Turn {
+    /// Which slot it is a turn for.
+    pub(crate) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Whether the slot has a connection is known now.
+    pub(crate) fn has_connection(&mut self, has_connection: bool) {
+        self.has_connection = has_connection;
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut state = lock(&self.state);
-        let Some(call) = state.next() else {
-            state.free = state.free.saturating_add(1);
+        let slot = Slot {
+            number: self.slot,
+            has_connection: self.has_connection,
+        };
+        let Some(call) = state.next(slot.number) else {
+            state.free.push(slot);
             return;
         };
         drop(state);
         // One whose waiter left after all comes back here.
         let _ = call.send(Self {
             state: Arc::clone(&self.state),
+            slot: slot.number,
+            has_connection: slot.has_connection,
         });
     }
 }
 
 impl State {
-    fn join(&mut self, queue: &Queue, call: oneshot::Sender<Turn>) {
-        if let Some(waiting) = self.queues.get_mut(queue) {
+    /// The usual one, or else the one used last; one without a connection where there is no other.
+    fn free_slot(&mut self, line: &Line) -> Option<Slot> {
+        let usual = self.usual_slot(line);
+        let worth = |slot: &Slot| (slot.has_connection, Some(slot.number) == usual);
+        let slots = self.free.iter().enumerate();
+        let (place, _) = slots.max_by_key(|(_, slot)| worth(slot))?;
+        Some(self.free.remove(place))
+    }
+
+    fn usual_slot(&self, line: &Line) -> Option<usize> {
+        let Line::Tenant(schema) = line else {
+            return None;
+        };
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(schema);
+        let upper = usize::try_from(hash >> u32::BITS).ok()?;
+        upper.checked_rem(self.slots)
+    }
+
+    fn join(&mut self, line: &Line, call: oneshot::Sender<Turn>) {
+        if let Some(waiting) = self.lines.get_mut(line) {
             // Where no turn comes for long, who left is forgotten here.
             forget_who_left(waiting);
             waiting.push_back(call);
             return;
         }
-        self.queues.insert(queue.clone(), VecDeque::from([call]));
-        match queue {
-            Queue::Anybody | Queue::Tenant(_) => self.order.push_back(queue.clone()),
-            Queue::Service => self.order.push_front(queue.clone()),
+        self.lines.insert(line.clone(), VecDeque::from([call]));
+        match line {
+            Line::Anybody | Line::Tenant(_) => self.order.push_back(line.clone()),
+            Line::Service => self.order.push_front(line.clone()),
         }
     }
 
-    /// Who waited longest, of the queue whose turn it is.
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
-        while let Some(queue) = self.next_queue() {
-            let Some(waiting) = self.queues.get_mut(&queue) else {
+    /// Who waited longest, of the line whose turn it is at this slot.
+    fn next(&mut self, slot: usize) -> Option<oneshot::Sender<Turn>> {
+        while let Some(line) = self.next_line(slot) {
+            let Some(waiting) = self.lines.get_mut(&line) else {
                 continue;
             };
             forget_who_left(waiting);
             let called = waiting.pop_front();
-            let of_service = queue == Queue::Service;
+            let of_service = line == Line::Service;
             if waiting.is_empty() {
-                self.queues.remove(&queue);
+                self.lines.remove(&line);
             } else {
-                self.order.push_back(queue);
+                self.order.push_back(line);
             }
             if called.is_some() {
                 self.service_was_last = of_service;
@@ -144,11 +207,19 @@ impl State {
         None
     }
 
-    /// The first, unless that would be the service twice in a row.
-    fn next_queue(&mut self) -> Option<Queue> {
-        let again = self.service_was_last && self.order.front() == Some(&Queue::Service);
-        let second = if again { self.order.remove(1) } else { None };
-        second.or_else(|| self.order.pop_front())
+    /// The service, unless that would be twice in a row; else the next one that usually has the slot,
+    /// unless too many went before another.
+    fn next_line(&mut self, slot: usize) -> Option<Line> {
+        let service_waits = self.order.front() == Some(&Line::Service);
+        let first = usize::from(service_waits);
+        if first == self.order.len() || (service_waits && !self.service_was_last) {
+            return self.order.pop_front();
+        }
+        let mut near = self.order.iter().skip(first).take(self.slots * NEAR);
+        let usual = near.position(|line| self.usual_slot(line) == Some(slot));
+        let next = usual.filter(|_| self.passed < PASSING).unwrap_or(0);
+        self.passed = if next == 0 { 0 } else { self.passed + 1 };
+        self.order.remove(first + next)
     }
 }
 
@@ -162,6 +233,11 @@ fn forget_who_left(waiting: &mut VecDeque<oneshot::Sender<Turn>>) {
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// So many may go before the one whose turn it is.
+const PASSING: usize = 2;
+/// Among so many lines a slot, the one that usually has it is looked for.
+const NEAR: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -179,14 +255,18 @@ mod tests {
     }
 
     impl Guest {
-        fn come(turns: &Turns, queue: Queue) -> Self {
+        fn come(turns: &Turns, line: Line) -> Self {
             let turns = turns.clone();
             let mut guest = Self {
-                waits: Box::pin(async move { turns.take(&queue).await }),
+                waits: Box::pin(async move { turns.take(&line).await }),
                 turn: None,
             };
             guest.has_turn();
             guest
+        }
+
+        fn slot(&self) -> usize {
+            self.turn.as_ref().unwrap().slot()
         }
 
         fn has_turn(&mut self) -> bool {
@@ -210,11 +290,11 @@ mod tests {
         let first = Guest::come(&turns, tenant(0));
         let mut loud: Vec<_> = (0..100).map(|_| Guest::come(&turns, tenant(0))).collect();
         let mut quiet = Guest::come(&turns, tenant(1));
-        let mut service = Guest::come(&turns, Queue::Service);
+        let mut service = Guest::come(&turns, Line::Service);
         assert_eq!(turns.waiting(), 102);
         drop(first);
         assert!(service.has_turn());
-        let mut again = Guest::come(&turns, Queue::Service);
+        let mut again = Guest::come(&turns, Line::Service);
         drop(service);
         assert!(loud.remove(0).has_turn());
         assert!(again.has_turn());
@@ -228,6 +308,56 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_has_its_usual_slot_where_that_has_a_connection_and_is_free() {
+        let turns = Turns::new(3);
+        let (usual, other) = (turns.usual(&tenant(0)), Line::Anybody);
+        let mut all: Vec<_> = (0..3).map(|_| Guest::come(&turns, other.clone())).collect();
+        assert!(all.iter().all(|guest| guest.slot() < 3));
+        // One that was never connected to is not made while another one is there.
+        let place = all.iter().position(|guest| guest.slot() != usual).unwrap();
+        let mut connected = all.remove(place);
+        connected.turn.as_mut().unwrap().has_connection(true);
+        let slot = connected.slot();
+        drop((connected, all));
+        assert_eq!(Guest::come(&turns, tenant(0)).slot(), slot);
+        let mut all: Vec<_> = (0..3).map(|_| Guest::come(&turns, other.clone())).collect();
+        for guest in &mut all {
+            guest.turn.as_mut().unwrap().has_connection(true);
+        }
+        drop(all);
+        let has = Guest::come(&turns, tenant(0));
+        assert_eq!(has.slot(), usual);
+        assert_ne!(Guest::come(&turns, tenant(0)).slot(), usual);
+    }
+
+    #[test]
+    fn a_slot_goes_to_whom_it_is_usual_for_but_not_before_another_for_ever() {
+        let turns = Turns::new(2);
+        let anybody = || Guest::come(&turns, Line::Anybody);
+        let (mut has, _other) = (anybody(), anybody());
+        let at = |here: bool| {
+            let lines = (0..=u8::MAX).map(tenant);
+            let slot = has.slot();
+            let turns = &turns;
+            lines.filter(move |line| (turns.usual(line) == slot) == here)
+        };
+        let mut next = Guest::come(&turns, at(false).next().unwrap());
+        let usual: Vec<_> = at(true).take(3).collect();
+        let mut usual: Vec<_> = usual
+            .into_iter()
+            .map(|line| Guest::come(&turns, line))
+            .collect();
+        for _ in 0..PASSING {
+            drop(has);
+            has = usual.remove(0);
+            assert!(has.has_turn());
+        }
+        drop(has);
+        assert!(next.has_turn());
+        assert!(!usual.remove(0).has_turn());
+    }
+
+    #[test]
     fn a_turn_that_was_called_and_not_taken_goes_on_to_the_next() {
         let turns = Turns::new(1);
         let first = Guest::come(&turns, tenant(0));
@@ -238,37 +368,43 @@ mod tests {
         assert!(stays.has_turn());
     }
 
-    fn tenant(number: u8) -> Queue {
-        Queue::Tenant(SchemaName::restore(format!("tenant_{number}")))
+    impl Turns {
+        fn usual(&self, line: &Line) -> usize {
+            lock(&self.state).usual_slot(line).unwrap()
+        }
+    }
+
+    fn tenant(number: u8) -> Line {
+        Line::Tenant(SchemaName::restore(format!("tenant_{number}")))
     }
 
     #[derive(Clone, Debug)]
     enum Step {
-        Comes(Queue),
+        Comes(Line),
         Leaves(prop::sample::Index),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..3_u8).prop_map(|number| Step::Comes(tenant(number))),
-            prop_oneof![Just(Queue::Anybody), Just(Queue::Service)].prop_map(Step::Comes),
+            prop_oneof![Just(Line::Anybody), Just(Line::Service)].prop_map(Step::Comes),
             any::<prop::sample::Index>().prop_map(Step::Leaves),
         ]
     }
 
     proptest! {
         #[test]
-        fn nobody_waits_while_a_turn_is_free_and_no_queue_is_passed_over(
+        fn nobody_waits_while_a_turn_is_free_and_no_line_is_passed_over(
             count in 1..4_usize,
             steps in prop::collection::vec(step(), 0..60),
         ) {
             let turns = Turns::new(count);
-            let mut guests: Vec<(Queue, Guest, usize)> = Vec::new();
+            let mut guests: Vec<(Line, Guest, usize)> = Vec::new();
             let mut service_was_last = false;
             for step in steps {
                 match step {
-                    Step::Comes(queue) => {
-                        guests.push((queue.clone(), Guest::come(&turns, queue), 0));
+                    Step::Comes(line) => {
+                        guests.push((line.clone(), Guest::come(&turns, line), 0));
                     }
                     Step::Leaves(index) if !guests.is_empty() => {
                         let place = index.index(guests.len());
@@ -285,18 +421,18 @@ mod tests {
                 let Some(called) = called else { continue };
                 let of = guests[called].0.clone();
                 let mut seen = Vec::new();
-                for ((queue, _, passed), has) in guests.iter_mut().zip(&have) {
-                    if *has || seen.contains(queue) {
+                for ((line, _, passed), has) in guests.iter_mut().zip(&have) {
+                    if *has || seen.contains(line) {
                         continue;
                     }
-                    seen.push(queue.clone());
-                    // Each other queue goes before the first of a queue once at most, and the
-                    // service not twice in a row.
-                    prop_assert!(of == *queue || of != Queue::Service || !service_was_last);
-                    *passed += usize::from(of != *queue && of != Queue::Service);
-                    prop_assert!(*passed <= 4, "{queue:?} is passed over");
+                    seen.push(line.clone());
+                    // Each other line goes before the first of a line once at most, and with each
+                    // two that have their usual slot; the service not twice in a row.
+                    prop_assert!(of == *line || of != Line::Service || !service_was_last);
+                    *passed += usize::from(of != *line && of != Line::Service);
+                    prop_assert!(*passed <= 4 * (PASSING + 1), "{line:?} is passed over");
                 }
-                service_was_last = of == Queue::Service;
+                service_was_last = of == Line::Service;
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, Database, Events, REPLICA, Secret};
 use crate::data_folder::DataFolder;
 use crate::failure::Failure;
-use crate::wiring::count;
+use crate::wiring::{cores, count};
 
 mod migration;
 mod progress;
@@ -37,6 +37,7 @@ impl Backend {
                 let settings = |url: &Secret| PostgresSettings {
                     url: url.as_str().to_owned(),
                     pool_size: config.db_pool,
+                    threads: cores(),
                     layout: config.tenant_layout,
                     runtime: runtime.clone(),
                 };

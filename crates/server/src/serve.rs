@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use tessera_http::{AccessLog, Draining, Edge, Gauge, LaggingTenants, Metrics, Presentation};
-use tessera_http::{RateLimits, Scheme, ServerLimits, Service, Spawner, Surface};
+use tessera_http::{RateLimits, Scheme, ServerLimits, Service, Surface};
 use tokio::runtime::Handle;
 
 use crate::config::{Config, Listen};
@@ -60,7 +60,7 @@ pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> R
     gauges.extend(figures.iter().flat_map(Figures::gauges));
     gauges.extend(MailFigures::gauges(&mail_figures));
     gauges.push(states.gauge());
-    let service = service(config, access_log, &wired, gauges, &states, runtime)?;
+    let service = service(config, access_log, &wired, gauges, &states)?;
     let address = listeners.address;
     let grace = Grace::new(config.web.shutdown_grace);
     let mut servers = listeners.serve(&service, limits(config, grace))?;
@@ -220,7 +220,6 @@ fn service(
     wired: &Wired,
     gauges: Vec<Gauge>,
     states: &States,
-    runtime: Handle,
 ) -> Result<Service, Failure> {
     let web = &config.web;
     let ports = wired.tessera.ports();
@@ -255,7 +254,6 @@ fn service(
         body_limits: web.body_limits,
         draining: Arc::clone(&states.draining),
         lagging: Arc::clone(&states.lagging),
-        spawner: Spawner::new(runtime),
     })
 }
 

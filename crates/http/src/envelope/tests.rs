@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::access_log::AccessEvents;
-use crate::spawn::Spawner;
+use crate::spawn;
 
 struct Still;
 
@@ -77,8 +77,7 @@ async fn logs() -> Result<HttpResponse, Problem> {
     tracing::info!("at once");
     tokio::task::yield_now().await;
     tracing::info!("later");
-    let spawner = Spawner::new(tokio::runtime::Handle::current());
-    spawner.run(async { tracing::info!("in a task") }).await?;
+    spawn::run(async { tracing::info!("in a task") }).await?;
     Ok(HttpResponse::Ok().finish())
 }
 

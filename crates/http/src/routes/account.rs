@@ -47,7 +47,7 @@ pub(crate) async fn change_password(
     };
     let tessera = tessera(&request)?;
     let changed = async move { tessera.change_password(&caller.0, command).await };
-    run(&request, changed).await?;
+    run(changed).await?;
     Ok(Answer::ok(Done {
         message: "Password changed",
     }))
@@ -78,7 +78,7 @@ pub(crate) async fn change_profile(
         let changed = tessera.change_profile(&caller, command).await;
         changed.map(|user| Caller { user, ..caller })
     };
-    let caller = run(&request, changed).await?;
+    let caller = run(changed).await?;
     Ok(Answer::ok(MeView::from(&caller)))
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn delete(
 ) -> Result<NoContent, Problem> {
     let tessera = tessera(&request)?;
     let deleted = async move { tessera.delete_account(&caller.0).await };
-    run(&request, deleted).await?;
+    run(deleted).await?;
     Ok(NoContent)
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn change_email(
     within_share(&request, Some(caller.0.tenant.id))?;
     let tessera = tessera(&request)?;
     let asked = async move { tessera.change_email(&caller.0, body.0.email.0).await };
-    run(&request, asked).await?;
+    run(asked).await?;
     Ok(Answer::ok(Done {
         message: "A mail to the new address is on its way.",
     }))

@@ -70,7 +70,7 @@ pub(crate) async fn retry(
     let id = path.id.parse().map_err(|_| Problem::NotFound)?;
     let tessera = tessera(&request)?;
     let retried = async move { tessera.retry_event(administrator.0, id).await };
-    let retried = run(&request, retried).await?;
+    let retried = run(retried).await?;
     Ok(Answer::ok(RetriedView { retried }))
 }
 

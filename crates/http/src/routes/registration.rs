@@ -46,7 +46,7 @@ pub(crate) async fn register(
     within_share(&request, tessera.tenant_last_seen(&command.hints, email))?;
     let registering = {
         let tessera = Arc::clone(&tessera);
-        run(&request, async move { tessera.register(command).await })
+        run(async move { tessera.register(command).await })
     };
     let registered = at_the_beat(&tessera, registering, Result::is_ok).await?;
     Ok(Answer::ok(RegisteredView::from(&registered)).with_status(StatusCode::CREATED))
@@ -62,7 +62,7 @@ pub(crate) async fn verify_email(
 ) -> Result<Answer<Done>, Problem> {
     let shown = show(&request, body.0);
     let tessera = tessera(&request)?;
-    run(&request, async move { tessera.verify_email(shown).await }).await?;
+    run(async move { tessera.verify_email(shown).await }).await?;
     Ok(done("E-mail address verified"))
 }
 
@@ -79,9 +79,7 @@ pub(crate) async fn resend_verification(
     let tessera = tessera(&request)?;
     let asking = {
         let tessera = Arc::clone(&tessera);
-        run(&request, async move {
-            tessera.resend_verification(command).await
-        })
+        run(async move { tessera.resend_verification(command).await })
     };
     at_the_beat(&tessera, asking, Result::is_ok).await?;
     Ok(done(
@@ -102,10 +100,7 @@ pub(crate) async fn forgot_password(
     let tessera = tessera(&request)?;
     let asking = {
         let tessera = Arc::clone(&tessera);
-        run(
-            &request,
-            async move { tessera.forgot_password(command).await },
-        )
+        run(async move { tessera.forgot_password(command).await })
     };
     at_the_beat(&tessera, asking, Result::is_ok).await?;
     Ok(done("If the address has an account, a mail is on its way."))
@@ -131,11 +126,7 @@ pub(crate) async fn reset_password(
     let password = Password::new(new_password);
     let command = ResetPassword { shown, password };
     let tessera = tessera(&request)?;
-    run(
-        &request,
-        async move { tessera.reset_password(command).await },
-    )
-    .await?;
+    run(async move { tessera.reset_password(command).await }).await?;
     Ok(done("Password changed"))
 }
 
@@ -150,7 +141,7 @@ pub(crate) async fn confirm_email(
 ) -> Result<Answer<Done>, Problem> {
     let shown = show(&request, body.0);
     let tessera = tessera(&request)?;
-    run(&request, async move { tessera.confirm_email(shown).await }).await?;
+    run(async move { tessera.confirm_email(shown).await }).await?;
     Ok(done("E-mail address changed"))
 }
 

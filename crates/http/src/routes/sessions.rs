@@ -43,7 +43,7 @@ pub(crate) async fn log_out(
         refresh,
         ip: Client::of(&request).address,
     };
-    run(&request, async move { tessera.log_out(command).await }).await?;
+    run(async move { tessera.log_out(command).await }).await?;
     let done = Done {
         message: "Logged out",
     };
@@ -61,7 +61,7 @@ pub(crate) async fn log_out_everywhere(
 ) -> Result<Answer<Done>, Problem> {
     let tessera = tessera(&request)?;
     let ended = async move { tessera.log_out_everywhere(&caller.0).await };
-    run(&request, ended).await?;
+    run(ended).await?;
     let done = Done {
         message: "Logged out everywhere",
     };
@@ -92,7 +92,7 @@ pub(crate) async fn end(
     let id = path.id.parse().map_err(|_| Problem::NotFound)?;
     let tessera = tessera(&request)?;
     let ended = async move { tessera.end_session(&caller.0, id).await };
-    run(&request, ended).await?;
+    run(ended).await?;
     Ok(NoContent)
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn change(
         let decide = |so_far| new.change(so_far);
         tessera.change_tenant_settings(&of, decide).await
     };
-    let tenant = run(&request, changed).await?;
+    let tenant = run(changed).await?;
     Ok(Answer::ok((&tenant.settings).into()))
 }
 

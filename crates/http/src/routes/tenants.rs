@@ -45,7 +45,7 @@ pub(crate) async fn create(
     let FromAdministrator(administrator, command) = sent;
     let tessera = tessera(&request)?;
     let made = async move { tessera.create_tenant(&administrator.0, command.0).await };
-    let tenant = run(&request, made).await?;
+    let tenant = run(made).await?;
     Ok(Answer::ok(TenantView::from(&tenant)).with_status(StatusCode::CREATED))
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn change(
             },
         }
     };
-    let tenant = run(&request, changed).await?;
+    let tenant = run(changed).await?;
     Ok(Answer::ok(TenantView::from(&tenant)))
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn delete(
 ) -> Result<Answer<TenantView>, Problem> {
     let (tessera, id) = (tessera(&request)?, path.into_inner().id);
     let begun = async move { tessera.begin_deletion(&administrator.0, &id).await };
-    let tenant = run(&request, begun).await?;
+    let tenant = run(begun).await?;
     Ok(Answer::ok(TenantView::from(&tenant)).with_status(StatusCode::ACCEPTED))
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn suspend(
 ) -> Result<Answer<TenantView>, Problem> {
     let (tessera, id) = (tessera(&request)?, path.into_inner().id);
     let suspended = async move { tessera.suspend_tenant(&administrator.0, &id).await };
-    let tenant = run(&request, suspended).await?;
+    let tenant = run(suspended).await?;
     Ok(Answer::ok(TenantView::from(&tenant)))
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn resume(
 ) -> Result<Answer<TenantView>, Problem> {
     let (tessera, id) = (tessera(&request)?, path.into_inner().id);
     let resumed = async move { tessera.resume_tenant(&administrator.0, &id).await };
-    let tenant = run(&request, resumed).await?;
+    let tenant = run(resumed).await?;
     Ok(Answer::ok(TenantView::from(&tenant)))
 }
 
@@ -148,7 +148,7 @@ pub(crate) async fn relocate(
     let FromAdministrator(administrator, to) = sent;
     let (tessera, id) = (tessera(&request)?, path.into_inner().id);
     let begun = async move { tessera.begin_move(&administrator.0, &id, to.0).await };
-    let tenant = run(&request, begun).await?;
+    let tenant = run(begun).await?;
     let status = match tenant.moving_to {
         Some(_) => StatusCode::ACCEPTED,
         None => StatusCode::OK,
@@ -174,7 +174,7 @@ pub(crate) async fn add_domain(
         let default = default.ok_or(AdministerTenantError::NotFound)?;
         Ok::<_, AdministerTenantError>(DomainAddedView::new(&added, &default))
     };
-    let added = run(&request, added).await?;
+    let added = run(added).await?;
     Ok(Answer::ok(added).with_status(StatusCode::CREATED))
 }
 
@@ -191,7 +191,7 @@ pub(crate) async fn remove_domain(
     let DomainPath { id, domain } = path.into_inner();
     let host = HostName::parse(&domain).map_err(|_| Problem::NotFound)?;
     let removed = async move { tessera.remove_domain(&of, &id, &host).await };
-    let tenant = run(&request, removed).await?;
+    let tenant = run(removed).await?;
     Ok(Answer::ok(TenantView::from(&tenant)))
 }
 
@@ -208,7 +208,7 @@ pub(crate) async fn make_domain_primary(
     let DomainPath { id, domain } = path.into_inner();
     let host = HostName::parse(&domain).map_err(|_| Problem::NotFound)?;
     let made = async move { tessera.make_domain_primary(&of, &id, &host).await };
-    let tenant = run(&request, made).await?;
+    let tenant = run(made).await?;
     Ok(Answer::ok(TenantView::from(&tenant)))
 }
 

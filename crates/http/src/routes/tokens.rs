@@ -96,7 +96,7 @@ async fn log_in(request: &HttpRequest, fields: LogInRequest) -> Result<Grant, Pr
     )?;
     let admitted = {
         let tessera = Arc::clone(&tessera);
-        run(request, async move { tessera.log_in(command).await })
+        run(async move { tessera.log_in(command).await })
     };
     let refused = |answer: &Result<_, Problem>| matches!(answer, Err(Problem::InvalidCredentials));
     let answered = at_the_beat(&tessera, admitted, refused).await;
@@ -121,7 +121,7 @@ async fn refresh(
         ip: Client::of(request).address,
     };
     let tessera = tessera(request)?;
-    run(request, async move { tessera.refresh(command).await }).await
+    run(async move { tessera.refresh(command).await }).await
 }
 
 impl From<LogInError> for Problem {

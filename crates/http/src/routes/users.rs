@@ -49,7 +49,7 @@ pub(crate) async fn invite(
     let of = users(&request, &administrator, &query).await?;
     let (tessera, tenant) = (tessera(&request)?, of.tenant().clone());
     let invited = async move { tessera.invite_user(&of, invited.0).await };
-    let user = run(&request, invited).await?;
+    let user = run(invited).await?;
     Ok(Answer::ok(UserView::new(&user, &tenant)).with_status(StatusCode::CREATED))
 }
 
@@ -130,7 +130,7 @@ pub(crate) async fn unlock(
     let of = users(&request, &administrator, &query).await?;
     let (tessera, tenant, id) = (tessera(&request)?, of.tenant().clone(), path.id()?);
     let unlocked = async move { tessera.lift_lock(&of, id).await };
-    let user = run(&request, unlocked).await?;
+    let user = run(unlocked).await?;
     Ok(Answer::ok(UserView::new(&user, &tenant)))
 }
 
@@ -147,7 +147,7 @@ pub(crate) async fn log_out(
     let of = users(&request, &administrator, &query).await?;
     let (tessera, tenant, id) = (tessera(&request)?, of.tenant().clone(), path.id()?);
     let ended = async move { tessera.end_sessions_of(&of, id).await };
-    let user = run(&request, ended).await?;
+    let user = run(ended).await?;
     Ok(Answer::ok(UserView::new(&user, &tenant)))
 }
 
@@ -181,7 +181,7 @@ pub(crate) async fn delete(
     let of = users(&request, &administrator, &query).await?;
     let (tessera, id) = (tessera(&request)?, path.id()?);
     let deleted = async move { tessera.delete_user(&of, id).await };
-    run(&request, deleted).await?;
+    run(deleted).await?;
     Ok(NoContent)
 }
 
@@ -208,7 +208,7 @@ async fn amend(
     let of = users(request, administrator, query).await?;
     let (tessera, tenant, id) = (tessera(request)?, of.tenant().clone(), path.id()?);
     let amended = async move { tessera.amend_user(&of, id, command).await };
-    let user = run(request, amended).await?;
+    let user = run(amended).await?;
     Ok(Answer::ok(UserView::new(&user, &tenant)))
 }
 

@@ -23,8 +23,7 @@ use tessera_domain::{
 };
 use tessera_http::{
     AccessEvents, AllowedHosts, AllowedOrigins, BodyLimits, Draining, Edge, LaggingTenants,
-    Metrics, Presentation, RateLimits, RefreshCookie, Scheme, Service, Spawner, Surface,
-    TrustedProxies,
+    Metrics, Presentation, RateLimits, RefreshCookie, Scheme, Service, Surface, TrustedProxies,
 };
 use tessera_memory::{ManualClock, MemoryStore, PlainPasswords, SeededEntropy};
 
@@ -212,7 +211,6 @@ impl World {
             body_limits: BodyLimits::default(),
             draining: Arc::clone(&self.draining),
             lagging: Arc::clone(&self.lagging),
-            spawner: Spawner::new(tokio::runtime::Handle::current()),
         }
     }
 

@@ -24,4 +24,5 @@ mod relay;
 mod replica;
 mod round_trips;
 mod server;
+mod threads;
 mod tls;

@@ -3,14 +3,13 @@
 use core::time::Duration;
 
 use tessera_app::{CommitError, Store, TenantKey};
-use tessera_domain::{Change, Changes, Tenant, TenantLayout, TenantStatus};
-use tessera_postgres::{PostgresSettings, PostgresStore};
-use tokio::runtime::Handle;
+use tessera_domain::{Change, Changes, Tenant, TenantStatus};
+use tessera_postgres::PostgresStore;
 use tokio::time::timeout;
 
 use crate::cluster::Cluster;
 use crate::proxy::{Proxy, silence};
-use crate::server::{connect, migrate, populated, store, until, with_database};
+use crate::server::{connect, migrate, populated, settings, store, until, with_database};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_answers_what_may_be_a_moment_old_and_never_what_is_older() {
@@ -128,13 +127,8 @@ async fn a_replica_of_a_primary_that_was_left_behind_is_not_believed_however_far
     assert!(has(&standby, "SELECT pg_promote()").await);
 
     let promoted = store(standby.url(), 2);
-    let settings = PostgresSettings {
-        layout: TenantLayout::Schema,
-        url: replica.url(),
-        pool_size: 2,
-        runtime: Handle::current(),
-    };
-    let store = promoted.clone().with_replica(settings).unwrap();
+    let store = promoted.clone();
+    let store = store.with_replica(settings(replica.url(), 2)).unwrap();
     let acme = change(&promoted, &acme, TenantStatus::Suspended)
         .await
         .unwrap();
@@ -158,13 +152,8 @@ impl Pair {
     }
 
     fn store(&self, replica: String) -> PostgresStore {
-        let settings = PostgresSettings {
-            layout: TenantLayout::Schema,
-            url: replica,
-            pool_size: 2,
-            runtime: Handle::current(),
-        };
-        store(self.primary.url(), 2).with_replica(settings).unwrap()
+        let primary = store(self.primary.url(), 2);
+        primary.with_replica(settings(replica, 2)).unwrap()
     }
 }
 

@@ -73,7 +73,8 @@ impl Database {
         connect(&self.url_of_owner()).await
     }
 
-    fn url_of_owner(&self) -> String {
+    /// Where it is, for the role that the store connects as.
+    pub(crate) fn url_of_owner(&self) -> String {
         let url = self.url();
         match (self.role, url.split_once("://"), url.rsplit_once('@')) {
             (Some(role), Some((scheme, _)), Some((_, place))) => {
@@ -124,12 +125,21 @@ pub(crate) fn store(url: String, pool_size: usize) -> PostgresStore {
 /// A store that is to make tenants in that layout.
 pub(crate) fn store_as(url: String, pool_size: usize, layout: TenantLayout) -> PostgresStore {
     PostgresStore::new(PostgresSettings {
-        url,
-        pool_size,
         layout,
-        runtime: Handle::current(),
+        ..settings(url, pool_size)
     })
     .unwrap()
+}
+
+/// Settings of a store that no thread has connections of for itself.
+pub(crate) fn settings(url: String, pool_size: usize) -> PostgresSettings {
+    PostgresSettings {
+        url,
+        pool_size,
+        threads: 0,
+        layout: TenantLayout::Schema,
+        runtime: Handle::current(),
+    }
 }
 
 /// Takes every step that is missing.
