@@ -1,15 +1,16 @@
 //! How a connection is made, and when it is too old or too damaged to be used again.
 
 use core::time::Duration;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::future::try_join;
 use tessera_app::Unavailable;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::tls::MakeTlsConnect;
@@ -23,15 +24,19 @@ use crate::url::Target;
 ///
 /// A connection is made, and later driven, on the runtime given at the start, as that of a request may
 /// end before the connection does; or on that of the thread that alone has it. An attempt outlives
-/// the one who asked for it, so that a server that answers slowly is reached by those who ask again.
-#[derive(Clone)]
+/// the one who asked for it, so that a server that answers slowly is reached by those who ask again:
+/// they wait for the same attempt, so that there is never more than one.
 pub(crate) struct Connector {
     target: Arc<Target>,
     /// That of whoever asks, where none is named.
     runtime: Option<Handle>,
-    spares: Arc<Mutex<Vec<Connection>>>,
     made: Arc<AtomicU32>,
+    /// Of a slot of the pool.
+    attempt: Mutex<Option<Attempt>>,
 }
+
+/// A connection that is being made, or was made for somebody who does not wait any more.
+type Attempt = oneshot::Receiver<Result<Connection, Unavailable>>;
 
 impl Connector {
     /// A connector to `target`.
@@ -39,18 +44,26 @@ impl Connector {
         Self {
             target: Arc::new(target),
             runtime: Some(runtime),
-            spares: Arc::default(),
             made: Arc::default(),
+            attempt: Mutex::default(),
+        }
+    }
+
+    /// The same for another slot.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            target: self.target(),
+            runtime: self.runtime.clone(),
+            made: Arc::clone(&self.made),
+            attempt: Mutex::default(),
         }
     }
 
     /// The same for a single thread: connections are driven on its runtime.
     pub(crate) fn at_home(&self) -> Self {
         Self {
-            target: self.target(),
             runtime: None,
-            spares: Arc::default(),
-            made: Arc::clone(&self.made),
+            ..self.again()
         }
     }
 
@@ -59,32 +72,32 @@ impl Connector {
         Arc::clone(&self.target)
     }
 
-    /// A new connection.
+    /// A new connection, which is of no slot.
     pub(crate) async fn connect(&self) -> Result<Connection, Unavailable> {
+        self.begin().await.map_err(Unavailable::new)?
+    }
+
+    /// Closes the one that came too late for whoever asked.
+    pub(crate) fn forget_late(&self) {
+        // One that is waited for is new.
+        if let Ok(mut attempt) = self.attempt.try_lock() {
+            *attempt = None;
+        }
+    }
+
+    fn begin(&self) -> Attempt {
         let (asked, answer) = oneshot::channel();
-        let (target, spares) = (Arc::clone(&self.target), Arc::clone(&self.spares));
+        let target = Arc::clone(&self.target);
         let stagger = STAGGER * (self.made.fetch_add(1, Ordering::Relaxed) % 16);
         let runtime = self.runtime.clone().unwrap_or_else(Handle::current);
         runtime.spawn(async move {
             let made = timeout(CONNECT, open(&target, MAX_AGE + stagger))
                 .await
                 .unwrap_or_else(|_| Err(Unavailable::new("Postgres does not answer")));
-            if let Err(Ok(connection)) = asked.send(made) {
-                lock(&spares).push(connection);
-            }
+            // Nobody may wait for it any more.
+            let _ = asked.send(made);
         });
-        answer.await.map_err(Unavailable::new)?
-    }
-
-    /// Closes those that came too late for the one who asked.
-    pub(crate) fn forget_spares(&self) {
-        lock(&self.spares).clear();
-    }
-
-    fn spare(&self) -> Option<Connection> {
-        let mut spares = lock(&self.spares);
-        spares.retain(|connection| !connection.driver.is_finished());
-        spares.pop()
+        answer
     }
 }
 
@@ -93,10 +106,18 @@ impl Manager for Connector {
     type Error = Unavailable;
 
     async fn create(&self) -> Result<Connection, Unavailable> {
-        match self.spare() {
-            Some(connection) => Ok(connection),
-            None => self.connect().await,
+        let mut attempt = self.attempt.lock().await;
+        match attempt.as_mut().map(oneshot::Receiver::try_recv) {
+            Some(Ok(Ok(late))) if !late.driver.is_finished() => {
+                *attempt = None;
+                return Ok(late);
+            }
+            Some(Err(TryRecvError::Empty)) => {}
+            Some(Ok(_) | Err(TryRecvError::Closed)) | None => *attempt = None,
         }
+        let made = attempt.get_or_insert_with(|| self.begin()).await;
+        *attempt = None;
+        made.map_err(Unavailable::new)?
     }
 
     async fn recycle(
@@ -152,8 +173,13 @@ pub(crate) enum State {
     Unsettled,
 }
 
-fn lock(spares: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
-    spares.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // What is still asked for would keep the connection open, beside the one in its place.
+        if self.state != State::Idle {
+            self.driver.abort();
+        }
+    }
 }
 
 async fn open(target: &Target, lifetime: Duration) -> Result<Connection, Unavailable> {
@@ -203,7 +229,7 @@ where
         .map_err(Unavailable::new)?;
     let mut settings = &postgres;
     try_join(
-        settings.batch_execute(DURABLE),
+        settings.batch_execute(SETTINGS),
         pipeline::prepare(&postgres),
     )
     .await
@@ -221,9 +247,13 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 /// What keeps connections that were made together from being replaced together.
 const STAGGER: Duration = Duration::from_secs(10);
 /// An answered commit outlives a crash, also where the server is set up to be faster than that;
-/// where it is set up to be safer, it stays so.
-const DURABLE: &str = "SELECT set_config('synchronous_commit', 'on', false) \
-                       WHERE current_setting('synchronous_commit') = 'off'";
+/// where it is set up to be safer, it stays so. A backend whose client is gone ends what it does, also
+/// while it waits for a lock; Postgres knows how from 14 on.
+const SETTINGS: &str = "\
+    SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') = 'off'; \
+    SELECT set_config(name, '500', false) FROM pg_settings \
+    WHERE name = 'client_connection_check_interval' AND setting = '0'";
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,7 @@ use crate::turns::{Line, Turn, Turns};
 /// Slots for connections that are driven on the same runtime.
 #[derive(Clone)]
 pub(crate) struct Share {
-    connector: Connector,
+    connector: Arc<Connector>,
     slots: Arc<[managed::Pool<Connector>]>,
     turns: Turns,
 }
@@ -23,11 +23,11 @@ pub(crate) struct Share {
 impl Share {
     /// At most `size` connections, none of which is made yet.
     pub(crate) fn new(connector: Connector, size: usize) -> Result<Self, BuildError> {
-        let slots = iter::repeat_with(|| slot(connector.clone())).take(size);
+        let slots = iter::repeat_with(|| slot(connector.again())).take(size);
         Ok(Self {
             slots: slots.collect::<Result<_, _>>()?,
             turns: Turns::new(size),
-            connector,
+            connector: Arc::new(connector),
         })
     }
 
@@ -38,7 +38,7 @@ impl Share {
 
     /// The connection whose turn it is, made anew where it has to be.
     ///
-    /// A server that has connections and is slow to make another one is asked again.
+    /// A server that has connections and is slow to make another one is waited for longer.
     pub(crate) async fn connection(
         &self,
         turn: &mut Turn,
@@ -59,8 +59,8 @@ impl Share {
     pub(crate) fn forget_idle(&self) {
         for slot in &*self.slots {
             slot.retain(|_, _| false);
+            slot.manager().forget_late();
         }
-        self.connector.forget_spares();
     }
 
     /// Who makes the connections.

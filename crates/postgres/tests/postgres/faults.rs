@@ -144,6 +144,54 @@ async fn a_server_that_says_nothing_is_given_up_within_a_second() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_said_nothing_for_a_while_has_no_more_connections_than_before() {
+    let database = Database::migrated().await;
+    let (proxy, url) = Proxy::of(&database.url()).await;
+    let store = store(url, 2);
+    let (acme, ada, _) = populated(&store, "Acme").await;
+    let watcher = database.admin().await;
+    for _ in 0..2 {
+        proxy.hold(usize::MAX);
+        for _ in 0..2 {
+            let mut tasks = JoinSet::new();
+            for _ in 0..4 {
+                let (store, acme) = (store.clone(), acme.clone());
+                tasks.spawn(async move {
+                    store
+                        .users(&acme, &UserFilter::default(), None, 1)
+                        .await
+                        .is_err()
+                });
+            }
+            assert_eq!(tasks.join_all().await, [true; 4]);
+        }
+        proxy.release();
+        serves_again(&store, async || store.check().await.is_ok()).await;
+        assert_eq!(reread(&store, &acme, &ada).await, ada);
+        until("no more than the pool may have", async || {
+            count(&watcher, "true").await <= 2
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_was_given_up_leaves_no_backend_behind() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let (acme, _, _) = populated(&store, "Acme").await;
+    let (admin, watcher) = (database.admin().await, database.admin().await);
+    let lock = "BEGIN; LOCK TABLE acme.users IN ACCESS EXCLUSIVE MODE";
+    admin.batch_execute(lock).await.unwrap();
+    for _ in 0..3 {
+        let read = store.users(&acme, &UserFilter::default(), None, 1).await;
+        assert!(read.is_err());
+    }
+    let waiting = count(&watcher, "wait_event_type = 'Lock'").await;
+    assert!(waiting <= 1, "{waiting} wait for nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_several_servers_those_that_are_gone_or_say_nothing_are_passed_over() {
     let database = Database::migrated().await;
     let (mut proxy, through) = Proxy::of(&database.url()).await;
