@@ -24,6 +24,7 @@ mod administer_tenants;
 mod administer_users;
 mod allowed_origin;
 mod audit_trail;
+mod awaited;
 mod change_email;
 mod change_password;
 mod delete_tenant;
@@ -71,6 +72,7 @@ pub use administer_users::{
     UserAdministration, UserFilter, UserPage,
 };
 pub use audit_trail::{AuditEntry, AuditPlace, AuditQuery, AuditTrail, UnknownPlace};
+pub use awaited::{Awaited, Waiter};
 pub use change_email::ChangeEmailError;
 pub use change_password::{ChangePassword, ChangePasswordError};
 pub use event_log::{

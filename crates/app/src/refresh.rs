@@ -8,6 +8,7 @@ use tessera_domain::{
     Timestamp,
 };
 
+use crate::awaited::Awaited;
 use crate::grant::{Grant, RefreshToken};
 use crate::ports::{CommitError, SessionHolder, TokenError, Unavailable};
 use crate::resolve_tenant::{ResolveTenantError, TenantHints};
@@ -22,6 +23,8 @@ pub struct RefreshTokens {
     pub token: String,
     /// The client's address.
     pub ip: Option<IpAddr>,
+    /// Whether the client waits for the answer.
+    pub awaited: Awaited,
 }
 
 /// Why a refresh gives nothing.
@@ -43,7 +46,7 @@ pub enum RefreshError {
 
 impl Tessera {
     /// Gives new tokens for a live refresh token, or the same successor again within the grace;
-    /// an older token ends the session.
+    /// an older token ends the session, unless whoever sent it left before that was seen.
     ///
     /// One read and one write; a grace answer writes nothing. Racing refreshes of one token give
     /// one successor.
@@ -58,10 +61,7 @@ impl Tessera {
                 return Err(RefreshError::Invalid);
             }
             self.check_hints(&holder.tenant, &command.hints).await?;
-            match self
-                .refresh_once(holder, claims.generation, command.ip)
-                .await
-            {
+            match self.refresh_once(holder, claims.generation, &command).await {
                 Err(RefreshStep::Again) => {}
                 Err(RefreshStep::Answer(error)) => return Err(error),
                 Ok(grant) => return Ok(grant),
@@ -87,7 +87,7 @@ impl Tessera {
         &self,
         holder: SessionHolder,
         presented: Generation,
-        ip: Option<IpAddr>,
+        command: &RefreshTokens,
     ) -> Result<Grant, RefreshStep> {
         let now = self.now();
         let (session, user) = (&holder.session, &holder.user);
@@ -103,9 +103,13 @@ impl Tessera {
                 self.know_key_of(&holder).await?;
                 self.answer(holder, RefreshToken::Given, now)
             }
+            // A client that left, asked again and went on is no thief of what it left behind.
+            Refresh::Reuse(_) if command.awaited.is_given_up() => {
+                Err(RefreshStep::Answer(RefreshError::Invalid))
+            }
             Refresh::Reuse(ended) => {
                 let by = Actor::Anybody {
-                    ip: ip.map(|ip| ip.to_string()),
+                    ip: command.ip.map(|ip| ip.to_string()),
                 };
                 self.end_reused(holder, ended, presented, by, now).await
             }

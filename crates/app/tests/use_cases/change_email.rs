@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tessera_app::{ChangeEmailError, Letter, MailedTokenError, RefreshTokens, TenantHints};
+use tessera_app::{
+    Awaited, ChangeEmailError, Letter, MailedTokenError, RefreshTokens, TenantHints,
+};
 use tessera_domain::{
     Actor, EmailAddress, EventKind, MailKind, MailedTokenPolicy, MailedTokenPurpose, Subject, User,
 };
@@ -272,6 +274,7 @@ async fn tokens_given_after_a_change_say_the_new_address() {
         hints: TenantHints::default(),
         token: grant.refresh.unwrap(),
         ip: None,
+        awaited: Awaited::default(),
     };
     let grant = world.tessera.refresh(command).await.unwrap();
     let claims = world.caller(&grant).await.claims;

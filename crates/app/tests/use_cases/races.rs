@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use tessera_app::{Caller, ChangePassword, Grant, LogOut, RefreshTokens, TenantHints, Tessera};
+use tessera_app::{
+    Awaited, Caller, ChangePassword, Grant, LogOut, RefreshTokens, TenantHints, Tessera,
+};
 use tessera_domain::{Id, Session, User};
 use tokio::task::{JoinSet, yield_now};
 
@@ -151,6 +153,7 @@ async fn answer(
                 hints,
                 token,
                 ip: None,
+                awaited: Awaited::default(),
             };
             let refreshed = tessera.refresh(command).await;
             (refreshed.is_ok(), refreshed.ok())

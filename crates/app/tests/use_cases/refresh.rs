@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use tessera_app::{Grant, RefreshError, TenantHints};
+use tessera_app::{Grant, RefreshError, RefreshTokens, TenantHints, Waiter};
 use tessera_domain::{
     EventKind, Generation, RefreshClaims, Rotation, SchemaName, SessionEnd, Subject, TokenPolicy,
 };
@@ -43,6 +43,36 @@ async fn within_the_grace_the_token_just_replaced_gives_the_same_one_and_writes_
     }
     let third = world.refresh(&second).await.unwrap();
     world.assert_works(&third).await;
+}
+
+#[tokio::test]
+async fn what_a_client_left_behind_does_not_end_what_it_did_next() {
+    let world = World::new().await;
+    let first = world.log_in().await;
+    let waiter = Waiter::default();
+    let left = RefreshTokens {
+        hints: TenantHints::default(),
+        token: first.refresh.clone().unwrap(),
+        ip: None,
+        awaited: waiter.awaited(),
+    };
+    // It left, and what it left behind is late: it asked again and used what it got.
+    drop(waiter);
+    let second = world.refresh(&first).await.unwrap();
+    let third = world.refresh(&second).await.unwrap();
+    let (answer, done) = world.watch(world.tessera.refresh(left.clone())).await;
+    assert!(matches!(answer, Err(RefreshError::Invalid)), "{answer:?}");
+    assert_eq!((done.commits, done.events.len()), (0, 0));
+    world.assert_works(&third).await;
+
+    // Whoever waits for the answer may be a thief.
+    let waiter = Waiter::default();
+    let awaited = RefreshTokens {
+        awaited: waiter.awaited(),
+        ..left
+    };
+    let (answer, done) = world.watch(world.tessera.refresh(awaited)).await;
+    assert_reuse(&answer, &done, &first, (1, 3));
 }
 
 #[tokio::test]

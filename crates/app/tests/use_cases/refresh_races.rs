@@ -4,7 +4,7 @@ use core::iter;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tessera_app::{RefreshTokens, Store, TenantHints};
+use tessera_app::{Awaited, RefreshTokens, Store, TenantHints};
 use tessera_domain::{Change, Changes, Generation, KeyPurpose};
 use tokio::task::JoinSet;
 
@@ -24,6 +24,7 @@ async fn of_many_racing_refreshes_one_rotates_and_all_get_its_successor() {
                 hints: TenantHints::default(),
                 token: grant.refresh.clone().unwrap(),
                 ip: None,
+                awaited: Awaited::default(),
             };
             tasks.spawn(async move { tessera.refresh(command).await.unwrap().refresh });
         }

@@ -9,9 +9,9 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use tessera_app::{
-    AdministerTenantError, Caller, Clock, CreateTenant, DomainAdded, Grant, LogInError, LogOut,
-    LogOutError, Ports, RefreshError, RefreshTokens, Settings, SettingsAdministration, Store,
-    TenantAdministration, TenantHints, Tessera, ValidateError,
+    AdministerTenantError, Awaited, Caller, Clock, CreateTenant, DomainAdded, Grant, LogInError,
+    LogOut, LogOutError, Ports, RefreshError, RefreshTokens, Settings, SettingsAdministration,
+    Store, TenantAdministration, TenantHints, Tessera, ValidateError,
 };
 use tessera_crypto::{
     Audience, ConfiguredKey, JwtTokens, KeyEncryptionKey, TokenSettings, TokenTyp,
@@ -242,6 +242,7 @@ impl World {
             hints,
             token,
             ip: Some(ip()),
+            awaited: Awaited::default(),
         };
         self.tessera.refresh(command).await
     }

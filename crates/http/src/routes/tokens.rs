@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use paperclip::actix::api_v2_operation;
-use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens};
+use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens, Waiter};
 
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
@@ -115,10 +115,12 @@ async fn refresh(
     token: String,
     tenant: Option<String>,
 ) -> Result<Grant, Problem> {
+    let waiter = Waiter::default();
     let command = RefreshTokens {
         hints: hints(request, tenant),
         token,
         ip: Client::of(request).address,
+        awaited: waiter.awaited(),
     };
     let tessera = tessera(request)?;
     run(async move { tessera.refresh(command).await }).await
