@@ -462,7 +462,7 @@ extern "SQL" {
 
 /// A read is given up early: nothing depends on how it ends, and trying again costs little. But not so
 /// early that a server whose cores others use, too, is taken for one that is gone: where each backend
-/// counts as much as a whole service (`sched_autogroup`), one was seen to wait for a core for 0.9 s.
+/// counts as much as a whole service (`sched_autogroup`), one was seen to wait 0.68 s for a core.
 const READ: Duration = Duration::from_millis(1_900);
 /// Longer than the server lets a statement take: how a write ended should be known.
 pub(crate) const WRITE: Duration = Duration::from_secs(6);
