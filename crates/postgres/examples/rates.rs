@@ -26,7 +26,7 @@ use tokio::task::LocalSet;
 
 fn main() {
     let url = std::env::args().nth(1).unwrap();
-    // Connections live on a runtime of their own, as they do in the service.
+    // Connections that are of no thread live on a runtime of their own, as they do in the service.
     let runtime = Runtime::new().unwrap();
     let prepared = Bench::prepare(url, runtime.handle().clone());
     let bench = Arc::new(runtime.block_on(prepared));
@@ -43,7 +43,6 @@ fn main() {
 
 struct Bench {
     store: PostgresStore,
-    runtime: Handle,
     tenant: Tenant,
     busy: AtomicBool,
     done: AtomicU64,
@@ -64,7 +63,7 @@ impl Bench {
             url,
             pool_size: 8,
             threads: 2,
-            runtime: runtime.clone(),
+            runtime,
         })
         .unwrap();
         let run = Migrate {
@@ -98,7 +97,6 @@ impl Bench {
         }
         Self {
             store,
-            runtime,
             tenant,
             busy: AtomicBool::new(false),
             done: AtomicU64::new(0),
@@ -137,14 +135,12 @@ impl Bench {
         println!("{title:<34}{rate:>10}{each:>9} µs{takes:>9} µs");
     }
 
-    /// As the service does: a request waits on its worker, its use case runs beside the connections.
+    /// As the service does: a use case stays on the thread of its request.
     async fn work(self: Arc<Self>, task: u32, kind: Kind) {
         let mut number = task * (USERS / 64);
         while self.busy.load(Ordering::Relaxed) {
             number = task * (USERS / 64) + (number + 1) % (USERS / 64);
-            let bench = Arc::clone(&self);
-            let use_case = async move { bench.once(number, kind).await };
-            self.runtime.spawn(use_case).await.unwrap();
+            self.once(number, kind).await;
             self.done.fetch_add(1, Ordering::Relaxed);
         }
     }

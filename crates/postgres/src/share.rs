@@ -48,7 +48,7 @@ impl Share {
             match slot.get().await {
                 Err(PoolError::Timeout(TimeoutType::Create)) if self.status().size > 0 => {}
                 answer => {
-                    turn.has_connection(answer.is_ok());
+                    turn.set_has_connection(answer.is_ok());
                     return answer;
                 }
             }

@@ -125,8 +125,8 @@ impl Turn {
         self.slot
     }
 
-    /// Whether the slot has a connection is known now.
-    pub(crate) fn has_connection(&mut self, has_connection: bool) {
+    /// Notes whether the slot has a connection.
+    pub(crate) fn set_has_connection(&mut self, has_connection: bool) {
         self.has_connection = has_connection;
     }
 }
@@ -316,13 +316,13 @@ mod tests {
         // One that was never connected to is not made while another one is there.
         let place = all.iter().position(|guest| guest.slot() != usual).unwrap();
         let mut connected = all.remove(place);
-        connected.turn.as_mut().unwrap().has_connection(true);
+        connected.turn.as_mut().unwrap().set_has_connection(true);
         let slot = connected.slot();
         drop((connected, all));
         assert_eq!(Guest::come(&turns, tenant(0)).slot(), slot);
         let mut all: Vec<_> = (0..3).map(|_| Guest::come(&turns, other.clone())).collect();
         for guest in &mut all {
-            guest.turn.as_mut().unwrap().has_connection(true);
+            guest.turn.as_mut().unwrap().set_has_connection(true);
         }
         drop(all);
         let has = Guest::come(&turns, tenant(0));

@@ -179,8 +179,8 @@ impl Made {
         self.psql.ask(&users).map(drop)
     }
 
-    /// So that nothing of it is left to do while something is measured.
-    /// What autovacuum does to tables that are in use.
+    /// Does what autovacuum does to tables in use, so that nothing of it is left while something is
+    /// measured.
     pub(crate) fn vacuum(&mut self) -> Result<(), Failure> {
         self.psql.ask("VACUUM (ANALYZE)")?;
         self.psql.ask("CHECKPOINT").map(drop)

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_postgres::Client;
 
 use crate::proxy::{Proxy, silence};
-use crate::server::{Database, populated, reread, store, touch, until};
+use crate::server::{Database, count, populated, reread, store, touch, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_is_dropped_while_it_waits_leaves_no_open_transaction() {
@@ -334,15 +334,6 @@ async fn serves_again(store: &tessera_postgres::PostgresStore, serves: impl Asyn
     timeout(2 * SECOND, until("it serves again", serves))
         .await
         .unwrap_or_else(|_| panic!("it does not serve within two seconds: {store:?}"));
-}
-
-/// How many of the store's connections are as `what` says.
-async fn count(watcher: &Client, what: &str) -> i64 {
-    let sql = format!(
-        "SELECT count(*) FROM pg_stat_activity \
-         WHERE application_name = 'tessera' AND datname = current_database() AND {what}"
-    );
-    watcher.query_one(&sql, &[]).await.unwrap().get(0)
 }
 
 /// The processes that serve the store.

@@ -117,6 +117,15 @@ impl Drop for Database {
     }
 }
 
+/// How many of the store's connections are as `what` says.
+pub(crate) async fn count(watcher: &Client, what: &str) -> i64 {
+    let sql = format!(
+        "SELECT count(*) FROM pg_stat_activity \
+         WHERE application_name = 'tessera' AND datname = current_database() AND {what}"
+    );
+    watcher.query_one(&sql, &[]).await.unwrap().get(0)
+}
+
 /// A store on the database of that URL.
 pub(crate) fn store(url: String, pool_size: usize) -> PostgresStore {
     store_as(url, pool_size, TenantLayout::Schema)

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
-use crate::server::{Database, populated, reread, settings, touch, until};
+use crate::server::{Database, count, populated, reread, settings, touch, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_has_its_own_connections_and_then_those_of_all_and_takes_none_along() {
@@ -78,7 +78,7 @@ async fn many_threads_write_through_few_connections_and_each_write_counts_once()
 
 /// A store with a user whom many would change.
 struct World {
-    database: Database,
+    _database: Database,
     store: PostgresStore,
     acme: Tenant,
     ada: User,
@@ -97,7 +97,7 @@ impl World {
         let (acme, ada, _) = populated(&database.store(1), "Acme").await;
         let (admin, watcher) = (database.admin().await, database.admin().await);
         let world = Self {
-            database,
+            _database: database,
             store,
             acme,
             ada,
@@ -152,12 +152,6 @@ impl World {
     }
 
     async fn count(&self, what: &str) -> usize {
-        let sql = format!(
-            "SELECT count(*) FROM pg_stat_activity \
-             WHERE application_name = 'tessera' AND datname = '{}' AND {what}",
-            self.database.name()
-        );
-        let count: i64 = self.watcher.query_one(&sql, &[]).await.unwrap().get(0);
-        usize::try_from(count).unwrap()
+        usize::try_from(count(&self.watcher, what).await).unwrap()
     }
 }
