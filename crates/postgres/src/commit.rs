@@ -25,11 +25,12 @@ use crate::{key, mail, mailed_token, session, tenant, trail, user};
 /// commits wait for each other only one way.
 pub(crate) async fn commit(lease: &mut Lease, of: &Tenant, mut changes: Changes) -> Ended {
     if let Some((session, epoch)) = rotation(&changes) {
-        let connection = lease.connection();
-        return Ended {
-            over: true,
-            answer: session::update_in_epoch(connection, of, session, epoch).await,
+        let answer = if lease.regulars().find(&of.schema).is_some_and(|it| it == of) {
+            session::update_in_epoch_of(lease.connection(), of, session, epoch).await
+        } else {
+            session::update_in_epoch(lease.connection(), of, session, epoch).await
         };
+        return Ended { over: true, answer };
     }
     sort(&mut changes);
     let connection = lease.transaction();

@@ -18,6 +18,7 @@ use tokio_postgres::{Config, NoTls, Socket};
 
 use crate::hosts::Hosts;
 use crate::pipeline;
+use crate::regulars::Regulars;
 use crate::url::Target;
 
 /// Makes connections and judges those that come back.
@@ -132,6 +133,9 @@ impl Manager for Connector {
         if metrics.age() > connection.lifetime {
             return Err(RecycleError::message("old"));
         }
+        if connection.regulars.are_of_the_past() {
+            return Err(RecycleError::message("made for other tenants"));
+        }
         match connection.state {
             State::Idle => Ok(()),
             State::Unsettled => {
@@ -154,6 +158,8 @@ pub(crate) struct Connection {
     pub(crate) postgres: AsyncPgConnection,
     /// What it was left in.
     pub(crate) state: State,
+    /// Whom it has plans for.
+    pub(crate) regulars: Regulars,
     driver: AbortHandle,
     lifetime: Duration,
 }
@@ -237,6 +243,7 @@ where
     Ok(Connection {
         postgres,
         state: State::Idle,
+        regulars: Regulars::default(),
         driver,
         lifetime,
     })

@@ -38,6 +38,7 @@ mod plans;
 mod pool;
 mod progress;
 mod queue;
+mod regulars;
 mod replica;
 mod runner;
 mod schema;

@@ -16,6 +16,7 @@ use crate::connect::{Connector, State};
 use crate::error::{is_elsewhere, is_read_only, refusal};
 use crate::homes::Homes;
 use crate::pipeline::Ended;
+use crate::regulars::Regulars;
 use crate::share::Share;
 use crate::turns::{Line, Turn};
 
@@ -153,6 +154,11 @@ impl Lease {
     pub(crate) fn transaction(&mut self) -> &AsyncPgConnection {
         self.connection.state = State::Transaction;
         &self.connection.postgres
+    }
+
+    /// Whom the connection has plans for.
+    pub(crate) fn regulars(&mut self) -> &mut Regulars {
+        &mut self.connection.regulars
     }
 
     /// The answer to a statement that was a transaction of its own.

@@ -13,7 +13,7 @@ use tessera_domain::{
 use uuid::Uuid;
 
 use crate::error::unknown;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, place};
 use crate::schema::sessions;
 use crate::statement::Statement;
 use crate::tenant::{self, TenantRead};
@@ -108,6 +108,11 @@ type HolderColumns = (
     SqlTypeOf<tenant::Columns>,
 );
 
+type SessionColumns = (
+    SqlTypeOf<AsSelect<SessionRow, Pg>>,
+    SqlTypeOf<AsSelect<UserRow, Pg>>,
+);
+
 /// The session of the tenant that shows `schema`, with its user and its tenant.
 pub(crate) async fn find(
     mut connection: &AsyncPgConnection,
@@ -118,6 +123,24 @@ pub(crate) async fn find(
         .bind::<Text, _>(schema.as_str().to_owned())
         .bind::<SqlUuid, _>(id.uuid())
         .rows::<HolderColumns>()
+        .load(&mut connection)
+        .await?;
+    Ok(found.into_iter().next())
+}
+
+/// The session, with its user, of a tenant whose data is in a schema of its own; none also if the tenant
+/// changed since it was read.
+pub(crate) async fn find_of(
+    mut connection: &AsyncPgConnection,
+    tenant: &Tenant,
+    id: Id<Session>,
+) -> QueryResult<Option<(SessionRow, UserRow)>> {
+    let found: Vec<(SessionRow, UserRow)> = Statement::new(FIND_OF)
+        .in_schema(place(tenant.layout, &tenant.schema))
+        .bind::<SqlUuid, _>(id.uuid())
+        .bind::<SqlUuid, _>(tenant.id.uuid())
+        .bind::<BigInt, _>(number(tenant.version))
+        .rows::<SessionColumns>()
         .load(&mut connection)
         .await?;
     Ok(found.into_iter().next())
@@ -205,6 +228,33 @@ pub(crate) async fn update_in_epoch(
         .map(drop)
 }
 
+/// The same for a tenant whose data is in a schema of its own, while it is as it was read.
+///
+/// Postgres locks the tables before it looks at rows, and who moves or removes a tenant locks them,
+/// too: so either waits for the other, and here that shows in the tenant's version.
+pub(crate) async fn update_in_epoch_of(
+    mut connection: &AsyncPgConnection,
+    tenant: &Tenant,
+    session: &Session,
+    epoch: Epoch,
+) -> QueryResult<()> {
+    let row = SessionRow::new(tenant, session);
+    let (of, id, holder) = (row.tenant_id, row.id, row.user_id);
+    let statement = Statement::new(UPDATE_IN_EPOCH_OF)
+        .in_schema(place(tenant.layout, &tenant.schema))
+        .bind::<SqlUuid, _>(of)
+        .bind::<BigInt, _>(number(tenant.version))
+        .bind::<SqlUuid, _>(holder)
+        .bind::<BigInt, _>(number(epoch.number()));
+    with_state(statement, row)
+        .bind::<SqlUuid, _>(of)
+        .bind::<SqlUuid, _>(id)
+        .bind::<BigInt, _>(number(session.version))
+        .execute(&mut connection)
+        .await
+        .map(drop)
+}
+
 fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
     let (of, id) = (row.tenant_id, row.id);
     let statement = Statement::new(UPDATE).bind::<SqlUuid, _>(row.user_id);
@@ -215,7 +265,7 @@ fn update(row: SessionRow, read_at: u64) -> Statement<'static> {
 }
 
 /// Gives the next places what of a session may change, in the order of both statements.
-fn with_state(statement: Statement<'static>, row: SessionRow) -> Statement<'static> {
+fn with_state(statement: Statement<'_>, row: SessionRow) -> Statement<'_> {
     statement
         .bind::<BigInt, _>(row.epoch)
         .bind::<BigInt, _>(row.generation)
@@ -264,6 +314,17 @@ fn why_of(text: &str) -> Result<SessionEnd, Unavailable> {
     })
 }
 
+const FIND_OF: &str = "\
+    SELECT s.tenant_id, s.id, s.user_id, s.epoch, s.generation, s.refreshed_at, s.idle_end, \
+        s.absolute_end, s.key, s.created_at, s.ip, s.user_agent, s.wrong_passwords, s.ended_at, \
+        s.ended_why, s.version, u.tenant_id, u.id, u.external_id, u.email, u.email_key, \
+        u.email_verified, u.username, u.username_key, u.first_name, u.last_name, u.job_role, \
+        u.roles, u.is_superuser, u.status, u.password, u.failures, u.last_failure, \
+        u.locked_until, u.epoch, u.joined_at, u.last_login, u.events, u.version \
+    FROM @.sessions s JOIN @.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
+    WHERE s.id = $ AND s.tenant_id = (\
+        SELECT t.id FROM tessera.tenants t WHERE t.id = $ AND t.version = $)";
+
 const UPDATE: &str = "\
     WITH found AS (\
         UPDATE sessions SET user_id = $, epoch = $, generation = $, refreshed_at = $, \
@@ -276,6 +337,18 @@ const UPDATE_IN_EPOCH: &str = "\
     SELECT CASE WHEN tessera.update_session_in_epoch(\
             $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $) = 1 \
         THEN true ELSE tessera.stale() END";
+
+const UPDATE_IN_EPOCH_OF: &str = "\
+    WITH held AS (\
+        SELECT u.tenant_id, u.id FROM @.users u \
+        WHERE u.tenant_id = (SELECT t.id FROM tessera.tenants t WHERE t.id = $ AND t.version = $) \
+            AND u.id = $ AND u.epoch = $ FOR SHARE OF u\
+    ), written AS (\
+        UPDATE @.sessions s SET user_id = held.id, epoch = $, generation = $, refreshed_at = $, \
+            idle_end = $, absolute_end = $, key = $, created_at = $, ip = $, user_agent = $, \
+            wrong_passwords = $, ended_at = $, ended_why = $, version = $ \
+        FROM held WHERE s.tenant_id = $ AND s.id = $ AND s.version = $ RETURNING 1\
+    ) SELECT CASE WHEN count(*) = 1 THEN true ELSE tessera.stale() END FROM written";
 
 // What makes a session dead is said twice: for the choice, and for the row as it is once its lock
 // is held, lest a session that was refreshed meanwhile be removed.

@@ -8,11 +8,13 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::SqlType;
 
-/// A statement that a connection prepares once, by its text; each `$` stands for the next value.
+/// A statement that a connection prepares once, by its text; each `$` stands for the next value, and
+/// each `@` for the schema of one that has it in its text.
 ///
 /// Diesel prepares its `update` and its `sql_query` again on every use, which is a round trip.
 pub(crate) struct Statement<'q> {
     text: &'static str,
+    schema: Option<&'q str>,
     values: Vec<Box<dyn QueryFragment<Pg> + Send + 'q>>,
 }
 
@@ -21,7 +23,16 @@ impl<'q> Statement<'q> {
     pub(crate) fn new(text: &'static str) -> Self {
         Self {
             text,
+            schema: None,
             values: Vec::new(),
+        }
+    }
+
+    /// The same, and each `@` is the name of `schema`, whatever is in it.
+    pub(crate) fn in_schema(self, schema: &'q str) -> Self {
+        Self {
+            schema: Some(schema),
+            ..self
         }
     }
 
@@ -54,14 +65,17 @@ pub(crate) struct Rows<'q, Type> {
 impl QueryFragment<Pg> for Statement<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut values = self.values.iter();
-        for text in self.text.split_inclusive('$') {
-            let Some(text) = text.strip_suffix('$') else {
+        for text in self.text.split_inclusive(['$', '@']) {
+            if let Some(text) = text.strip_suffix('$') {
                 out.push_sql(text);
-                continue;
-            };
-            out.push_sql(text);
-            let value = values.next().ok_or_else(too_few)?;
-            value.walk_ast(out.reborrow())?;
+                let value = values.next().ok_or_else(too_few)?;
+                value.walk_ast(out.reborrow())?;
+            } else if let Some((schema, text)) = self.schema.zip(text.strip_suffix('@')) {
+                out.push_sql(text);
+                out.push_identifier(schema)?;
+            } else {
+                out.push_sql(text);
+            }
         }
         Ok(())
     }

@@ -25,11 +25,13 @@ use crate::connect::Connector;
 use crate::migration::{SHARED, SHARED_SCHEMA};
 use crate::news::Herald;
 use crate::pipeline::{read_tenant, write_tenant};
-use crate::pool::{Pool, PoolStatus};
+use crate::pool::{Lease, Pool, PoolStatus};
 use crate::replica::{Replica, Turn, find_and_mark};
 use crate::schema::{migrations, tenants};
+use crate::session::SessionRow;
 use crate::turns::Line;
 use crate::url::{Target, UrlError};
+use crate::user::UserRow;
 use crate::worker::to_regclass;
 use crate::{commit, erasure, key, mailed_token, session, tenant, user};
 
@@ -267,20 +269,19 @@ impl Store for PostgresStore {
         if unspeakable(schema.as_str()) {
             return Ok(None);
         }
-        let line = Line::Tenant(schema.clone());
-        let found = self
-            .read(&line, |connection| {
-                session::find(connection, schema.clone(), id).boxed()
-            })
-            .await?;
-        let Some((session, user, read)) = found else {
-            return Ok(None);
-        };
-        Ok(Some(SessionHolder {
-            tenant: tenant::tenant(read)?,
-            user: user.try_into()?,
-            session: session.try_into()?,
-        }))
+        let mut lease = self.pool.lease(&Line::Tenant(schema.clone())).await?;
+        in_time(READ, async {
+            let answer = holder(&mut lease, schema, id).await;
+            let Some((session, user, tenant)) = lease.answer(answer)? else {
+                return Ok(None);
+            };
+            Ok(Some(SessionHolder {
+                tenant: tenant?,
+                user: user.try_into()?,
+                session: session.try_into()?,
+            }))
+        })
+        .await
     }
 
     async fn sessions(&self, tenant: &Tenant, user: Id<User>) -> Result<Vec<Session>, Unavailable> {
@@ -420,6 +421,31 @@ async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> Quer
         State::Ready
     })
 }
+
+/// The session of the tenant that shows `schema`, with its user and its tenant.
+///
+/// A tenant that comes often is asked for as it was known. Where that finds nothing, or no tables, it
+/// changed, moved or went, or there is no such session.
+async fn holder(lease: &mut Lease, schema: &SchemaName, id: Id<Session>) -> QueryResult<Holder> {
+    if let Some(tenant) = lease.regulars().find(schema).cloned() {
+        match session::find_of(lease.connection(), &tenant, id).await {
+            Ok(Some((session, user))) => return Ok(Some((session, user, Ok(tenant)))),
+            Ok(None) | Err(diesel::result::Error::DatabaseError(..)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let found = session::find(lease.connection(), schema.clone(), id).await?;
+    let Some((session, user, read)) = found else {
+        return Ok(None);
+    };
+    let tenant = tenant::tenant(read);
+    if let Ok(tenant) = &tenant {
+        lease.regulars().meet(tenant);
+    }
+    Ok(Some((session, user, tenant)))
+}
+
+type Holder = Option<(SessionRow, UserRow, Result<Tenant, Unavailable>)>;
 
 fn line_of(tenant: &Tenant) -> Line {
     Line::Tenant(tenant.schema.clone())

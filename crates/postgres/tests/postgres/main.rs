@@ -20,6 +20,7 @@ mod partitions;
 mod placement;
 mod proxy;
 mod publishers;
+mod regulars;
 mod relay;
 mod replica;
 mod round_trips;
