@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Weak};
 
+use tokio::task::yield_now;
+
 /// Kept by whoever waits, and dropped when they leave.
 #[derive(Debug, Default)]
 pub struct Waiter(Arc<()>);
@@ -18,8 +20,10 @@ impl Waiter {
 pub struct Awaited(Option<Weak<()>>);
 
 impl Awaited {
-    /// Whether they left.
-    pub(crate) fn is_given_up(&self) -> bool {
+    /// Whether they left. Gives way once, as the answer of a store and the end of a connection may
+    /// have come together, and only the former been heard of.
+    pub(crate) async fn is_given_up(&self) -> bool {
+        yield_now().await;
         let waiter = self.0.as_ref();
         waiter.is_some_and(|waiter| waiter.strong_count() == 0)
     }

@@ -103,11 +103,11 @@ impl Tessera {
                 self.know_key_of(&holder).await?;
                 self.answer(holder, RefreshToken::Given, now)
             }
-            // A client that left, asked again and went on is no thief of what it left behind.
-            Refresh::Reuse(_) if command.awaited.is_given_up() => {
-                Err(RefreshStep::Answer(RefreshError::Invalid))
-            }
             Refresh::Reuse(ended) => {
+                // A client that left, asked again and went on is no thief of what it left behind.
+                if command.awaited.is_given_up().await {
+                    return Err(RefreshStep::Answer(RefreshError::Invalid));
+                }
                 let by = Actor::Anybody {
                     ip: command.ip.map(|ip| ip.to_string()),
                 };

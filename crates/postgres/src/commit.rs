@@ -25,7 +25,7 @@ use crate::{key, mail, mailed_token, session, tenant, trail, user};
 /// commits wait for each other only one way.
 pub(crate) async fn commit(lease: &mut Lease, of: &Tenant, mut changes: Changes) -> Ended {
     if let Some((session, epoch)) = rotation(&changes) {
-        let answer = if lease.regulars().find(&of.schema).is_some_and(|it| it == of) {
+        let answer = if lease.regulars().has(of) {
             session::update_in_epoch_of(lease.connection(), of, session, epoch).await
         } else {
             session::update_in_epoch(lease.connection(), of, session, epoch).await

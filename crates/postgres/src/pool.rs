@@ -4,12 +4,13 @@ use core::pin::pin;
 use core::time::Duration;
 use std::sync::Arc;
 
-use deadpool::managed::{self, Object, PoolError};
+use deadpool::managed::{self, Object, PoolError, TimeoutType};
 use diesel::result::QueryResult;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use tessera_app::{CommitError, Unavailable};
+use tessera_domain::Tenant;
 use tokio::time::timeout;
 
 use crate::connect::{Connector, State};
@@ -51,7 +52,7 @@ impl Pool {
     pub(crate) async fn lease(&self, line: &Line) -> Result<Lease, Unavailable> {
         let lent = async {
             let (share, mut turn) = self.turn(line).await;
-            Ok((share.connection(&mut turn).await?, turn))
+            Ok((self.connection(&share, &mut turn).await?, turn))
         };
         let (mut connection, turn) = timeout(PATIENCE, lent)
             .await
@@ -61,17 +62,21 @@ impl Pool {
         Ok(Lease {
             connection,
             pool: self.clone(),
-            _turn: turn,
+            turn,
         })
     }
 
-    /// A turn at a connection of this thread, or at another one: whichever comes first.
+    /// A turn at the usual connection of this thread, or else at any one: whichever comes first.
     async fn turn(&self, line: &Line) -> (Share, Turn) {
         let common = &self.common;
         let home = match line {
             Line::Anybody | Line::Tenant(_) => self.homes.here(self.connector()),
             Line::Service => None,
         };
+        let near = home.as_ref().unwrap_or(common);
+        if let Some(turn) = near.usual_turn(line).await {
+            return (near.clone(), turn);
+        }
         let Some(home) = home else {
             return (common.clone(), common.turn(line).await);
         };
@@ -81,6 +86,20 @@ impl Pool {
         match select(at_home, elsewhere).await {
             Either::Left((turn, _)) => (home.clone(), turn),
             Either::Right((turn, _)) => (common.clone(), turn),
+        }
+    }
+
+    /// A server that has connections and is slow to make another one is waited for longer.
+    async fn connection(
+        &self,
+        share: &Share,
+        turn: &mut Turn,
+    ) -> Result<Object<Connector>, PoolError<Unavailable>> {
+        loop {
+            match share.connection(turn).await {
+                Err(PoolError::Timeout(TimeoutType::Create)) if self.status().size > 0 => {}
+                answer => return answer,
+            }
         }
     }
 
@@ -141,7 +160,7 @@ pub(crate) struct Lease {
     connection: Object<Connector>,
     pool: Pool,
     /// It ends after the pool has the connection back.
-    _turn: Turn,
+    turn: Turn,
 }
 
 impl Lease {
@@ -159,6 +178,12 @@ impl Lease {
     /// Whom the connection has plans for.
     pub(crate) fn regulars(&mut self) -> &mut Regulars {
         &mut self.connection.regulars
+    }
+
+    /// Notes that a tenant came that the connection has no plans for, as it is.
+    pub(crate) fn meet(&mut self, tenant: &Tenant) {
+        let is_usual = self.turn.is_usual_of(&Line::Tenant(tenant.schema.clone()));
+        self.connection.regulars.meet(tenant, is_usual);
     }
 
     /// The answer to a statement that was a transaction of its own.

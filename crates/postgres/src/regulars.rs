@@ -18,34 +18,42 @@ pub(crate) struct Regulars {
     known: HashMap<SchemaName, Tenant>,
     /// For how many there are plans: for those that ceased to be regulars, too.
     planned_for: usize,
-    /// How many could not become one.
+    /// How often one of them came of late, and how often somebody else who comes as often.
+    came: usize,
     turned_away: usize,
-    /// Hashes of those who came of late, each at a place that it gives.
+    are_of_the_past: bool,
+    /// Hashes of others who came of late, each at a place that it gives.
     seen: Vec<u64>,
 }
 
 impl Regulars {
-    /// The tenant that shows `schema`, if it comes often.
-    pub(crate) fn find(&self, schema: &SchemaName) -> Option<&Tenant> {
-        self.known.get(schema)
+    /// The tenant that shows `schema`, if it is one of them and came now.
+    pub(crate) fn welcome(&mut self, schema: &SchemaName) -> Option<Tenant> {
+        let tenant = self.known.get(schema)?.clone();
+        self.came += 1;
+        self.look_back();
+        Some(tenant)
     }
 
-    /// Notes that a tenant came that is not one of them, or was another version of it.
-    ///
-    /// Who comes again before somebody else takes the place is one from then on; to those who are one
-    /// of very many that hardly happens.
-    pub(crate) fn meet(&mut self, tenant: &Tenant) {
+    /// Whether the tenant is one of them, as it is.
+    pub(crate) fn has(&self, tenant: &Tenant) -> bool {
+        self.known.get(&tenant.schema) == Some(tenant)
+    }
+
+    /// Notes that a tenant came that is not one of them, or was another version of it. One that usually
+    /// has another connection becomes one only where there are few.
+    pub(crate) fn meet(&mut self, tenant: &Tenant, is_usual: bool) {
         let was_one = self.known.remove(&tenant.schema).is_some();
         let stays = tenant.moving_to.is_none() && tenant.status != TenantStatus::Deleting;
         if tenant.layout != TenantLayout::Schema || !stays {
             return;
         }
         if !was_one {
-            if !self.came_of_late(&tenant.schema) {
-                return;
-            }
-            if self.planned_for == MOST {
-                self.turned_away += 1;
+            let most = if is_usual { MOST } else { FEW };
+            if self.planned_for >= most {
+                if is_usual {
+                    self.turn_away(&tenant.schema);
+                }
                 return;
             }
             self.planned_for += 1;
@@ -53,23 +61,38 @@ impl Regulars {
         self.known.insert(tenant.schema.clone(), tenant.clone());
     }
 
-    /// Whether so many others come by now that a connection without any would do better.
+    /// Whether others come more often by now, so that a connection without any would do better.
     pub(crate) fn are_of_the_past(&self) -> bool {
-        self.turned_away >= MOST
+        self.are_of_the_past
     }
 
-    fn came_of_late(&mut self, schema: &SchemaName) -> bool {
+    /// Who comes again before another one takes the place counts. To those who are some of very many
+    /// that hardly happens, and to make room for them would be in vain.
+    fn turn_away(&mut self, schema: &SchemaName) {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(schema);
-        self.seen.resize(PLACES, 0);
-        let place = usize::try_from(hash).unwrap_or_default() % PLACES;
-        let seen = self.seen.get_mut(place);
-        seen.is_some_and(|seen| core::mem::replace(seen, hash) == hash)
+        self.seen.resize(MOST, 0);
+        let place = usize::try_from(hash).unwrap_or_default() % MOST;
+        if let Some(seen) = self.seen.get_mut(place)
+            && core::mem::replace(seen, hash) == hash
+        {
+            self.turned_away += 1;
+            self.look_back();
+        }
+    }
+
+    fn look_back(&mut self) {
+        if self.came + self.turned_away == LATELY {
+            self.are_of_the_past = self.turned_away > self.came;
+            (self.came, self.turned_away) = (0, 0);
+        }
     }
 }
 
-/// A backend has 170 KiB at most for each: a plan to read by and one to write by.
+/// For each a backend has 170 KiB at most: a plan to read by and one to write by.
 const MOST: usize = 256;
-const PLACES: usize = 512;
+const FEW: usize = 64;
+/// So many came of late.
+const LATELY: usize = 4 * MOST;
 
 #[cfg(test)]
 mod tests {
@@ -78,33 +101,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_again_is_a_regular_and_one_of_very_many_is_not() {
+    fn who_came_is_a_regular_while_there_is_room() {
         let mut regulars = Regulars::default();
         let acme = values::tenant("Acme");
-        regulars.meet(&acme);
-        assert_eq!(regulars.find(&acme.schema), None);
-        regulars.meet(&acme);
-        assert_eq!(regulars.find(&acme.schema), Some(&acme));
-
-        let mut regulars = Regulars::default();
-        for _ in 0..3 {
-            (0..10 * PLACES).for_each(|number| regulars.meet(&tenant(number)));
-        }
-        assert!(regulars.known.len() < PLACES / 10);
+        assert!(!regulars.has(&acme));
+        assert_eq!(regulars.welcome(&acme.schema), None);
+        regulars.meet(&acme, true);
+        assert!(regulars.has(&acme));
+        assert_eq!(regulars.welcome(&acme.schema), Some(acme));
     }
 
     #[test]
     fn a_regular_that_changed_stays_one_as_it_is_now() {
         let mut regulars = Regulars::default();
         let acme = values::tenant("Acme");
-        regulars.meet(&acme);
-        regulars.meet(&acme);
+        regulars.meet(&acme, true);
         let changed = Tenant {
             version: 7,
             ..acme.clone()
         };
-        regulars.meet(&changed);
-        assert_eq!(regulars.find(&acme.schema), Some(&changed));
+        regulars.meet(&changed, true);
+        assert!(!regulars.has(&acme));
+        assert_eq!(regulars.welcome(&acme.schema), Some(changed));
     }
 
     #[test]
@@ -120,31 +138,70 @@ mod tests {
             (TenantLayout::Schema, None, TenantStatus::Deleting),
         ] {
             let mut regulars = Regulars::default();
-            regulars.meet(&acme);
-            regulars.meet(&acme);
+            regulars.meet(&acme, true);
             let other = Tenant {
                 layout,
                 moving_to,
                 status,
                 ..acme.clone()
             };
-            for _ in 0..3 {
-                regulars.meet(&other);
-                assert_eq!(regulars.find(&acme.schema), None);
-            }
+            regulars.meet(&other, true);
+            assert_eq!(regulars.welcome(&acme.schema), None);
         }
     }
 
     #[test]
-    fn there_are_not_more_than_a_backend_has_room_for_and_then_others_have_a_turn() {
+    fn there_are_not_more_than_a_backend_has_room_for() {
         let mut regulars = Regulars::default();
-        for number in 0..2 * MOST {
-            assert!(!regulars.are_of_the_past());
-            regulars.meet(&tenant(number));
-            regulars.meet(&tenant(number));
-            assert_eq!(regulars.known.len(), MOST.min(number + 1));
-        }
+        (0..2 * MOST).for_each(|number| regulars.meet(&tenant(number), true));
+        assert_eq!(regulars.known.len(), MOST);
+        assert!(regulars.has(&tenant(0)));
+        // Nor are there more plans, whoever ceased to be one.
+        let moving = Tenant {
+            moving_to: Some(TenantLayout::Shared),
+            ..tenant(0)
+        };
+        regulars.meet(&moving, true);
+        regulars.meet(&tenant(MOST), true);
+        assert_eq!(regulars.known.len(), MOST - 1);
+    }
+
+    #[test]
+    fn who_usually_has_another_connection_is_one_only_where_there_are_few() {
+        let mut regulars = Regulars::default();
+        (0..MOST).for_each(|number| regulars.meet(&tenant(number), false));
+        assert_eq!(regulars.known.len(), FEW);
+        regulars.meet(&tenant(MOST), true);
+        assert!(regulars.has(&tenant(MOST)));
+    }
+
+    #[test]
+    fn who_comes_no_more_makes_room_for_whoever_does_but_not_for_very_many() {
+        let full = || {
+            let mut regulars = Regulars::default();
+            (0..MOST).for_each(|number| regulars.meet(&tenant(number), true));
+            regulars
+        };
+        let others = |regulars: &mut Regulars, count| {
+            let others = (MOST..MOST + count).cycle().take(20 * MOST);
+            others.for_each(|number| regulars.meet(&tenant(number), true));
+        };
+        let mut regulars = full();
+        others(&mut regulars, MOST / 4);
         assert!(regulars.are_of_the_past());
+
+        let mut regulars = full();
+        others(&mut regulars, 10 * MOST);
+        assert!(!regulars.are_of_the_past());
+
+        let mut regulars = full();
+        for number in 0..20 * MOST {
+            let regular = tenant(number % MOST).schema;
+            assert!(regulars.welcome(&regular).is_some());
+            regulars.meet(&tenant(MOST + number % 2), true);
+            regulars.welcome(&regular);
+        }
+        assert!(!regulars.are_of_the_past());
     }
 
     fn tenant(number: usize) -> Tenant {

@@ -5,8 +5,9 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use deadpool::Runtime;
-use deadpool::managed::{self, BuildError, Object, PoolError, TimeoutType, Timeouts};
+use deadpool::managed::{self, BuildError, Object, PoolError, Timeouts};
 use tessera_app::Unavailable;
+use tokio::time::timeout;
 
 use crate::connect::Connector;
 use crate::pool::{PATIENCE, PoolStatus};
@@ -36,23 +37,21 @@ impl Share {
         self.turns.take(line).await
     }
 
+    /// Waits for a moment for a turn with the usual connection of that line.
+    pub(crate) async fn usual_turn(&self, line: &Line) -> Option<Turn> {
+        let turn = timeout(MOMENT, self.turns.take_usual(line)).await;
+        turn.ok().flatten()
+    }
+
     /// The connection whose turn it is, made anew where it has to be.
-    ///
-    /// A server that has connections and is slow to make another one is waited for longer.
     pub(crate) async fn connection(
         &self,
         turn: &mut Turn,
     ) -> Result<Object<Connector>, PoolError<Unavailable>> {
         let slot = self.slots.get(turn.slot()).ok_or(PoolError::Closed)?;
-        loop {
-            match slot.get().await {
-                Err(PoolError::Timeout(TimeoutType::Create)) if self.status().size > 0 => {}
-                answer => {
-                    turn.set_has_connection(answer.is_ok());
-                    return answer;
-                }
-            }
-        }
+        let answer = slot.get().await;
+        turn.set_has_connection(answer.is_ok());
+        answer
     }
 
     /// Closes the connections that nobody uses.
@@ -99,4 +98,7 @@ fn slot(connector: Connector) -> Result<managed::Pool<Connector>, BuildError> {
 
 /// A server that says nothing is taken for gone after that time.
 const CREATE: Duration = Duration::from_millis(800);
+/// Longer than a turn takes where the server is busy, and no more than is worth it where somebody has
+/// the usual connection for long.
+const MOMENT: Duration = Duration::from_millis(10);
 const RECYCLE: Duration = Duration::from_millis(100);

@@ -427,7 +427,7 @@ async fn state(mut connection: &AsyncPgConnection, layout: TenantLayout) -> Quer
 /// A tenant that comes often is asked for as it was known. Where that finds nothing, or no tables, it
 /// changed, moved or went, or there is no such session.
 async fn holder(lease: &mut Lease, schema: &SchemaName, id: Id<Session>) -> QueryResult<Holder> {
-    if let Some(tenant) = lease.regulars().find(schema).cloned() {
+    if let Some(tenant) = lease.regulars().welcome(schema) {
         match session::find_of(lease.connection(), &tenant, id).await {
             Ok(Some((session, user))) => return Ok(Some((session, user, Ok(tenant)))),
             Ok(None) | Err(diesel::result::Error::DatabaseError(..)) => {}
@@ -440,7 +440,7 @@ async fn holder(lease: &mut Lease, schema: &SchemaName, id: Id<Session>) -> Quer
     };
     let tenant = tenant::tenant(read);
     if let Ok(tenant) = &tenant {
-        lease.regulars().meet(tenant);
+        lease.meet(tenant);
     }
     Ok(Some((session, user, tenant)))
 }

@@ -5,6 +5,7 @@
 //! tenants best, and takes a part of the memory that all of them would.
 
 use core::hash::{BuildHasher, BuildHasherDefault};
+use core::iter;
 use std::collections::{HashMap, VecDeque};
 use std::hash::DefaultHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use tokio::sync::oneshot;
 ///
 /// Who comes while one is free has it. Others wait in lines that take turns, and within one the first
 /// comes first. So a tenant waits for as many turns as there are lines, and not for all that another
-/// asked for. Each tenant has a usual slot, which it gets before its turn; but the one whose turn it is
-/// lets only two pass.
+/// asked for. Each tenant has a usual slot, for which a few may wait for a moment before they take any.
+/// They go before those in the lines; but the one whose turn it is there lets only so many pass.
 #[derive(Clone)]
 pub(crate) struct Turns {
     state: Arc<Mutex<State>>,
@@ -46,6 +47,8 @@ struct State {
     slots: usize,
     /// The slots of which nobody uses the connection, the last one used last.
     free: Vec<Slot>,
+    /// Who waits for just that slot.
+    at_slots: Vec<VecDeque<oneshot::Sender<Turn>>>,
     lines: HashMap<Line, VecDeque<oneshot::Sender<Turn>>>,
     /// Those in which somebody waits, the next one first.
     order: VecDeque<Line>,
@@ -72,6 +75,7 @@ impl Turns {
         let state = State {
             slots,
             free: free.collect(),
+            at_slots: iter::repeat_with(VecDeque::new).take(slots).collect(),
             lines: HashMap::new(),
             order: VecDeque::new(),
             passed: 0,
@@ -97,25 +101,57 @@ impl Turns {
         }
     }
 
+    /// Waits for a turn with the usual slot of that line: none where it has no connection, or too many
+    /// wait for it.
+    pub(crate) async fn take_usual(&self, line: &Line) -> Option<Turn> {
+        let asked = self.ask_usual(line)?;
+        match asked {
+            Ok(turn) => Some(turn),
+            Err(called) => called.await.ok(),
+        }
+    }
+
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = lock(&self.state);
-        let calls = state.lines.values().flatten();
+        let calls = state.lines.values().chain(&state.at_slots).flatten();
         calls.filter(|call| !call.is_closed()).count()
     }
 
     fn ask(&self, line: &Line) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = lock(&self.state);
         if let Some(slot) = state.free_slot(line) {
-            return Ok(Turn {
-                state: Arc::clone(&self.state),
-                slot: slot.number,
-                has_connection: slot.has_connection,
-            });
+            return Ok(self.turn(slot));
         }
         let (call, called) = oneshot::channel();
         state.join(line, call);
         Err(called)
+    }
+
+    fn ask_usual(&self, line: &Line) -> Option<Result<Turn, oneshot::Receiver<Turn>>> {
+        let mut state = lock(&self.state);
+        let usual = state.usual_slot(line)?;
+        if let Some(place) = state.free.iter().position(|slot| slot.number == usual) {
+            let slot = state.free.get(place).filter(|slot| slot.has_connection);
+            let turn = self.turn(*slot?);
+            state.free.remove(place);
+            return Some(Ok(turn));
+        }
+        let waiting = state.at_slots.get_mut(usual)?;
+        forget_who_left(waiting);
+        (waiting.len() < AT_SLOT).then(|| {
+            let (call, called) = oneshot::channel();
+            waiting.push_back(call);
+            Err(called)
+        })
+    }
+
+    fn turn(&self, slot: Slot) -> Turn {
+        Turn {
+            state: Arc::clone(&self.state),
+            slot: slot.number,
+            has_connection: slot.has_connection,
+        }
     }
 }
 
@@ -123,6 +159,11 @@ impl Turn {
     /// Which slot it is a turn for.
     pub(crate) fn slot(&self) -> usize {
         self.slot
+    }
+
+    /// Whether the slot is the usual one of that line.
+    pub(crate) fn is_usual_of(&self, line: &Line) -> bool {
+        lock(&self.state).usual_slot(line) == Some(self.slot)
     }
 
     /// Notes whether the slot has a connection.
@@ -185,9 +226,30 @@ impl State {
         }
     }
 
-    /// Who waited longest, of the line whose turn it is at this slot.
+    /// Who is next to have this slot.
     fn next(&mut self, slot: usize) -> Option<oneshot::Sender<Turn>> {
-        while let Some(line) = self.next_line(slot) {
+        let service_is_next = self.order.front() == Some(&Line::Service) && !self.service_was_last;
+        if !service_is_next && self.passed < PASSING {
+            let called = self.next_at(slot);
+            if called.is_some() {
+                self.passed += usize::from(!self.order.is_empty());
+                self.service_was_last = false;
+                return called;
+            }
+        }
+        self.passed = 0;
+        self.next_in_line().or_else(|| self.next_at(slot))
+    }
+
+    fn next_at(&mut self, slot: usize) -> Option<oneshot::Sender<Turn>> {
+        let waiting = self.at_slots.get_mut(slot)?;
+        forget_who_left(waiting);
+        waiting.pop_front()
+    }
+
+    /// Who waited longest, of the line whose turn it is.
+    fn next_in_line(&mut self) -> Option<oneshot::Sender<Turn>> {
+        while let Some(line) = self.next_line() {
             let Some(waiting) = self.lines.get_mut(&line) else {
                 continue;
             };
@@ -207,19 +269,11 @@ impl State {
         None
     }
 
-    /// The service, unless that would be twice in a row; else the next one that usually has the slot,
-    /// unless too many went before another.
-    fn next_line(&mut self, slot: usize) -> Option<Line> {
+    /// The service, unless that would be twice in a row while others wait.
+    fn next_line(&mut self) -> Option<Line> {
         let service_waits = self.order.front() == Some(&Line::Service);
-        let first = usize::from(service_waits);
-        if first == self.order.len() || (service_waits && !self.service_was_last) {
-            return self.order.pop_front();
-        }
-        let mut near = self.order.iter().skip(first).take(self.slots * NEAR);
-        let usual = near.position(|line| self.usual_slot(line) == Some(slot));
-        let next = usual.filter(|_| self.passed < PASSING).unwrap_or(0);
-        self.passed = if next == 0 { 0 } else { self.passed + 1 };
-        self.order.remove(first + next)
+        let again = service_waits && self.service_was_last && self.order.len() > 1;
+        self.order.remove(usize::from(again))
     }
 }
 
@@ -235,12 +289,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 }
 
 /// So many may go before the one whose turn it is.
-const PASSING: usize = 2;
-/// Among so many lines a slot, the one that usually has it is looked for.
-const NEAR: usize = 4;
+const PASSING: usize = 3;
+/// So many may wait for just one slot.
+const AT_SLOT: usize = 4;
 
 #[cfg(test)]
 mod tests {
+    use core::future::Future;
     use core::pin::Pin;
     use core::task::{Context, Waker};
 
@@ -257,8 +312,23 @@ mod tests {
     impl Guest {
         fn come(turns: &Turns, line: Line) -> Self {
             let turns = turns.clone();
+            Self::waiting(async move { turns.take(&line).await })
+        }
+
+        /// One who waits for its usual slot alone, and then for ever if that may not be waited for.
+        fn prefer(turns: &Turns, line: Line) -> Self {
+            let turns = turns.clone();
+            Self::waiting(async move {
+                match turns.take_usual(&line).await {
+                    Some(turn) => turn,
+                    None => core::future::pending().await,
+                }
+            })
+        }
+
+        fn waiting(turn: impl Future<Output = Turn> + 'static) -> Self {
             let mut guest = Self {
-                waits: Box::pin(async move { turns.take(&line).await }),
+                waits: Box::pin(turn),
                 turn: None,
             };
             guest.has_turn();
@@ -331,30 +401,54 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_goes_to_whom_it_is_usual_for_but_not_before_another_for_ever() {
+    fn a_slot_goes_to_who_waits_for_it_alone_but_not_before_another_for_ever() {
         let turns = Turns::new(2);
         let anybody = || Guest::come(&turns, Line::Anybody);
         let (mut has, _other) = (anybody(), anybody());
-        let at = |here: bool| {
-            let lines = (0..=u8::MAX).map(tenant);
-            let slot = has.slot();
-            let turns = &turns;
-            lines.filter(move |line| (turns.usual(line) == slot) == here)
-        };
-        let mut next = Guest::come(&turns, at(false).next().unwrap());
-        let usual: Vec<_> = at(true).take(3).collect();
-        let mut usual: Vec<_> = usual
-            .into_iter()
-            .map(|line| Guest::come(&turns, line))
-            .collect();
+        let slot = has.slot();
+        let mut here = (0..=u8::MAX).map(tenant);
+        let usual = here.find(|line| turns.usual(line) == slot).unwrap();
+        let mut next = anybody();
         for _ in 0..PASSING {
+            let mut waits = Guest::prefer(&turns, usual.clone());
             drop(has);
-            has = usual.remove(0);
-            assert!(has.has_turn());
+            assert!(waits.has_turn() && !next.has_turn());
+            has = waits;
         }
+        let mut waits = Guest::prefer(&turns, usual);
         drop(has);
-        assert!(next.has_turn());
-        assert!(!usual.remove(0).has_turn());
+        assert!(next.has_turn() && !waits.has_turn());
+        drop(next);
+        assert!(waits.has_turn());
+    }
+
+    #[test]
+    fn only_a_few_wait_for_one_slot_and_none_for_one_without_a_connection() {
+        let turns = Turns::new(2);
+        let usual = || tenant(0);
+        assert!(!Guest::prefer(&turns, usual()).has_turn());
+        assert_eq!(turns.waiting(), 0);
+        let all = [(); 2].map(|()| {
+            let mut guest = Guest::come(&turns, usual());
+            guest.turn.as_mut().unwrap().set_has_connection(true);
+            guest
+        });
+        drop(all);
+        let has = Guest::prefer(&turns, usual());
+        assert_eq!(has.slot(), turns.usual(&usual()));
+        let mut wait: Vec<_> = (0..=AT_SLOT)
+            .map(|_| Guest::prefer(&turns, usual()))
+            .collect();
+        assert_eq!(turns.waiting(), AT_SLOT);
+        // Another slot is free all the while.
+        assert_ne!(Guest::come(&turns, usual()).slot(), has.slot());
+        drop(has);
+        for _ in 0..AT_SLOT {
+            let mut first = wait.remove(0);
+            assert!(first.has_turn());
+        }
+        assert!(!wait.remove(0).has_turn());
+        assert_eq!(turns.waiting(), 0);
     }
 
     #[test]
@@ -382,55 +476,81 @@ mod tests {
     enum Step {
         Comes(Line),
         Leaves(prop::sample::Index),
+        Prefers(u8),
     }
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..3_u8).prop_map(|number| Step::Comes(tenant(number))),
             prop_oneof![Just(Line::Anybody), Just(Line::Service)].prop_map(Step::Comes),
+            (0..3_u8).prop_map(Step::Prefers),
             any::<prop::sample::Index>().prop_map(Step::Leaves),
         ]
+    }
+
+    /// Who came, in which line, whether for the usual slot alone, and how many went before.
+    struct Seen {
+        line: Line,
+        prefers: bool,
+        guest: Guest,
+        passed: usize,
     }
 
     proptest! {
         #[test]
         fn nobody_waits_while_a_turn_is_free_and_no_line_is_passed_over(
             count in 1..4_usize,
-            steps in prop::collection::vec(step(), 0..60),
+            steps in prop::collection::vec(step(), 0..80),
         ) {
             let turns = Turns::new(count);
-            let mut guests: Vec<(Line, Guest, usize)> = Vec::new();
+            let mut all: Vec<Seen> = Vec::new();
             let mut service_was_last = false;
             for step in steps {
                 match step {
-                    Step::Comes(line) => {
-                        guests.push((line.clone(), Guest::come(&turns, line), 0));
-                    }
-                    Step::Leaves(index) if !guests.is_empty() => {
-                        let place = index.index(guests.len());
-                        drop(guests.remove(place));
+                    Step::Comes(line) => all.push(Seen {
+                        guest: Guest::come(&turns, line.clone()),
+                        line,
+                        prefers: false,
+                        passed: 0,
+                    }),
+                    Step::Prefers(number) => all.push(Seen {
+                        guest: Guest::prefer(&turns, tenant(number)),
+                        line: tenant(number),
+                        prefers: true,
+                        passed: 0,
+                    }),
+                    Step::Leaves(index) if !all.is_empty() => {
+                        let place = index.index(all.len());
+                        drop(all.remove(place));
                     }
                     Step::Leaves(_) => {}
                 }
-                let before: Vec<bool> = guests.iter().map(|it| it.1.turn.is_some()).collect();
-                let have: Vec<bool> = guests.iter_mut().map(|it| it.1.has_turn()).collect();
+                let before: Vec<bool> = all.iter().map(|it| it.guest.turn.is_some()).collect();
+                let have: Vec<bool> = all.iter_mut().map(|it| it.guest.has_turn()).collect();
                 let with_turn = have.iter().filter(|has| **has).count();
-                prop_assert_eq!(with_turn, count.min(guests.len()));
-                prop_assert_eq!(turns.waiting(), guests.len() - with_turn);
+                let waits = |it: &&Seen| it.guest.turn.is_none();
+                let in_lines = all.iter().filter(waits).filter(|it| !it.prefers).count();
+                prop_assert!(with_turn == count || in_lines == 0);
+                prop_assert!(with_turn <= count && turns.waiting() >= in_lines);
+                for it in all.iter().filter(|it| it.prefers && it.guest.turn.is_some()) {
+                    prop_assert_eq!(it.guest.slot(), turns.usual(&it.line));
+                }
                 let called = before.iter().zip(&have).position(|(before, has)| !before && *has);
                 let Some(called) = called else { continue };
-                let of = guests[called].0.clone();
+                let of = all[called].line.clone();
+                let preferred = all[called].prefers;
                 let mut seen = Vec::new();
-                for ((line, _, passed), has) in guests.iter_mut().zip(&have) {
-                    if *has || seen.contains(line) {
+                for it in all.iter_mut().filter(|it| !it.prefers && it.guest.turn.is_none()) {
+                    if seen.contains(&it.line) {
                         continue;
                     }
-                    seen.push(line.clone());
-                    // Each other line goes before the first of a line once at most, and with each
-                    // two that have their usual slot; the service not twice in a row.
-                    prop_assert!(of == *line || of != Line::Service || !service_was_last);
-                    *passed += usize::from(of != *line && of != Line::Service);
-                    prop_assert!(*passed <= 4 * (PASSING + 1), "{line:?} is passed over");
+                    seen.push(it.line.clone());
+                    // Each other line goes before the first of a line once at most, and with each so
+                    // many that waited for a slot; the service not twice in a row.
+                    prop_assert!(of == it.line || of != Line::Service || !service_was_last);
+                    it.passed += usize::from(preferred || (of != it.line && of != Line::Service));
+                    let line = &it.line;
+                    prop_assert!(it.passed <= 4 * (PASSING + 1), "{line:?} is passed over");
                 }
                 service_was_last = of == Line::Service;
             }

@@ -65,6 +65,17 @@ async fn what_a_client_left_behind_does_not_end_what_it_did_next() {
     assert_eq!((done.commits, done.events.len()), (0, 0));
     world.assert_works(&third).await;
 
+    // That it left is heard of after the store has answered.
+    let waiter = Waiter::default();
+    let leaving = RefreshTokens {
+        awaited: waiter.awaited(),
+        ..left.clone()
+    };
+    let leaves = async { drop(waiter) };
+    let (answer, ()) = tokio::join!(world.tessera.refresh(leaving), leaves);
+    assert!(matches!(answer, Err(RefreshError::Invalid)), "{answer:?}");
+    world.assert_works(&third).await;
+
     // Whoever waits for the answer may be a thief.
     let waiter = Waiter::default();
     let awaited = RefreshTokens {

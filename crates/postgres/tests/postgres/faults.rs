@@ -50,6 +50,39 @@ async fn a_commit_that_is_dropped_while_it_waits_leaves_no_open_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_usually_has_a_connection_that_waits_for_a_lock_has_another_one() {
+    let database = Database::migrated().await;
+    let store = database.store(2);
+    let (locked, ..) = populated(&store, "Locked").await;
+    let mut others = Vec::new();
+    for number in 0..8 {
+        others.push(populated(&store, &format!("Other {number}")).await);
+    }
+    let [admin, watcher] = [database.admin().await, database.admin().await];
+    let lock = "BEGIN; LOCK TABLE locked.users";
+    admin.batch_execute(lock).await.unwrap();
+    let everybody = UserFilter::default();
+    let waits = store.users(&locked, &everybody, None, 9);
+    let served = async {
+        until("a connection waits for the lock", async || {
+            count(&watcher, "wait_event_type = 'Lock'").await == 1
+        })
+        .await;
+        // Half of them usually have that one.
+        for (tenant, ada, session) in &others {
+            let read = store.session(&tenant.schema, session.id).await.unwrap();
+            assert_eq!(read.unwrap().user, *ada);
+            store.commit(tenant, touch(ada)).await.unwrap();
+        }
+        let still = count(&watcher, "wait_event_type = 'Lock'").await;
+        admin.batch_execute("ROLLBACK").await.unwrap();
+        assert_eq!(still, 1);
+    };
+    let (waited, ()) = tokio::join!(waits, served);
+    assert_eq!(waited.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_leave_cost_no_connection_and_hold_none() {
     let database = Database::migrated().await;
     let store = database.store(2);
