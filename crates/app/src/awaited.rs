@@ -20,8 +20,8 @@ impl Waiter {
 pub struct Awaited(Option<Weak<()>>);
 
 impl Awaited {
-    /// Whether they left. Gives way once, as the answer of a store and the end of a connection may
-    /// have come together, and only the former been heard of.
+    /// Whether they left, as far as is known after giving way once: the answer of a store and the end of
+    /// a connection may have come together, and only the former been heard of.
     pub(crate) async fn is_given_up(&self) -> bool {
         yield_now().await;
         let waiter = self.0.as_ref();

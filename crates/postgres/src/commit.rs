@@ -11,6 +11,7 @@ use tessera_domain::{
 };
 
 use crate::erasure::Erasure;
+use crate::error::is_of_a_plan;
 use crate::migration::{self, TENANT};
 use crate::pipeline::{Ended, Pipeline, place, quoted};
 use crate::pool::Lease;
@@ -25,12 +26,10 @@ use crate::{key, mail, mailed_token, session, tenant, trail, user};
 /// commits wait for each other only one way.
 pub(crate) async fn commit(lease: &mut Lease, of: &Tenant, mut changes: Changes) -> Ended {
     if let Some((session, epoch)) = rotation(&changes) {
-        let answer = if lease.regulars().has(of) {
-            session::update_in_epoch_of(lease.connection(), of, session, epoch).await
-        } else {
-            session::update_in_epoch(lease.connection(), of, session, epoch).await
+        return Ended {
+            over: true,
+            answer: rotate(lease, of, session, epoch).await,
         };
-        return Ended { over: true, answer };
     }
     sort(&mut changes);
     let connection = lease.transaction();
@@ -39,6 +38,23 @@ pub(crate) async fn commit(lease: &mut Lease, of: &Tenant, mut changes: Changes)
         Ok(()) => pipeline.commit().await,
         Err(error) => pipeline.roll_back(error).await,
     }
+}
+
+/// What a refresh writes: for a tenant that comes often, as it was known. Where there are no tables, it
+/// moved or went meanwhile.
+async fn rotate(
+    lease: &mut Lease,
+    of: &Tenant,
+    session: &Session,
+    epoch: Epoch,
+) -> QueryResult<()> {
+    if lease.regulars().has(of) {
+        match session::update_in_epoch_of(lease.connection(), of, session, epoch).await {
+            Err(error) if is_of_a_plan(&error) => lease.regulars().forget(&of.schema, &error),
+            written => return written,
+        }
+    }
+    session::update_in_epoch(lease.connection(), of, session, epoch).await
 }
 
 /// How long a commit may take: with a whole tenant, longer than the server lets any other statement
@@ -247,6 +263,13 @@ async fn relocate(pipeline: &mut Pipeline<'_>, from: &Tenant, to: &Tenant) -> Qu
     tenant::update(pipeline, to);
     if let TenantLayout::Schema = to.layout {
         build(pipeline, target).await?;
+    }
+    if let TenantLayout::Schema = from.layout {
+        pipeline.push(
+            Statement::new("SELECT tessera.hold_tables($, $)")
+                .bind::<Text, _>(source.to_owned())
+                .bind::<Text, _>("EXCLUSIVE"),
+        );
     }
     pipeline.push(
         Statement::new("SELECT tessera.move_rows($, $, $)")

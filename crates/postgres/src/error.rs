@@ -31,6 +31,16 @@ pub(crate) fn is_elsewhere(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(_, said) if said.constraint_name() == Some(ELSEWHERE))
 }
 
+/// Whether a statement that names the schema of a tenant failed in a way that one which finds its tables
+/// by itself may not: the tables are not there, or another type of column is. Its SQLSTATE is dropped,
+/// so everything counts that has no other meaning.
+pub(crate) fn is_of_a_plan(error: &Error) -> bool {
+    let Error::DatabaseError(kind, said) = error else {
+        return false;
+    };
+    matches!(kind, DatabaseErrorKind::Unknown) && meaning(*kind, &**said).is_none()
+}
+
 /// Whether a step of a migration was refused because it is taken, or not needed any more.
 pub(crate) fn is_overtaken(error: &Error) -> bool {
     let Error::DatabaseError(_, said) = error else {

@@ -1,9 +1,11 @@
 //! The store on Postgres, a schema per tenant.
 //!
 //! Shared tables live in the schema `tessera` and are always named in full; a tenant's tables live
-//! in its own schema and are never named in full. A connection has an empty search path, and only
-//! inside a transaction the schema of one tenant is on it, so a statement that forgets to say of
-//! which tenant it is fails, and one tenant's statement cannot meet another's rows.
+//! in its own schema. A connection has an empty search path, and only inside a transaction the schema
+//! of one tenant is on it, so a statement that forgets to say of which tenant it is fails, and one
+//! tenant's statement cannot meet another's rows. Two statements name the schema instead, for tenants
+//! that come often (see `regulars`): they find only rows of the tenant with that id, at the version
+//! that was known.
 //!
 //! The events of all tenants are one table, a partition per million. A publisher comes along with
 //! it by a cursor, and has rows only for what it went past: what waits, and positions whose commits

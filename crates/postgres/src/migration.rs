@@ -87,6 +87,13 @@ pub(crate) const SHARED: &[Migration] = &[
         up: include_str!("../../../migrations/postgres/shared/0009_names_of_columns/up.sql"),
         down: include_str!("../../../migrations/postgres/shared/0009_names_of_columns/down.sql"),
     },
+    Migration {
+        version: 10,
+        name: "named_schemas",
+        tables: &[],
+        up: include_str!("../../../migrations/postgres/shared/0010_named_schemas/up.sql"),
+        down: include_str!("../../../migrations/postgres/shared/0010_named_schemas/down.sql"),
+    },
 ];
 
 /// Those of each tenant's schema.

@@ -66,7 +66,8 @@ impl Pool {
         })
     }
 
-    /// A turn at the usual connection of this thread, or else at any one: whichever comes first.
+    /// A turn at the usual one of this thread's connections, or after a moment at any, also of those of
+    /// all: whichever comes first.
     async fn turn(&self, line: &Line) -> (Share, Turn) {
         let common = &self.common;
         let home = match line {

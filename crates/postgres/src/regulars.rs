@@ -9,10 +9,12 @@ use core::hash::{BuildHasher, BuildHasherDefault};
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
 
+use diesel::result::Error;
 use tessera_domain::{SchemaName, Tenant, TenantLayout, TenantStatus};
 
 /// Tenants as they were read last. One that changed since is of another version, which is for the
-/// statement to find out.
+/// statement to find out: so whatever changes a tenant or its domains raises its version,
+/// and a trigger sees to that where it is done by hand.
 #[derive(Default)]
 pub(crate) struct Regulars {
     known: HashMap<SchemaName, Tenant>,
@@ -40,7 +42,14 @@ impl Regulars {
         self.known.get(&tenant.schema) == Some(tenant)
     }
 
-    /// Notes that a tenant came that is not one of them, or was another version of it. One that usually
+    /// Lets one go whose plan failed with `error`; the plan goes with the connection.
+    pub(crate) fn forget(&mut self, schema: &SchemaName, error: &Error) {
+        tracing::debug!(%error, schema = schema.as_str(), "a kept plan is of no use any more");
+        self.known.remove(schema);
+        self.are_of_the_past = true;
+    }
+
+    /// Notes that a tenant came that is not one of them as it is now. One that usually
     /// has another connection becomes one only where there are few.
     pub(crate) fn meet(&mut self, tenant: &Tenant, is_usual: bool) {
         let was_one = self.known.remove(&tenant.schema).is_some();
@@ -66,13 +75,13 @@ impl Regulars {
         self.are_of_the_past
     }
 
-    /// Who comes again before another one takes the place counts. To those who are some of very many
-    /// that hardly happens, and to make room for them would be in vain.
+    /// Who comes again before another one takes the place counts. To one of very many that happens as
+    /// rarely as that a place of theirs would be of use.
     fn turn_away(&mut self, schema: &SchemaName) {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(schema);
         self.seen.resize(MOST, 0);
-        let place = usize::try_from(hash).unwrap_or_default() % MOST;
-        if let Some(seen) = self.seen.get_mut(place)
+        let place = usize::try_from(hash % PLACES).ok();
+        if let Some(seen) = place.and_then(|place| self.seen.get_mut(place))
             && core::mem::replace(seen, hash) == hash
         {
             self.turned_away += 1;
@@ -82,15 +91,18 @@ impl Regulars {
 
     fn look_back(&mut self) {
         if self.came + self.turned_away == LATELY {
-            self.are_of_the_past = self.turned_away > self.came;
+            // Of very many the same number of either comes.
+            self.are_of_the_past |= 2 * self.turned_away > 3 * self.came;
             (self.came, self.turned_away) = (0, 0);
         }
     }
 }
 
-/// For each a backend has 170 KiB at most: a plan to read by and one to write by.
+/// For each a backend has 220 KiB: a plan to read by and one to write by.
 const MOST: usize = 256;
 const FEW: usize = 64;
+/// As many as `MOST`.
+const PLACES: u64 = 256;
 /// So many came of late.
 const LATELY: usize = 4 * MOST;
 
@@ -182,17 +194,22 @@ mod tests {
             (0..MOST).for_each(|number| regulars.meet(&tenant(number), true));
             regulars
         };
-        let others = |regulars: &mut Regulars, count| {
-            let others = (MOST..MOST + count).cycle().take(20 * MOST);
-            others.for_each(|number| regulars.meet(&tenant(number), true));
-        };
         let mut regulars = full();
-        others(&mut regulars, MOST / 4);
+        let others = (MOST..MOST + MOST / 4).cycle().take(20 * MOST);
+        others.for_each(|number| regulars.meet(&tenant(number), true));
         assert!(regulars.are_of_the_past());
 
+        // Ten times as many as there is room for, in no order.
         let mut regulars = full();
-        others(&mut regulars, 10 * MOST);
-        assert!(!regulars.are_of_the_past());
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        for visit in 0..400 * MOST {
+            let who = hasher.hash_one(visit) % (10 * PLACES);
+            let tenant = tenant(usize::try_from(who).unwrap());
+            if regulars.welcome(&tenant.schema).is_none() {
+                regulars.meet(&tenant, true);
+            }
+            assert!(!regulars.are_of_the_past(), "at visit {visit}");
+        }
 
         let mut regulars = full();
         for number in 0..20 * MOST {

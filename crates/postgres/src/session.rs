@@ -20,7 +20,7 @@ use crate::tenant::{self, TenantRead};
 use crate::user::UserRow;
 use crate::value::{count, number};
 
-/// A row of `sessions`; `tessera.session_where_it_is` answers its fields in this order, too.
+/// A row of `sessions`; `tessera.session_where_it_is` and `FIND_OF` answer its fields in this order, too.
 #[derive(Insertable, Queryable, Selectable)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false)]
@@ -230,8 +230,9 @@ pub(crate) async fn update_in_epoch(
 
 /// The same for a tenant whose data is in a schema of its own, while it is as it was read.
 ///
-/// Postgres locks the tables before it looks at rows, and who moves or removes a tenant locks them,
-/// too: so either waits for the other, and here that shows in the tenant's version.
+/// Postgres locks the tables before it looks at rows, and who moves or removes a tenant locks them, too,
+/// in the same order. So one waits for the other, and what was waited for shows here in the version of
+/// the tenant, or in tables that are gone.
 pub(crate) async fn update_in_epoch_of(
     mut connection: &AsyncPgConnection,
     tenant: &Tenant,
@@ -314,6 +315,7 @@ fn why_of(text: &str) -> Result<SessionEnd, Unavailable> {
     })
 }
 
+// The tables are in the order in which they are locked everywhere.
 const FIND_OF: &str = "\
     SELECT s.tenant_id, s.id, s.user_id, s.epoch, s.generation, s.refreshed_at, s.idle_end, \
         s.absolute_end, s.key, s.created_at, s.ip, s.user_agent, s.wrong_passwords, s.ended_at, \
@@ -321,7 +323,7 @@ const FIND_OF: &str = "\
         u.email_verified, u.username, u.username_key, u.first_name, u.last_name, u.job_role, \
         u.roles, u.is_superuser, u.status, u.password, u.failures, u.last_failure, \
         u.locked_until, u.epoch, u.joined_at, u.last_login, u.events, u.version \
-    FROM @.sessions s JOIN @.users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id \
+    FROM @.users u JOIN @.sessions s ON s.tenant_id = u.tenant_id AND s.user_id = u.id \
     WHERE s.id = $ AND s.tenant_id = (\
         SELECT t.id FROM tessera.tenants t WHERE t.id = $ AND t.version = $)";
 

@@ -8,8 +8,8 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::sql_types::SqlType;
 
-/// A statement that a connection prepares once, by its text; each `$` stands for the next value, and
-/// each `@` for the schema of one that has it in its text.
+/// A statement that a connection prepares once, by its text; each `$` stands for the next value and, in
+/// one of a schema, each `@` for its name.
 ///
 /// Diesel prepares its `update` and its `sql_query` again on every use, which is a round trip.
 pub(crate) struct Statement<'q> {

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::connect::Connector;
+use crate::error::is_of_a_plan;
 use crate::migration::{SHARED, SHARED_SCHEMA};
 use crate::news::Herald;
 use crate::pipeline::{read_tenant, write_tenant};
@@ -430,7 +431,8 @@ async fn holder(lease: &mut Lease, schema: &SchemaName, id: Id<Session>) -> Quer
     if let Some(tenant) = lease.regulars().welcome(schema) {
         match session::find_of(lease.connection(), &tenant, id).await {
             Ok(Some((session, user))) => return Ok(Some((session, user, Ok(tenant)))),
-            Ok(None) | Err(diesel::result::Error::DatabaseError(..)) => {}
+            Ok(None) => {}
+            Err(error) if is_of_a_plan(&error) => lease.regulars().forget(schema, &error),
             Err(error) => return Err(error),
         }
     }

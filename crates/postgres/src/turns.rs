@@ -43,13 +43,16 @@ pub(crate) enum Line {
     Tenant(SchemaName),
 }
 
+/// How somebody who waits is told.
+type Call = oneshot::Sender<Turn>;
+
 struct State {
     slots: usize,
     /// The slots of which nobody uses the connection, the last one used last.
     free: Vec<Slot>,
-    /// Who waits for just that slot.
-    at_slots: Vec<VecDeque<oneshot::Sender<Turn>>>,
-    lines: HashMap<Line, VecDeque<oneshot::Sender<Turn>>>,
+    /// Who waits for just that slot: of each line one.
+    at_slots: Vec<VecDeque<(Line, Call)>>,
+    lines: HashMap<Line, VecDeque<Call>>,
     /// Those in which somebody waits, the next one first.
     order: VecDeque<Line>,
     /// How many went before the one that is next.
@@ -102,7 +105,7 @@ impl Turns {
     }
 
     /// Waits for a turn with the usual slot of that line: none where it has no connection, or too many
-    /// wait for it.
+    /// others wait for it, or one of the same line does.
     pub(crate) async fn take_usual(&self, line: &Line) -> Option<Turn> {
         let asked = self.ask_usual(line)?;
         match asked {
@@ -114,7 +117,8 @@ impl Turns {
     /// How many wait.
     pub(crate) fn waiting(&self) -> usize {
         let state = lock(&self.state);
-        let calls = state.lines.values().chain(&state.at_slots).flatten();
+        let at_slots = state.at_slots.iter().flatten().map(|(_, call)| call);
+        let calls = state.lines.values().flatten().chain(at_slots);
         calls.filter(|call| !call.is_closed()).count()
     }
 
@@ -138,12 +142,13 @@ impl Turns {
             return Some(Ok(turn));
         }
         let waiting = state.at_slots.get_mut(usual)?;
-        forget_who_left(waiting);
-        (waiting.len() < AT_SLOT).then(|| {
-            let (call, called) = oneshot::channel();
-            waiting.push_back(call);
-            Err(called)
-        })
+        waiting.retain(|(_, call)| !call.is_closed());
+        if waiting.len() == AT_SLOT || waiting.iter().any(|(other, _)| other == line) {
+            return None;
+        }
+        let (call, called) = oneshot::channel();
+        waiting.push_back((line.clone(), call));
+        Some(Err(called))
     }
 
     fn turn(&self, slot: Slot) -> Turn {
@@ -212,7 +217,7 @@ impl State {
         upper.checked_rem(self.slots)
     }
 
-    fn join(&mut self, line: &Line, call: oneshot::Sender<Turn>) {
+    fn join(&mut self, line: &Line, call: Call) {
         if let Some(waiting) = self.lines.get_mut(line) {
             // Where no turn comes for long, who left is forgotten here.
             forget_who_left(waiting);
@@ -227,7 +232,7 @@ impl State {
     }
 
     /// Who is next to have this slot.
-    fn next(&mut self, slot: usize) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self, slot: usize) -> Option<Call> {
         let service_is_next = self.order.front() == Some(&Line::Service) && !self.service_was_last;
         if !service_is_next && self.passed < PASSING {
             let called = self.next_at(slot);
@@ -237,18 +242,17 @@ impl State {
                 return called;
             }
         }
-        self.passed = 0;
         self.next_in_line().or_else(|| self.next_at(slot))
     }
 
-    fn next_at(&mut self, slot: usize) -> Option<oneshot::Sender<Turn>> {
+    fn next_at(&mut self, slot: usize) -> Option<Call> {
         let waiting = self.at_slots.get_mut(slot)?;
-        forget_who_left(waiting);
-        waiting.pop_front()
+        waiting.retain(|(_, call)| !call.is_closed());
+        waiting.pop_front().map(|(_, call)| call)
     }
 
     /// Who waited longest, of the line whose turn it is.
-    fn next_in_line(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next_in_line(&mut self) -> Option<Call> {
         while let Some(line) = self.next_line() {
             let Some(waiting) = self.lines.get_mut(&line) else {
                 continue;
@@ -263,6 +267,7 @@ impl State {
             }
             if called.is_some() {
                 self.service_was_last = of_service;
+                self.passed = if of_service { self.passed } else { 0 };
                 return called;
             }
         }
@@ -278,7 +283,7 @@ impl State {
 }
 
 /// Those at the front; others once they come there.
-fn forget_who_left(waiting: &mut VecDeque<oneshot::Sender<Turn>>) {
+fn forget_who_left(waiting: &mut VecDeque<Call>) {
     while waiting.front().is_some_and(oneshot::Sender::is_closed) {
         waiting.pop_front();
     }
@@ -411,19 +416,25 @@ mod tests {
         let mut next = anybody();
         for _ in 0..PASSING {
             let mut waits = Guest::prefer(&turns, usual.clone());
+            let mut service = Guest::come(&turns, Line::Service);
             drop(has);
+            assert!(service.has_turn());
+            drop(service);
             assert!(waits.has_turn() && !next.has_turn());
             has = waits;
         }
         let mut waits = Guest::prefer(&turns, usual);
+        let mut service = Guest::come(&turns, Line::Service);
         drop(has);
+        assert!(service.has_turn());
+        drop(service);
         assert!(next.has_turn() && !waits.has_turn());
         drop(next);
         assert!(waits.has_turn());
     }
 
     #[test]
-    fn only_a_few_wait_for_one_slot_and_none_for_one_without_a_connection() {
+    fn a_few_wait_for_one_slot_one_of_each_line_and_none_for_one_without_a_connection() {
         let turns = Turns::new(2);
         let usual = || tenant(0);
         assert!(!Guest::prefer(&turns, usual()).has_turn());
@@ -436,8 +447,17 @@ mod tests {
         drop(all);
         let has = Guest::prefer(&turns, usual());
         assert_eq!(has.slot(), turns.usual(&usual()));
-        let mut wait: Vec<_> = (0..=AT_SLOT)
-            .map(|_| Guest::prefer(&turns, usual()))
+        let here = (0..=u8::MAX).map(tenant);
+        let here = here.filter(|line| turns.usual(line) == has.slot());
+        let here: Vec<Line> = here.take(AT_SLOT + 1).collect();
+        let again = Guest::prefer(&turns, here[0].clone());
+        assert_eq!(turns.waiting(), 1);
+        let same = Guest::prefer(&turns, here[0].clone());
+        assert_eq!(turns.waiting(), 1);
+        drop((again, same));
+        let mut wait: Vec<_> = here
+            .into_iter()
+            .map(|line| Guest::prefer(&turns, line))
             .collect();
         assert_eq!(turns.waiting(), AT_SLOT);
         // Another slot is free all the while.

@@ -1,6 +1,6 @@
 //! A tenant that a connection serves often is served as it is now, by plans of its own.
 
-use tessera_app::{SessionHolder, Store, TenantKey};
+use tessera_app::{CommitError, SessionHolder, Store, TenantKey};
 use tessera_contract::values;
 use tessera_domain::{Change, Changes, Epoch, Session, Tenant, TenantLayout};
 use tessera_postgres::PostgresStore;
@@ -22,6 +22,32 @@ async fn a_tenant_that_another_process_changed_is_seen_as_it_is() {
     let changed = change(&other, &changed, Change::Update(with_domain)).await;
     assert_eq!(changed.domains.len(), 1);
     assert_eq!(often(&store, &session, &changed).await.tenant, changed);
+
+    // By hand, too.
+    let by_hand = "UPDATE tessera.tenants SET name = 'By hand'";
+    let admin = database.admin().await;
+    admin.batch_execute(by_hand).await.unwrap();
+    let found = read(&store, &session, &changed).await.unwrap();
+    assert_eq!(found.tenant.name.as_str(), "By hand");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_is_of_no_use_any_more_is_given_up() {
+    let database = Database::migrated().await;
+    let store = database.store(1);
+    let (acme, _, session) = populated(&store, "Acme").await;
+    let holder = often(&store, &session, &acme).await;
+    let [admin, watcher] = [database.admin().await, database.admin().await];
+    let backend = "SELECT min(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'tessera'";
+    let before: i32 = watcher.query_one(backend, &[]).await.unwrap().get(0);
+    let retyped = "ALTER TABLE acme.sessions ALTER COLUMN user_agent TYPE varchar";
+    admin.batch_execute(retyped).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(read(&store, &session, &acme).await.as_ref(), Some(&holder));
+    }
+    let after: i32 = watcher.query_one(backend, &[]).await.unwrap().get(0);
+    assert_ne!(before, after);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,17 +160,39 @@ async fn a_refresh_is_refused_as_any_where_something_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refresh_that_a_move_meets_comes_along() {
+async fn a_tenant_that_comes_often_is_served_by_plans_of_its_own_and_one_that_shares_tables_is_not()
+{
+    let database = Database::shared().await;
+    let store = database.store(1);
+    let (shared, _, of_shared) = populated(&store, "Shared").await;
+    values::lay_out(TenantLayout::Schema);
+    let (acme, _, session) = populated(&store, "Acme").await;
+    often(&store, &session, &acme).await;
+    often(&store, &of_shared, &shared).await;
+    let admin = database.admin().await;
+    let others = "DROP FUNCTION tessera.session_where_it_is, tessera.update_session_in_epoch";
+    admin.batch_execute(others).await.unwrap();
+    assert!(read(&store, &session, &acme).await.is_some());
+    refresh(&store, &acme, &session).await.unwrap();
+    let by_another_way = store.session(&shared.schema, of_shared.id).await;
+    assert!(by_another_way.is_err());
+    assert!(refresh(&store, &shared, &of_shared).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_a_move_waits_for_finds_that_it_began() {
     let database = Database::shared().await;
     values::lay_out(TenantLayout::Schema);
     let (store, other) = (database.store(1), database.store(2));
     let (acme, ada, session) = populated(&store, "Acme").await;
     often(&store, &session, &acme).await;
-    let admin = database.admin().await;
-    // The refresh has the tables, and waits for the row of its user.
-    let slow = database.owner().await;
-    let hold = "BEGIN; SELECT FROM acme.users FOR UPDATE";
-    slow.batch_execute(hold).await.unwrap();
+    // From here on it is prepared, and so is one statement.
+    refresh(&store, &acme, &session).await.unwrap();
+    let session = often(&store, &session, &acme).await.session;
+    let [admin, holder] = [database.admin().await, database.owner().await];
+    // The refresh has the first of its tables, and waits for the second.
+    let hold = "BEGIN; LOCK TABLE acme.sessions IN SHARE MODE";
+    holder.batch_execute(hold).await.unwrap();
     let refreshed = refresh(&store, &acme, &session);
     let moved = async {
         until("the refresh waits", async || blocked(&admin).await == 1).await;
@@ -153,16 +201,47 @@ async fn a_refresh_that_a_move_meets_comes_along() {
         let (arrived, _) = moving.arrive().unwrap();
         let arrived = change(&other, &moving, Change::Update(arrived));
         let let_go = async {
-            until("the move waits", async || waits_for_writers(&admin).await).await;
-            slow.batch_execute("COMMIT").await.unwrap();
+            until("the move waits", async || blocked(&admin).await == 2).await;
+            holder.batch_execute("COMMIT").await.unwrap();
         };
         tokio::join!(arrived, let_go).0
     };
     let (refreshed, moved) = tokio::join!(refreshed, moved);
+    assert!(
+        matches!(refreshed, Err(CommitError::Stale)),
+        "{refreshed:?}"
+    );
+    let found = read(&store, &session, &moved).await.unwrap();
+    assert_eq!((found.user, found.session), (ada, session));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_waits_for_a_move_is_written_where_the_tenant_arrives() {
+    let database = Database::shared().await;
+    values::lay_out(TenantLayout::Schema);
+    let (store, other) = (database.store(1), database.store(2));
+    let (acme, ada, session) = populated(&store, "Acme").await;
+    often(&store, &session, &acme).await;
+    let [admin, holder] = [database.admin().await, database.owner().await];
+    let hold = "BEGIN; LOCK TABLE tessera_shared.sessions IN EXCLUSIVE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let (moving, _) = acme.begin_move(TenantLayout::Shared).unwrap();
+    let moving = change(&other, &acme, Change::Update(moving)).await;
+    let (arrived, _) = moving.arrive().unwrap();
+    let moved = change(&other, &moving, Change::Update(arrived));
+    let refreshed = async {
+        until("the copy waits", async || blocked(&admin).await == 1).await;
+        let let_go = async {
+            until("the refresh waits", async || blocked(&admin).await == 2).await;
+            holder.batch_execute("COMMIT").await.unwrap();
+        };
+        tokio::join!(refresh(&store, &acme, &session), let_go).0
+    };
+    let (moved, refreshed) = tokio::join!(moved, refreshed);
+    refreshed.unwrap();
     let found = read(&store, &session, &moved).await.unwrap();
     assert_eq!(found.user, ada);
-    let expected = session.version + u64::from(refreshed.is_ok());
-    assert_eq!(found.session.version, expected);
+    assert_eq!(found.session.version, session.version + 1);
 }
 
 /// Reads the session until the tenant is one of those that come often, and once more.
@@ -184,7 +263,7 @@ async fn refresh(
     store: &PostgresStore,
     tenant: &Tenant,
     session: &Session,
-) -> Result<(), tessera_app::CommitError> {
+) -> Result<(), CommitError> {
     let changes = Changes {
         sessions: vec![Change::Update(session.clone())],
         epochs: vec![(session.user, Epoch::new(session.epoch.number()))],
@@ -209,18 +288,9 @@ async fn written(admin: &Client) -> i64 {
     admin.query_one(version, &[]).await.unwrap().get(0)
 }
 
+/// How many wait for a lock.
 async fn blocked(admin: &Client) -> i64 {
     let blocked = "SELECT count(*) FROM pg_stat_activity \
         WHERE datname = current_database() AND wait_event_type = 'Lock'";
     admin.query_one(blocked, &[]).await.unwrap().get(0)
-}
-
-/// Whether a move waits for whoever writes, or for the tables.
-async fn waits_for_writers(admin: &Client) -> bool {
-    let waits = "SELECT count(*) FROM pg_stat_activity \
-        WHERE datname = current_database() AND pid <> pg_backend_pid() \
-            AND (query LIKE '%await_writers%' AND wait_event = 'PgSleep' \
-                OR query LIKE '%move_rows%' AND wait_event_type = 'Lock')";
-    let waits: i64 = admin.query_one(waits, &[]).await.unwrap().get(0);
-    waits == 1
 }
