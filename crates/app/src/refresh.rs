@@ -46,7 +46,8 @@ pub enum RefreshError {
 
 impl Tessera {
     /// Gives new tokens for a live refresh token, or the same successor again within the grace;
-    /// an older token ends the session, unless whoever sent it left before that was seen.
+    /// an older token ends the session, unless it comes within the grace of the live one and
+    /// whoever sent it has left.
     ///
     /// One read and one write; a grace answer writes nothing. Racing refreshes of one token give
     /// one successor.
@@ -105,7 +106,9 @@ impl Tessera {
             }
             Refresh::Reuse(ended) => {
                 // A client that left, asked again and went on is no thief of what it left behind.
-                if command.awaited.is_given_up().await {
+                if session.was_refreshed_within_grace(now, &policy) && command.awaited.is_given_up()
+                {
+                    tracing::info!(session = %session.id, "a refresh token came late, of a client that left");
                     return Err(RefreshStep::Answer(RefreshError::Invalid));
                 }
                 let by = Actor::Anybody {

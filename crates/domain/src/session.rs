@@ -95,8 +95,8 @@ impl Session {
         if presented > self.generation {
             return Refresh::Refuse(Dead::NeverMade);
         }
-        let within_grace = presented.next() == self.generation
-            && now < self.refreshed_at + policy.grace.min(LONGEST_GRACE);
+        let within_grace =
+            presented.next() == self.generation && self.was_refreshed_within_grace(now, policy);
         if presented < self.generation && !within_grace {
             return Refresh::Reuse(self.end(SessionEnd::Reuse, now));
         }
@@ -116,6 +116,11 @@ impl Session {
             }),
             Rotation::Never => Refresh::Keep,
         }
+    }
+
+    /// Whether its live token was made so lately that the one before still gives it.
+    pub fn was_refreshed_within_grace(&self, now: Timestamp, policy: &TokenPolicy) -> bool {
+        now < self.refreshed_at + policy.grace.min(LONGEST_GRACE)
     }
 
     /// The session, ended before its time.

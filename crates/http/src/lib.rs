@@ -6,6 +6,7 @@ mod audit_query;
 mod body;
 mod caller;
 mod client;
+mod connection;
 mod cookie;
 mod cors;
 mod docs;

@@ -12,6 +12,7 @@ use actix_web::{App, Error, HttpServer, web};
 use tessera_app::Tessera;
 
 use crate::body::BodyLimits;
+use crate::connection;
 use crate::envelope::{Edge, Envelope};
 use crate::problem::Problem;
 use crate::routes::{self, Surface};
@@ -58,6 +59,7 @@ impl Service {
         limits: ServerLimits,
     ) -> io::Result<Server> {
         let server = HttpServer::new(move || self.app(surface))
+            .on_connect(connection::keep)
             .workers(limits.workers)
             .client_request_timeout(limits.head_time)
             .client_disconnect_timeout(Duration::from_secs(1))

@@ -21,6 +21,7 @@ use crate::wiring::{self, KeyRingUse, Wired};
 mod ending;
 mod first_admin;
 mod mails;
+mod open_files;
 mod relays;
 mod signals;
 mod troubles;
@@ -34,6 +35,9 @@ use signals::Signals;
 /// Serves until the process is told to end, then finishes what was begun.
 pub(crate) async fn serve(config: &Config, access_log: &Arc<dyn AccessLog>) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::because(&error))?;
+    if let Err(error) = open_files::take_all() {
+        tracing::warn!(%error, "the limit of open files (ulimit -n) stays as it is");
+    }
     let listeners = Listeners::bind(&config.listen)?;
     let runtime = Handle::current();
     let mailer = mailer::open(config, &runtime)?;

@@ -65,14 +65,13 @@ async fn what_a_client_left_behind_does_not_end_what_it_did_next() {
     assert_eq!((done.commits, done.events.len()), (0, 0));
     world.assert_works(&third).await;
 
-    // That it left is heard of after the store has answered.
-    let waiter = Waiter::default();
+    // It left without a word.
+    let waiter = Waiter::new(|| false);
     let leaving = RefreshTokens {
         awaited: waiter.awaited(),
         ..left.clone()
     };
-    let leaves = async { drop(waiter) };
-    let (answer, ()) = tokio::join!(world.tessera.refresh(leaving), leaves);
+    let answer = world.tessera.refresh(leaving).await;
     assert!(matches!(answer, Err(RefreshError::Invalid)), "{answer:?}");
     world.assert_works(&third).await;
 
@@ -83,6 +82,23 @@ async fn what_a_client_left_behind_does_not_end_what_it_did_next() {
         ..left
     };
     let (answer, done) = world.watch(world.tessera.refresh(awaited)).await;
+    assert_reuse(&answer, &done, &first, (1, 3));
+}
+
+#[tokio::test]
+async fn after_the_grace_a_replaced_token_ends_the_session_whether_or_not_its_client_left() {
+    let world = World::new().await;
+    let first = world.log_in().await;
+    let second = world.refresh(&first).await.unwrap();
+    world.refresh(&second).await.unwrap();
+    world.wait(10);
+    let left = RefreshTokens {
+        hints: TenantHints::default(),
+        token: first.refresh.clone().unwrap(),
+        ip: None,
+        awaited: Waiter::default().awaited(),
+    };
+    let (answer, done) = world.watch(world.tessera.refresh(left)).await;
     assert_reuse(&answer, &done, &first, (1, 3));
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
 use paperclip::actix::api_v2_operation;
-use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens, Waiter};
+use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens};
 
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
 use crate::client::Client;
+use crate::connection::waiter;
 use crate::cookie;
 use crate::envelope::Edge;
 use crate::even::at_the_beat;
@@ -115,7 +116,7 @@ async fn refresh(
     token: String,
     tenant: Option<String>,
 ) -> Result<Grant, Problem> {
-    let waiter = Waiter::default();
+    let waiter = waiter(request);
     let command = RefreshTokens {
         hints: hints(request, tenant),
         token,

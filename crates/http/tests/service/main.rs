@@ -17,6 +17,7 @@ mod conversation;
 mod cookie;
 mod documentation;
 mod foreign_tenant;
+mod leaving;
 mod origins;
 mod own_issuer;
 mod pages;

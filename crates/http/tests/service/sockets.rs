@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::net::TcpListener;
 
 use actix_web::dev::ServerHandle;
-use tessera_http::{BodyLimits, ServerLimits, Surface};
+use tessera_http::{BodyLimits, ServerLimits, Service, Surface};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -17,6 +17,11 @@ async fn serve(time: Duration) -> (String, ServerHandle) {
         bytes: 64 * 1024,
         time,
     };
+    start(service)
+}
+
+/// A server with one worker.
+pub(crate) fn start(service: Service) -> (String, ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let limits = ServerLimits {

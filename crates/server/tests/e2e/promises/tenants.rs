@@ -148,6 +148,14 @@ pub(super) const TENANTS: &[Promise] = &[
                 ],
             ),
             (
+                "http/tests/service/leaving.rs",
+                &["a_refresh_that_was_left_behind_does_not_end_what_its_client_did_next"],
+            ),
+            (
+                "app/tests/use_cases/refresh.rs",
+                &["what_a_client_left_behind_does_not_end_what_it_did_next"],
+            ),
+            (
                 "http/src/spawn.rs",
                 &["work_goes_on_when_nobody_waits_for_it"],
             ),
