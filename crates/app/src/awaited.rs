@@ -3,7 +3,7 @@
 use core::fmt;
 use std::sync::{Arc, Weak};
 
-/// Kept by whoever waits, and dropped when they leave.
+/// Kept by whoever waits, and dropped when they leave, or are told that it takes too long.
 pub struct Waiter(Arc<dyn Fn() -> bool + Send + Sync>);
 
 impl Waiter {

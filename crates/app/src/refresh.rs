@@ -46,12 +46,13 @@ pub enum RefreshError {
 
 impl Tessera {
     /// Gives new tokens for a live refresh token, or the same successor again within the grace;
-    /// an older token ends the session, unless it comes within the grace of the live one and
+    /// an older token ends the session, unless it came within the grace of the live one and
     /// whoever sent it has left.
     ///
     /// One read and one write; a grace answer writes nothing. Racing refreshes of one token give
     /// one successor.
     pub async fn refresh(&self, command: RefreshTokens) -> Result<Grant, RefreshError> {
+        let came = self.now();
         let claims = self.read_refresh(&command.token).await?;
         for _ in 0..ATTEMPTS {
             let holder = self
@@ -62,7 +63,10 @@ impl Tessera {
                 return Err(RefreshError::Invalid);
             }
             self.check_hints(&holder.tenant, &command.hints).await?;
-            match self.refresh_once(holder, claims.generation, &command).await {
+            match self
+                .refresh_once(holder, claims.generation, &command, came)
+                .await
+            {
                 Err(RefreshStep::Again) => {}
                 Err(RefreshStep::Answer(error)) => return Err(error),
                 Ok(grant) => return Ok(grant),
@@ -89,6 +93,7 @@ impl Tessera {
         holder: SessionHolder,
         presented: Generation,
         command: &RefreshTokens,
+        came: Timestamp,
     ) -> Result<Grant, RefreshStep> {
         let now = self.now();
         let (session, user) = (&holder.session, &holder.user);
@@ -106,9 +111,16 @@ impl Tessera {
             }
             Refresh::Reuse(ended) => {
                 // A client that left, asked again and went on is no thief of what it left behind.
-                if session.was_refreshed_within_grace(now, &policy) && command.awaited.is_given_up()
+                if session.was_refreshed_within_grace(came, &policy)
+                    && command.awaited.is_given_up()
                 {
-                    tracing::info!(session = %session.id, "a refresh token came late, of a client that left");
+                    tracing::info!(
+                        session = %session.id,
+                        user = %user.id,
+                        presented = presented.number(),
+                        current = session.generation.number(),
+                        "a replaced refresh token came from a client that left; the session goes on"
+                    );
                     return Err(RefreshStep::Answer(RefreshError::Invalid));
                 }
                 let by = Actor::Anybody {

@@ -10,7 +10,8 @@
 //!            └──── idle end, absolute end, the user's epoch moved on: dead ────────────┘
 //! ```
 //!
-//! Which token is old is decided by generations alone; only the grace reads a clock.
+//! Which token is old is decided by generations alone; only the grace reads a clock. A reuse ends the
+//! session unless, within the grace of the live token, it was left behind: that is seen outside.
 
 use core::time::Duration;
 

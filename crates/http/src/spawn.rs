@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use crate::request_id::in_current_request;
 
 /// Runs `work` to its end, also when nobody waits for it any more: the future of a handler is
-/// dropped when its client disconnects. A panic in it is a problem.
+/// dropped when its client resets the connection. A panic in it is a problem.
 ///
 /// It stays on the thread of the request, as its connections do. What is not over when a worker ends
 /// is dropped with it, but a worker waits for those who wait for an answer.

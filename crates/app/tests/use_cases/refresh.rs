@@ -86,7 +86,7 @@ async fn what_a_client_left_behind_does_not_end_what_it_did_next() {
 }
 
 #[tokio::test]
-async fn after_the_grace_a_replaced_token_ends_the_session_whether_or_not_its_client_left() {
+async fn after_the_grace_a_replaced_token_ends_the_session_although_its_client_left() {
     let world = World::new().await;
     let first = world.log_in().await;
     let second = world.refresh(&first).await.unwrap();

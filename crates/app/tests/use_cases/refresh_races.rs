@@ -4,8 +4,9 @@ use core::iter;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use tessera_app::{Awaited, RefreshTokens, Store, TenantHints};
+use tessera_app::{Awaited, RefreshTokens, Store, TenantHints, Waiter};
 use tessera_domain::{Change, Changes, Generation, KeyPurpose};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::refresh::assert_invalid;
@@ -64,6 +65,28 @@ async fn of_two_racing_refreshes_the_later_gets_the_successor_of_the_earlier() {
     assert_eq!(later.session.generation, Generation::new(2));
     assert_eq!(world.refresh(&first).await.unwrap().refresh, later.refresh);
     world.assert_works(&later).await;
+}
+
+#[tokio::test]
+async fn a_refresh_that_came_within_the_grace_is_still_left_behind_after_it() {
+    let world = World::new().await;
+    let first = world.log_in().await;
+    let token = first.refresh.clone().unwrap();
+    let left = RefreshTokens {
+        hints: TenantHints::default(),
+        token: token.clone(),
+        ip: None,
+        awaited: Waiter::default().awaited(),
+    };
+    let (other, (tell, told)) = (world.restarted().await, oneshot::channel());
+    world.store.before_next_commit(async move {
+        let again = other.refresh_with(&token, TenantHints::default());
+        let third = other.refresh(&again.await.unwrap()).await.unwrap();
+        other.wait(10);
+        tell.send(third).ok().unwrap();
+    });
+    assert_invalid(&world.tessera.refresh(left).await);
+    world.assert_works(&told.await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tessera_app::{Grant, LogIn, LogInError, RefreshError, RefreshTokens};
 use crate::answer::{Answer, Body};
 use crate::caller::{device, hints, run, tessera};
 use crate::client::Client;
-use crate::connection::waiter;
+use crate::connection;
 use crate::cookie;
 use crate::envelope::Edge;
 use crate::even::at_the_beat;
@@ -116,7 +116,7 @@ async fn refresh(
     token: String,
     tenant: Option<String>,
 ) -> Result<Grant, Problem> {
-    let waiter = waiter(request);
+    let waiter = connection::waiter(request);
     let command = RefreshTokens {
         hints: hints(request, tenant),
         token,

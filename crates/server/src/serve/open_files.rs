@@ -3,21 +3,25 @@
 use rustix::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Takes all that the system gives: a connection needs two, and many systems begin at 1,024 for the
-/// sake of programs that call `select`.
+/// Takes all that the system gives: a connection needs two, and many systems begin at 1,024 or fewer for
+/// the sake of programs that call `select`.
 pub(super) fn take_all() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
-    if limit.current == limit.maximum {
+    let most = limit.maximum.unwrap_or(OPEN_MAX);
+    if limit.current.is_none_or(|current| current >= most) {
         return Ok(());
     }
     setrlimit(
         Resource::Nofile,
         Rlimit {
-            current: limit.maximum,
+            current: Some(most),
             ..limit
         },
     )
 }
+
+/// What macOS takes where it names no most.
+const OPEN_MAX: u64 = 10_240;
 
 #[cfg(test)]
 mod tests {
@@ -26,13 +30,13 @@ mod tests {
     #[test]
     fn all_files_that_the_system_gives_may_be_open() {
         let limit = getrlimit(Resource::Nofile);
-        let fewer = limit.maximum.map_or(1 << 20, |most| most - 1);
-        let lowered = Rlimit {
-            current: Some(fewer),
+        let most = limit.maximum.unwrap_or(OPEN_MAX);
+        let fewer = Rlimit {
+            current: Some(most - 1),
             ..limit
         };
-        setrlimit(Resource::Nofile, lowered).unwrap();
+        setrlimit(Resource::Nofile, fewer).unwrap();
         take_all().unwrap();
-        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+        assert_eq!(getrlimit(Resource::Nofile).current, Some(most));
     }
 }
