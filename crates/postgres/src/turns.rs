@@ -17,8 +17,9 @@ use tokio::sync::oneshot;
 ///
 /// Who comes while one is free has it. Others wait in lines that take turns, and within one the first
 /// comes first. So a tenant waits for as many turns as there are lines, and not for all that another
-/// asked for. Each tenant has a usual slot, for which a few may wait for a moment before they take any.
-/// They go before those in the lines; but the one whose turn it is there lets only so many pass.
+/// asked for. Nor does one tenant have all turns at once: they might all wait for a lock in its tables.
+/// Each tenant has a usual slot, for which a few may wait for a moment before they take any. They go
+/// before those in the lines; but the one whose turn it is there lets only so many pass.
 #[derive(Clone)]
 pub(crate) struct Turns {
     state: Arc<Mutex<State>>,
@@ -47,7 +48,8 @@ pub(crate) enum Line {
 type Call = oneshot::Sender<Turn>;
 
 struct State {
-    slots: usize,
+    /// Who has the turn of each slot, where that is a tenant, by a hash.
+    had_by: Vec<Option<u64>>,
     /// The slots of which nobody uses the connection, the last one used last.
     free: Vec<Slot>,
     /// Who waits for just that slot: of each line one.
@@ -76,7 +78,7 @@ impl Turns {
             has_connection: false,
         });
         let state = State {
-            slots,
+            had_by: vec![None; slots],
             free: free.collect(),
             at_slots: iter::repeat_with(VecDeque::new).take(slots).collect(),
             lines: HashMap::new(),
@@ -124,7 +126,10 @@ impl Turns {
 
     fn ask(&self, line: &Line) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut state = lock(&self.state);
-        if let Some(slot) = state.free_slot(line) {
+        if may_have_more(&state.had_by, line)
+            && let Some(slot) = state.free_slot(line)
+        {
+            state.give(slot.number, line);
             return Ok(self.turn(slot));
         }
         let (call, called) = oneshot::channel();
@@ -135,10 +140,14 @@ impl Turns {
     fn ask_usual(&self, line: &Line) -> Option<Result<Turn, oneshot::Receiver<Turn>>> {
         let mut state = lock(&self.state);
         let usual = state.usual_slot(line)?;
+        if !may_have_more(&state.had_by, line) {
+            return None;
+        }
         if let Some(place) = state.free.iter().position(|slot| slot.number == usual) {
             let slot = state.free.get(place).filter(|slot| slot.has_connection);
             let turn = self.turn(*slot?);
             state.free.remove(place);
+            state.give(usual, line);
             return Some(Ok(turn));
         }
         let waiting = state.at_slots.get_mut(usual)?;
@@ -184,10 +193,12 @@ impl Drop for Turn {
             number: self.slot,
             has_connection: self.has_connection,
         };
-        let Some(call) = state.next(slot.number) else {
+        state.take_back(slot.number);
+        let Some((line, call)) = state.next(slot.number) else {
             state.free.push(slot);
             return;
         };
+        state.give(slot.number, &line);
         drop(state);
         // One whose waiter left after all comes back here.
         let _ = call.send(Self {
@@ -209,12 +220,20 @@ impl State {
     }
 
     fn usual_slot(&self, line: &Line) -> Option<usize> {
-        let Line::Tenant(schema) = line else {
-            return None;
-        };
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(schema);
-        let upper = usize::try_from(hash >> u32::BITS).ok()?;
-        upper.checked_rem(self.slots)
+        let upper = usize::try_from(tenant(line)? >> u32::BITS).ok()?;
+        upper.checked_rem(self.had_by.len())
+    }
+
+    fn give(&mut self, slot: usize, line: &Line) {
+        if let Some(had_by) = self.had_by.get_mut(slot) {
+            *had_by = tenant(line);
+        }
+    }
+
+    fn take_back(&mut self, slot: usize) {
+        if let Some(had_by) = self.had_by.get_mut(slot) {
+            *had_by = None;
+        }
     }
 
     fn join(&mut self, line: &Line, call: Call) {
@@ -232,9 +251,10 @@ impl State {
     }
 
     /// Who is next to have this slot.
-    fn next(&mut self, slot: usize) -> Option<Call> {
+    fn next(&mut self, slot: usize) -> Option<(Line, Call)> {
         let service_is_next = self.order.front() == Some(&Line::Service) && !self.service_was_last;
-        if !service_is_next && self.passed < PASSING {
+        // While a slot is free, a line waits only for a turn of its own tenant to end.
+        if self.free.is_empty() && !service_is_next && self.passed < PASSING {
             let called = self.next_at(slot);
             if called.is_some() {
                 self.passed += usize::from(!self.order.is_empty());
@@ -245,14 +265,16 @@ impl State {
         self.next_in_line().or_else(|| self.next_at(slot))
     }
 
-    fn next_at(&mut self, slot: usize) -> Option<Call> {
+    fn next_at(&mut self, slot: usize) -> Option<(Line, Call)> {
         let waiting = self.at_slots.get_mut(slot)?;
         waiting.retain(|(_, call)| !call.is_closed());
-        waiting.pop_front().map(|(_, call)| call)
+        let mut lines = waiting.iter().map(|(line, _)| line);
+        let place = lines.position(|line| may_have_more(&self.had_by, line))?;
+        waiting.remove(place)
     }
 
     /// Who waited longest, of the line whose turn it is.
-    fn next_in_line(&mut self) -> Option<Call> {
+    fn next_in_line(&mut self) -> Option<(Line, Call)> {
         while let Some(line) = self.next_line() {
             let Some(waiting) = self.lines.get_mut(&line) else {
                 continue;
@@ -263,22 +285,44 @@ impl State {
             if waiting.is_empty() {
                 self.lines.remove(&line);
             } else {
-                self.order.push_back(line);
+                self.order.push_back(line.clone());
             }
-            if called.is_some() {
+            if let Some(call) = called {
                 self.service_was_last = of_service;
                 self.passed = if of_service { self.passed } else { 0 };
-                return called;
+                return Some((line, call));
             }
         }
         None
     }
 
-    /// The service, unless that would be twice in a row while others wait.
+    /// The first that may have more; the service not twice in a row while others could go on.
     fn next_line(&mut self) -> Option<Line> {
-        let service_waits = self.order.front() == Some(&Line::Service);
-        let again = service_waits && self.service_was_last && self.order.len() > 1;
-        self.order.remove(usize::from(again))
+        let lines = self.order.iter().enumerate();
+        let mut places = lines.filter(|(_, line)| may_have_more(&self.had_by, line));
+        let (mut place, line) = places.next()?;
+        if *line == Line::Service && self.service_was_last {
+            place = places.next().map_or(place, |(other, _)| other);
+        }
+        self.order.remove(place)
+    }
+}
+
+/// Whether whoever is of that line may have one more of the turns. A tenant may not have the last ones.
+fn may_have_more(had_by: &[Option<u64>], line: &Line) -> bool {
+    let Some(tenant) = tenant(line) else {
+        return true;
+    };
+    let has = had_by.iter().filter(|had_by| **had_by == Some(tenant));
+    has.count() < had_by.len() - had_by.len() / LEFT_TO_OTHERS
+}
+
+fn tenant(line: &Line) -> Option<u64> {
+    match line {
+        Line::Anybody | Line::Service => None,
+        Line::Tenant(schema) => {
+            Some(BuildHasherDefault::<DefaultHasher>::default().hash_one(schema))
+        }
     }
 }
 
@@ -293,6 +337,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// One of so many turns is left to others than one tenant; none of fewer.
+const LEFT_TO_OTHERS: usize = 4;
 /// So many may go before the one whose turn it is.
 const PASSING: usize = 3;
 /// So many may wait for just one slot.
@@ -362,9 +408,9 @@ mod tests {
     #[test]
     fn a_tenant_is_next_however_many_wait_of_another() {
         let turns = Turns::new(1);
-        let first = Guest::come(&turns, tenant(0));
-        let mut loud: Vec<_> = (0..100).map(|_| Guest::come(&turns, tenant(0))).collect();
-        let mut quiet = Guest::come(&turns, tenant(1));
+        let first = Guest::come(&turns, line(0));
+        let mut loud: Vec<_> = (0..100).map(|_| Guest::come(&turns, line(0))).collect();
+        let mut quiet = Guest::come(&turns, line(1));
         let mut service = Guest::come(&turns, Line::Service);
         assert_eq!(turns.waiting(), 102);
         drop(first);
@@ -379,13 +425,13 @@ mod tests {
         assert!(loud.remove(0).has_turn());
         drop(loud);
         assert_eq!(turns.waiting(), 0);
-        assert!(Guest::come(&turns, tenant(2)).has_turn());
+        assert!(Guest::come(&turns, line(2)).has_turn());
     }
 
     #[test]
     fn a_tenant_has_its_usual_slot_where_that_has_a_connection_and_is_free() {
         let turns = Turns::new(3);
-        let (usual, other) = (turns.usual(&tenant(0)), Line::Anybody);
+        let (usual, other) = (turns.usual(&line(0)), Line::Anybody);
         let mut all: Vec<_> = (0..3).map(|_| Guest::come(&turns, other.clone())).collect();
         assert!(all.iter().all(|guest| guest.slot() < 3));
         // One that was never connected to is not made while another one is there.
@@ -394,15 +440,15 @@ mod tests {
         connected.turn.as_mut().unwrap().set_has_connection(true);
         let slot = connected.slot();
         drop((connected, all));
-        assert_eq!(Guest::come(&turns, tenant(0)).slot(), slot);
+        assert_eq!(Guest::come(&turns, line(0)).slot(), slot);
         let mut all: Vec<_> = (0..3).map(|_| Guest::come(&turns, other.clone())).collect();
         for guest in &mut all {
             guest.turn.as_mut().unwrap().set_has_connection(true);
         }
         drop(all);
-        let has = Guest::come(&turns, tenant(0));
+        let has = Guest::come(&turns, line(0));
         assert_eq!(has.slot(), usual);
-        assert_ne!(Guest::come(&turns, tenant(0)).slot(), usual);
+        assert_ne!(Guest::come(&turns, line(0)).slot(), usual);
     }
 
     #[test]
@@ -411,7 +457,7 @@ mod tests {
         let anybody = || Guest::come(&turns, Line::Anybody);
         let (mut has, _other) = (anybody(), anybody());
         let slot = has.slot();
-        let mut here = (0..=u8::MAX).map(tenant);
+        let mut here = (0..=u8::MAX).map(line);
         let usual = here.find(|line| turns.usual(line) == slot).unwrap();
         let mut next = anybody();
         for _ in 0..PASSING {
@@ -436,7 +482,7 @@ mod tests {
     #[test]
     fn a_few_wait_for_one_slot_one_of_each_line_and_none_for_one_without_a_connection() {
         let turns = Turns::new(2);
-        let usual = || tenant(0);
+        let usual = || line(0);
         assert!(!Guest::prefer(&turns, usual()).has_turn());
         assert_eq!(turns.waiting(), 0);
         let all = [(); 2].map(|()| {
@@ -447,7 +493,7 @@ mod tests {
         drop(all);
         let has = Guest::prefer(&turns, usual());
         assert_eq!(has.slot(), turns.usual(&usual()));
-        let here = (0..=u8::MAX).map(tenant);
+        let here = (0..=u8::MAX).map(line);
         let here = here.filter(|line| turns.usual(line) == has.slot());
         let here: Vec<Line> = here.take(AT_SLOT + 1).collect();
         let again = Guest::prefer(&turns, here[0].clone());
@@ -472,11 +518,40 @@ mod tests {
     }
 
     #[test]
+    fn one_tenant_does_not_have_all_turns_however_many_wait_of_it() {
+        let turns = Turns::new(8);
+        let mut loud: Vec<_> = (0..20).map(|_| Guest::come(&turns, line(0))).collect();
+        let has = |all: &mut Vec<Guest>| {
+            all.iter_mut()
+                .map(|it| usize::from(it.has_turn()))
+                .sum::<usize>()
+        };
+        assert_eq!(has(&mut loud), 6);
+        assert!(!Guest::prefer(&turns, line(0)).has_turn());
+        let mut others = [Line::Service, line(1)].map(|line| Guest::come(&turns, line));
+        assert!(others.iter_mut().all(Guest::has_turn));
+        let mut waits = Guest::come(&turns, line(2));
+        assert!(!waits.has_turn());
+        // A turn that it may not have goes past it.
+        let [service, other] = others;
+        drop(service);
+        assert!(waits.has_turn());
+        drop((other, waits));
+        assert_eq!(has(&mut loud), 6);
+        drop(loud.drain(..6));
+        assert_eq!(has(&mut loud), 6);
+        // The few turns of a small share are for whoever comes.
+        let turns = Turns::new(3);
+        let mut all: Vec<_> = (0..4).map(|_| Guest::come(&turns, line(0))).collect();
+        assert_eq!(has(&mut all), 3);
+    }
+
+    #[test]
     fn a_turn_that_was_called_and_not_taken_goes_on_to_the_next() {
         let turns = Turns::new(1);
-        let first = Guest::come(&turns, tenant(0));
-        let left = Guest::come(&turns, tenant(1));
-        let mut stays = Guest::come(&turns, tenant(2));
+        let first = Guest::come(&turns, line(0));
+        let left = Guest::come(&turns, line(1));
+        let mut stays = Guest::come(&turns, line(2));
         drop(first);
         drop(left);
         assert!(stays.has_turn());
@@ -488,7 +563,7 @@ mod tests {
         }
     }
 
-    fn tenant(number: u8) -> Line {
+    fn line(number: u8) -> Line {
         Line::Tenant(SchemaName::restore(format!("tenant_{number}")))
     }
 
@@ -501,7 +576,7 @@ mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0..3_u8).prop_map(|number| Step::Comes(tenant(number))),
+            (0..3_u8).prop_map(|number| Step::Comes(line(number))),
             prop_oneof![Just(Line::Anybody), Just(Line::Service)].prop_map(Step::Comes),
             (0..3_u8).prop_map(Step::Prefers),
             any::<prop::sample::Index>().prop_map(Step::Leaves),
@@ -519,7 +594,7 @@ mod tests {
     proptest! {
         #[test]
         fn nobody_waits_while_a_turn_is_free_and_no_line_is_passed_over(
-            count in 1..4_usize,
+            count in 1..6_usize,
             steps in prop::collection::vec(step(), 0..80),
         ) {
             let turns = Turns::new(count);
@@ -534,8 +609,8 @@ mod tests {
                         passed: 0,
                     }),
                     Step::Prefers(number) => all.push(Seen {
-                        guest: Guest::prefer(&turns, tenant(number)),
-                        line: tenant(number),
+                        guest: Guest::prefer(&turns, line(number)),
+                        line: line(number),
                         prefers: true,
                         passed: 0,
                     }),
@@ -549,15 +624,24 @@ mod tests {
                 let have: Vec<bool> = all.iter_mut().map(|it| it.guest.has_turn()).collect();
                 let with_turn = have.iter().filter(|has| **has).count();
                 let waits = |it: &&Seen| it.guest.turn.is_none();
-                let in_lines = all.iter().filter(waits).filter(|it| !it.prefers).count();
-                prop_assert!(with_turn == count || in_lines == 0);
-                prop_assert!(with_turn <= count && turns.waiting() >= in_lines);
+                let in_lines = || all.iter().filter(waits).filter(|it| !it.prefers);
+                prop_assert!(with_turn <= count && turns.waiting() >= in_lines().count());
+                let has = |line: &Line| {
+                    let of = all.iter().filter(|it| it.line == *line);
+                    of.filter(|it| it.guest.turn.is_some()).count()
+                };
+                let most = count - count / LEFT_TO_OTHERS;
+                let has_most = |line: &Line| matches!(line, Line::Tenant(_)) && has(line) == most;
+                prop_assert!((0..3).all(|number| has(&line(number)) <= most));
+                prop_assert!(with_turn == count || in_lines().all(|it| has_most(&it.line)));
                 for it in all.iter().filter(|it| it.prefers && it.guest.turn.is_some()) {
                     prop_assert_eq!(it.guest.slot(), turns.usual(&it.line));
                 }
                 let called = before.iter().zip(&have).position(|(before, has)| !before && *has);
                 let Some(called) = called else { continue };
                 let of = all[called].line.clone();
+                let may_not = |line: &Line| *line != of && has_most(line);
+                let may_not: Vec<Line> = (0..3).map(line).filter(may_not).collect();
                 let preferred = all[called].prefers;
                 let mut seen = Vec::new();
                 for it in all.iter_mut().filter(|it| !it.prefers && it.guest.turn.is_none()) {
@@ -565,6 +649,9 @@ mod tests {
                         continue;
                     }
                     seen.push(it.line.clone());
+                    if may_not.contains(&it.line) {
+                        continue;
+                    }
                     // Each other line goes before the first of a line once at most, and with each so
                     // many that waited for a slot; the service not twice in a row.
                     prop_assert!(of == it.line || of != Line::Service || !service_was_last);
