@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::connect::Connector;
+use crate::pool::LEFT_TO_OTHERS;
 use crate::share::Share;
 
 /// What each thread that has a runtime of its own, and asks, has of the connections.
@@ -81,7 +82,8 @@ impl Homes {
         if known.len() >= self.most {
             return None;
         }
-        let share = Share::new(connector.at_home(), self.size).ok()?;
+        let most = self.size - self.size / LEFT_TO_OTHERS;
+        let share = Share::new(connector.at_home(), self.size, most).ok()?;
         known.push(Home {
             thread: Arc::downgrade(thread),
             share: share.clone(),

@@ -41,8 +41,11 @@ impl Pool {
         let size = size.max(1);
         let at_home = (size - size.div_ceil(COMMON)).checked_div(threads);
         let homes = Homes::new(threads, at_home.unwrap_or_default());
+        let common = size - homes.reserved();
+        // Whoever finds the connections of a thread taken by one tenant finds one here.
+        let most = common - common.div_ceil(LEFT_TO_OTHERS);
         Ok(Self {
-            common: Share::new(connector, size - homes.reserved())?,
+            common: Share::new(connector, common, most.max(1))?,
             homes: Arc::new(homes),
         })
     }
@@ -263,5 +266,7 @@ fn cause(error: PoolError<Unavailable>) -> Unavailable {
 
 /// One of so many connections is of no thread: work beside the requests needs one at times.
 const COMMON: usize = 4;
+/// One of so many is left to others than one tenant.
+pub(crate) const LEFT_TO_OTHERS: usize = 4;
 /// How long a connection is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);

@@ -22,12 +22,12 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// At most `size` connections, none of which is made yet.
-    pub(crate) fn new(connector: Connector, size: usize) -> Result<Self, BuildError> {
+    /// At most `size` connections, of which one tenant may have `most` at once. None is made yet.
+    pub(crate) fn new(connector: Connector, size: usize, most: usize) -> Result<Self, BuildError> {
         let slots = iter::repeat_with(|| slot(connector.again())).take(size);
         Ok(Self {
             slots: slots.collect::<Result<_, _>>()?,
-            turns: Turns::new(size),
+            turns: Turns::new(size, most),
             connector: Arc::new(connector),
         })
     }
