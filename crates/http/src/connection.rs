@@ -59,9 +59,10 @@ fn is_open(socket: &Weak<TcpStream>) -> bool {
     told.is_err() || asked.iter().all(|it| !it.revents().intersects(LEFT))
 }
 
+/// What tells of a close, too, before what was sent ahead of it is read.
 #[cfg(target_os = "linux")]
-const LEFT: PollFlags = PollFlags::RDHUP.union(RESET);
-/// Without a flag of its own for that, a close may not be told.
+const LEFT: PollFlags = RESET.union(PollFlags::RDHUP);
+/// Other systems have no flag for a close, and may not tell it.
 #[cfg(not(target_os = "linux"))]
 const LEFT: PollFlags = RESET;
 const RESET: PollFlags = PollFlags::ERR.union(PollFlags::HUP);
