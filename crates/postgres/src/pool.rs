@@ -42,7 +42,7 @@ impl Pool {
         let at_home = (size - size.div_ceil(COMMON)).checked_div(threads);
         let homes = Homes::new(threads, at_home.unwrap_or_default());
         let common = size - homes.reserved();
-        // Whoever finds the connections of a thread taken by one tenant finds one here.
+        // Whoever finds the connections of a thread taken by one tenant finds one here, if there are two.
         let most = common - common.div_ceil(LEFT_TO_OTHERS);
         Ok(Self {
             common: Share::new(connector, common, most.max(1))?,

@@ -13,8 +13,8 @@ use diesel::result::Error;
 use tessera_domain::{SchemaName, Tenant, TenantLayout, TenantStatus};
 
 /// Tenants as they were read last. One that changed since is of another version, which is for the
-/// statement to find out: so whatever changes a tenant or its domains raises its version,
-/// and a trigger sees to that where it is done by hand.
+/// statement to find out: so whatever changes a tenant or its domains raises its version, and a trigger
+/// sees to that where a tenant is changed by hand. Domains that are changed by hand are not seen.
 #[derive(Default)]
 pub(crate) struct Regulars {
     known: HashMap<SchemaName, Tenant>,

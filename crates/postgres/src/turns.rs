@@ -128,11 +128,12 @@ impl Turns {
     }
 
     fn ask(&self, line: &Line) -> Result<Turn, oneshot::Receiver<Turn>> {
+        let tenant = tenant(line);
         let mut state = lock(&self.state);
-        if may_have_more(&state.had_by, state.most, line)
-            && let Some(slot) = state.free_slot(line)
+        if may_have_more(&state.had_by, state.most, tenant)
+            && let Some(slot) = state.free_slot(tenant)
         {
-            state.give(slot.number, line);
+            state.note(slot.number, tenant);
             return Ok(self.turn(slot));
         }
         let (call, called) = oneshot::channel();
@@ -141,16 +142,17 @@ impl Turns {
     }
 
     fn ask_usual(&self, line: &Line) -> Option<Result<Turn, oneshot::Receiver<Turn>>> {
+        let tenant = tenant(line);
         let mut state = lock(&self.state);
-        let usual = state.usual_slot(line)?;
-        if !may_have_more(&state.had_by, state.most, line) {
+        let usual = state.usual_slot(tenant)?;
+        if !may_have_more(&state.had_by, state.most, tenant) {
             return None;
         }
         if let Some(place) = state.free.iter().position(|slot| slot.number == usual) {
             let slot = state.free.get(place).filter(|slot| slot.has_connection);
             let turn = self.turn(*slot?);
             state.free.remove(place);
-            state.give(usual, line);
+            state.note(usual, tenant);
             return Some(Ok(turn));
         }
         let waiting = state.at_slots.get_mut(usual)?;
@@ -180,7 +182,7 @@ impl Turn {
 
     /// Whether the slot is the usual one of that line.
     pub(crate) fn is_usual_of(&self, line: &Line) -> bool {
-        lock(&self.state).usual_slot(line) == Some(self.slot)
+        lock(&self.state).usual_slot(tenant(line)) == Some(self.slot)
     }
 
     /// Notes whether the slot has a connection.
@@ -196,12 +198,12 @@ impl Drop for Turn {
             number: self.slot,
             has_connection: self.has_connection,
         };
-        state.take_back(slot.number);
-        let Some((line, call)) = state.next(slot.number) else {
+        state.note(slot.number, None);
+        let Some((tenant, call)) = state.next(slot.number) else {
             state.free.push(slot);
             return;
         };
-        state.give(slot.number, &line);
+        state.note(slot.number, tenant);
         drop(state);
         // One whose waiter left after all comes back here.
         let _ = call.send(Self {
@@ -214,28 +216,23 @@ impl Drop for Turn {
 
 impl State {
     /// The usual one, or else the one used last; one without a connection where there is no other.
-    fn free_slot(&mut self, line: &Line) -> Option<Slot> {
-        let usual = self.usual_slot(line);
+    fn free_slot(&mut self, tenant: Option<u64>) -> Option<Slot> {
+        let usual = self.usual_slot(tenant);
         let worth = |slot: &Slot| (slot.has_connection, Some(slot.number) == usual);
         let slots = self.free.iter().enumerate();
         let (place, _) = slots.max_by_key(|(_, slot)| worth(slot))?;
         Some(self.free.remove(place))
     }
 
-    fn usual_slot(&self, line: &Line) -> Option<usize> {
-        let upper = usize::try_from(tenant(line)? >> u32::BITS).ok()?;
+    fn usual_slot(&self, tenant: Option<u64>) -> Option<usize> {
+        let upper = usize::try_from(tenant? >> u32::BITS).ok()?;
         upper.checked_rem(self.had_by.len())
     }
 
-    fn give(&mut self, slot: usize, line: &Line) {
+    /// Notes which tenant has the turn of that slot now.
+    fn note(&mut self, slot: usize, tenant: Option<u64>) {
         if let Some(had_by) = self.had_by.get_mut(slot) {
-            *had_by = tenant(line);
-        }
-    }
-
-    fn take_back(&mut self, slot: usize) {
-        if let Some(had_by) = self.had_by.get_mut(slot) {
-            *had_by = None;
+            *had_by = tenant;
         }
     }
 
@@ -254,7 +251,7 @@ impl State {
     }
 
     /// Who is next to have this slot.
-    fn next(&mut self, slot: usize) -> Option<(Line, Call)> {
+    fn next(&mut self, slot: usize) -> Option<(Option<u64>, Call)> {
         let service_is_next = self.order.front() == Some(&Line::Service) && !self.service_was_last;
         // While a slot is free, a line waits only for a turn of its own tenant to end.
         if self.free.is_empty() && !service_is_next && self.passed < PASSING {
@@ -268,32 +265,33 @@ impl State {
         self.next_in_line().or_else(|| self.next_at(slot))
     }
 
-    fn next_at(&mut self, slot: usize) -> Option<(Line, Call)> {
+    fn next_at(&mut self, slot: usize) -> Option<(Option<u64>, Call)> {
         let waiting = self.at_slots.get_mut(slot)?;
         waiting.retain(|(_, call)| !call.is_closed());
-        let mut lines = waiting.iter().map(|(line, _)| line);
-        let place = lines.position(|line| may_have_more(&self.had_by, self.most, line))?;
-        waiting.remove(place)
+        let mut tenants = waiting.iter().map(|(line, _)| tenant(line));
+        let place = tenants.position(|it| may_have_more(&self.had_by, self.most, it))?;
+        let (line, call) = waiting.remove(place)?;
+        Some((tenant(&line), call))
     }
 
     /// Who waited longest, of the line whose turn it is.
-    fn next_in_line(&mut self) -> Option<(Line, Call)> {
+    fn next_in_line(&mut self) -> Option<(Option<u64>, Call)> {
         while let Some(line) = self.next_line() {
             let Some(waiting) = self.lines.get_mut(&line) else {
                 continue;
             };
             forget_who_left(waiting);
             let called = waiting.pop_front();
-            let of_service = line == Line::Service;
+            let (tenant, of_service) = (tenant(&line), line == Line::Service);
             if waiting.is_empty() {
                 self.lines.remove(&line);
             } else {
-                self.order.push_back(line.clone());
+                self.order.push_back(line);
             }
             if let Some(call) = called {
                 self.service_was_last = of_service;
                 self.passed = if of_service { self.passed } else { 0 };
-                return Some((line, call));
+                return Some((tenant, call));
             }
         }
         None
@@ -302,7 +300,8 @@ impl State {
     /// The first that may have more; the service not twice in a row while others could go on.
     fn next_line(&mut self) -> Option<Line> {
         let lines = self.order.iter().enumerate();
-        let mut places = lines.filter(|(_, line)| may_have_more(&self.had_by, self.most, line));
+        let may = |line| may_have_more(&self.had_by, self.most, tenant(line));
+        let mut places = lines.filter(|(_, line)| may(line));
         let (mut place, line) = places.next()?;
         if *line == Line::Service && self.service_was_last {
             place = places.next().map_or(place, |(other, _)| other);
@@ -311,15 +310,12 @@ impl State {
     }
 }
 
-/// Whether whoever is of that line may have one more of the turns.
-fn may_have_more(had_by: &[Option<u64>], most: usize, line: &Line) -> bool {
-    let Some(tenant) = tenant(line) else {
-        return true;
-    };
-    let has = had_by.iter().filter(|had_by| **had_by == Some(tenant));
-    has.count() < most
+/// Whether that tenant may have one more of the turns; who is of none always may.
+fn may_have_more(had_by: &[Option<u64>], most: usize, tenant: Option<u64>) -> bool {
+    tenant.is_none() || had_by.iter().filter(|it| **it == tenant).count() < most
 }
 
+/// The tenant of a line, by a hash.
 fn tenant(line: &Line) -> Option<u64> {
     match line {
         Line::Anybody | Line::Service => None,
@@ -556,7 +552,7 @@ mod tests {
 
     impl Turns {
         fn usual(&self, line: &Line) -> usize {
-            lock(&self.state).usual_slot(line).unwrap()
+            lock(&self.state).usual_slot(tenant(line)).unwrap()
         }
     }
 

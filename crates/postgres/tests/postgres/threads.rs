@@ -45,6 +45,20 @@ async fn a_thread_has_its_own_connections_and_then_those_of_all_and_takes_none_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_the_connections_of_a_thread_one_tenant_leaves_a_part_to_others() {
+    let world = World::new(8, 1).await;
+    world.lock().await;
+    // Of the six of the thread it has five, and of the two of all one.
+    let at_home = world.on_a_thread(10);
+    until("the others wait for a turn", async || {
+        world.store.pool_status().waiting == 4 && world.waiting().await == 6
+    })
+    .await;
+    world.unlock().await;
+    at_home.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_has_no_place_uses_what_all_use() {
     // Of several, one is left to other tenants.
     for (pool_size, threads, most) in [(1, 1, 1), (4, 0, 3), (2, 2, 1)] {
